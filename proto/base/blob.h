@@ -1,0 +1,25 @@
+/*
+ * blob.h: immutable counted bytes. Written once at birth, then shared freely, across threads as well (the count is atomic).
+ * The last blob_unref frees it.
+ */
+#ifndef PROTO_BASE_BLOB_H
+#define PROTO_BASE_BLOB_H
+
+#include <stdatomic.h>
+
+#include "proto/base/str.h"
+
+struct blob {
+	_Atomic uint32_t refs;
+	uint32_t len;
+	char data[];
+};
+
+/* A copy of the bytes with one reference, yours. At most 4 GiB - 1. */
+struct blob *blob_new(struct str s);
+struct blob *blob_ref(struct blob *b);
+/* NULL is fine. */
+void blob_unref(struct blob *b);
+static inline struct str blob_str(const struct blob *b) { return b ? (struct str){ b->data, b->len } : STR_NONE; }
+
+#endif
