@@ -1,0 +1,88 @@
+/*
+ * worker.h: a thread with a loop, and the one way to reach it.
+ *
+ * A worker owns its loop (libuv), a timer wheel, and whatever lives on it: streams, sessions, parser contexts. Nobody else touches these. What
+ * crosses threads is a `struct message`: ownership or immutable bytes, in a mailbox with one FIFO order per (from, to) pair.
+ * The main thread is a worker as well (index 0 of its own kind: worker_main), so that stores and pools can answer it in the same way.
+ *
+ * Ownership: worker_post consumes the message; its `run` is called once, on the target's thread, with the message, which is then run's to free.
+ * A worker that stops runs what is still in its mailbox with `cancelled` true: run must then only free.
+ * Nothing blocks a worker: a watchdog names any callback above the limit.
+ */
+#ifndef CLUSTER_WORKER_H
+#define CLUSTER_WORKER_H
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "proto/base/err.h"
+#include "proto/base/rng.h"
+#include "proto/base/wheel.h"
+
+struct worker;
+
+/* Embedded first in what is posted. */
+struct message {
+	struct message *next;
+	void (*run)(struct worker *w, struct message *m, bool cancelled);
+};
+
+struct worker {
+	unsigned index;
+	const char *name;      /* "main", "w0", ... for logs */
+	uv_loop_t loop;
+	struct wheel wheel;    /* worker_timer_set */
+	uint64_t now_ms;       /* monotonic, refreshed once per loop pass */
+	struct rng rng;        /* OpenSSL's */
+	void *node;            /* node/'s per-worker state: set before start, opaque here */
+	struct worker_private *priv;
+};
+
+/* ---- life: called by the main thread ---- */
+
+/* A worker that is not running yet. `index` names it. */
+struct worker *worker_new(unsigned index, const char *name);
+/* Its thread starts; on_start runs there first, on_stop last (when worker_stop was called): it must close what it opened on the loop. */
+MUST_CHECK enum err worker_start(struct worker *w, void (*on_start)(struct worker *w), void (*on_stop)(struct worker *w));
+/* Runs the loop on the calling thread (main) until worker_stop. */
+void worker_run(struct worker *w);
+/* From any thread; idempotent. */
+void worker_stop(struct worker *w);
+/* Waits for the thread, then frees. */
+void worker_join(struct worker *w);
+void worker_free(struct worker *w);
+/* The worker whose thread this is, or NULL. */
+struct worker *worker_current(void);
+
+/* ---- any thread ---- */
+
+void worker_post(struct worker *w, struct message *m);
+
+/* ---- own thread only ---- */
+
+/* Sets an embedded timer `after_ms` from now on the worker's wheel. */
+void worker_timer_set(struct worker *w, struct timer *t, uint64_t after_ms);
+void worker_timer_cancel(struct worker *w, struct timer *t);
+/* fn(arg) once at the end of this loop pass, after all sockets were read and the mailbox was run: where queues are flushed. `d` is embedded
+ * in its owner; set again while pending is harmless. */
+struct deferred {
+	struct deferred *next;
+	void (*fn)(struct deferred *d);
+	bool pending;
+};
+void worker_defer(struct worker *w, struct deferred *d);
+void worker_undefer(struct worker *w, struct deferred *d);
+/* Wall clock, UTC, ms since 1970. */
+int64_t worker_wall_ms(void);
+
+/* For the watchdog's message: what this worker is doing ("parse", "timer"); a literal. Returns what it was. */
+const char *worker_doing(struct worker *w, const char *action);
+
+struct worker_stats {
+	uint64_t passes, busy_us, max_lag_us, posted, slow_callbacks;
+	uint32_t mailbox_depth;
+};
+/* Any thread; relaxed reads. */
+void worker_stats(const struct worker *w, struct worker_stats *out);
+
+#endif
