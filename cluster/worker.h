@@ -3,7 +3,7 @@
  *
  * A worker owns its loop (libuv), a timer wheel, and whatever lives on it: streams, sessions, parser contexts. Nobody else touches these. What
  * crosses threads is a `struct message`: ownership or immutable bytes, in a mailbox with one FIFO order per (from, to) pair.
- * The main thread is a worker as well (index 0 of its own kind: worker_main), so that stores and pools can answer it in the same way.
+ * The main thread is a worker as well (run with worker_run), so that stores and pools can answer it in the same way.
  *
  * Ownership: worker_post consumes the message; its `run` is called once, on the target's thread, with the message, which is then run's to free.
  * A worker that stops runs what is still in its mailbox with `cancelled` true: run must then only free.
@@ -13,6 +13,7 @@
 #define CLUSTER_WORKER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <uv.h>
 
 #include "proto/base/err.h"
@@ -78,11 +79,24 @@ int64_t worker_wall_ms(void);
 /* For the watchdog's message: what this worker is doing ("parse", "timer"); a literal. Returns what it was. */
 const char *worker_doing(struct worker *w, const char *action);
 
+/* The first callback of a pass calls this: it refreshes now_ms and starts the busy clock. Cheap when it was called already. */
+void worker_pass_begin(struct worker *w);
+
 struct worker_stats {
 	uint64_t passes, busy_us, max_lag_us, posted, slow_callbacks;
 	uint32_t mailbox_depth;
 };
 /* Any thread; relaxed reads. */
 void worker_stats(const struct worker *w, struct worker_stats *out);
+
+/* The watchdog of one worker, looked at every few milliseconds by another thread: names an action that has lasted longer than limit_ms, once per
+ * occurrence; NULL otherwise. It samples, so that workers pay two relaxed stores an action and no clock. */
+struct watchdog {
+	struct worker *worker;
+	uint64_t limit_ms, step, since_ms;
+	bool told;
+};
+void watchdog_init(struct watchdog *d, struct worker *w, uint64_t limit_ms);
+const char *watchdog_look(struct watchdog *d, uint64_t now_ms, uint64_t *for_ms);
 
 #endif
