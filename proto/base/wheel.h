@@ -4,6 +4,7 @@
  *
  * Ownership: a timer is embedded in its owner and must be cancelled before the owner dies. One thread.
  * A timer fires at its time or up to two ticks later, never before. A timer set from a callback for now or the past fires at the next advance.
+ * The order in which timers fire within one advance is that of their ticks; within a tick there is none.
  */
 #ifndef PROTO_BASE_WHEEL_H
 #define PROTO_BASE_WHEEL_H
@@ -19,6 +20,7 @@ struct timer {
 struct wheel {
 	uint64_t tick;
 	unsigned count;
+	uint64_t busy[4]; /* one bit a slot that is not empty */
 	struct timer *slots[4][64];
 };
 
