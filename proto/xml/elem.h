@@ -3,8 +3,9 @@
  *
  * Invariants: every node lives in the arena of its stanza. Names, namespaces, values and text are valid UTF-8 without control characters
  * that XML forbids, unescaped. `ns` is the namespace URI, never a prefix; an absent or empty ns means no namespace.
- * Adjacent text nodes may exist (the parser splits as it likes); read text with elem_text.
- * To change a frozen tree, build another root (elem_reroot) that shares its children.
+ * Adjacent text nodes may exist in what was built here (the reader makes none); read text with elem_text.
+ * To change a frozen tree, build another root (elem_reroot) that shares its children. `last_child` and `last_attr` are NULL while the list is
+ * shared with another element: the first change copies the list's heads, so that the other element never sees it.
  */
 #ifndef PROTO_XML_ELEM_H
 #define PROTO_XML_ELEM_H
@@ -32,8 +33,8 @@ struct elem {
 	struct str name, ns;
 	const struct attr *attrs;
 	const struct node *children;
-	struct node *last_child; /* while building */
-	struct attr *last_attr;
+	struct node *last_child; /* while building; NULL with children: they are shared */
+	struct attr *last_attr;  /* likewise */
 };
 
 /* ---- building: names, namespaces and values are borrowed and must outlive the arena (literals, or copies in it) ---- */
@@ -47,14 +48,14 @@ struct elem *elem_add_text(struct arena *a, struct elem *parent, struct str name
 /* Appends text; empty text adds nothing. */
 void elem_append_text(struct arena *a, struct elem *e, struct str text);
 /* Appends an existing tree as a child; `child` must be fresh (not linked anywhere). */
-void elem_append(struct elem *parent, struct elem *child);
+void elem_append(struct arena *a, struct elem *parent, struct elem *child);
 /* Appends a shallow copy of a frozen tree's root that shares its attributes and children. */
 struct elem *elem_append_shared(struct arena *a, struct elem *parent, const struct elem *child);
-/* Sets an attribute without a namespace, replacing one of that name if this element was built here. An absent value removes it. */
+/* Sets an attribute without a namespace, replacing one of that name. An absent value removes it. */
 void elem_set(struct arena *a, struct elem *e, struct str name, struct str value);
 void elem_set_ns(struct arena *a, struct elem *e, struct str ns, struct str name, struct str value);
-/* A new root with copies of the attributes and the same children, so that attributes can be set and children appended (which copies the
- * list of child heads once, never the subtrees). */
+/* A new root with the same attributes and children, so that attributes can be set and children appended: each copies the heads of its list
+ * once, never the subtrees. Nothing is copied before. */
 struct elem *elem_reroot(struct arena *a, const struct elem *old);
 
 /* ---- reading ---- */
@@ -68,9 +69,12 @@ const struct elem *elem_child(const struct elem *e, struct str ns, const char *n
 const struct elem *elem_first(const struct elem *e);
 const struct elem *elem_next(const struct elem *e);
 bool elem_is(const struct elem *e, struct str ns, const char *name);
-/* All text directly inside, joined; borrows when it is one piece, else lives in the arena. Present and empty if there is none. */
+/* All text directly inside, joined; borrows when it is one piece (what was parsed always is, unless elements stand between), else lives in
+ * the arena. Present and empty if there is none. */
 struct str elem_text(struct arena *a, const struct elem *e);
 /* A deep copy into another arena. */
 struct elem *elem_copy(struct arena *a, const struct elem *e);
+/* Equal in meaning: names, namespaces, attributes in any order, children in order; adjacent text counts as one. */
+bool elem_eq(const struct elem *a, const struct elem *b);
 
 #endif

@@ -58,4 +58,7 @@
 XML_NAMESPACES(X)
 #undef X
 
+/* The row that equals `uri` (its bytes live forever), or absent. */
+struct str names_find(struct str uri);
+
 #endif

@@ -3,7 +3,8 @@
  *
  * Guarantee: what a conforming parser reads back is the same tree (names, namespaces, attributes, text). Namespaces are declared where they
  * change: an element whose namespace differs from its parent's carries xmlns='...'; namespaced attributes get a prefix declared on
- * their element (xml: needs none). Text and values are escaped minimally: & < > in text; & < ' in values plus tab, CR, LF as character references.
+ * their element (xml: needs none). Text and values are escaped minimally: & < > and CR in text; & < ' in values plus tab, CR, LF as character
+ * references (a parser would turn them into LF and spaces). Recursive: a tree is as deep as the reader's max_depth or our own code made it.
  */
 #ifndef PROTO_XML_WRITER_H
 #define PROTO_XML_WRITER_H
@@ -12,7 +13,7 @@
 #include "proto/xml/elem.h"
 
 /* Appends `e`, given that `default_ns` (jabber:client on client streams) is declared outside as xmlns and the prefix `stream` as the
- * streams namespace if `stream_prefix`. Past the buf's ceiling buf_status tells. */
+ * streams namespace if `stream_prefix`. Past the buf's ceiling buf_status tells, and nothing of the element stays. */
 void xml_write(struct buf *out, const struct elem *e, struct str default_ns, bool stream_prefix);
 /* Where the value of the root's `to` attribute begins and ends in what xml_write appended; both 0 if it has none: fan-out writes the
  * stanza once and patches this head per recipient. Offsets count from the start of the element. */
