@@ -7,23 +7,31 @@ endif
 SAN     ?=
 OPT     ?= -O2
 B       ?= build/$(CC)$(if $(SAN),-$(SAN))
+PREFIX  ?= /usr/local
+DESTDIR ?=
 
+# pkg-config is asked when a recipe first needs an answer, not when make starts: on a fresh machine it is installed by then.
 PKGS_proto := libxml-2.0 openssl libidn2
 PKGS       := $(PKGS_proto) libuv liburcu liburcu-cds sqlite3 yaml-0.1 jansson
-CFLAGS_PKG := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS_proto := $(shell pkg-config --libs $(PKGS_proto) 2>/dev/null) -lunistring
-LIBS       := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring -lpthread
+CFLAGS_PKG  = $(eval CFLAGS_PKG := $(shell pkg-config --cflags $(PKGS)))$(CFLAGS_PKG)
+LIBS_proto  = $(eval LIBS_proto := $(shell pkg-config --libs $(PKGS_proto)) -lunistring)$(LIBS_proto)
+LIBS        = $(eval LIBS := $(shell pkg-config --libs $(PKGS)) -lunistring -lpthread)$(LIBS)
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
           -Wvla -Wundef -Wformat=2 -Wno-unused-parameter
 SAN_address   := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SAN_thread    := -fsanitize=thread
 SAN_undefined := -fsanitize=undefined -fno-sanitize-recover=undefined
+ifneq ($(SAN),)
+ifeq ($(SAN_$(SAN)),)
+$(error SAN is one of address thread undefined, not '$(SAN)')
+endif
+endif
 SANFLAGS := $(SAN_$(SAN))
 HARDEN := -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fPIE
 CFLAGS ?= -g
-ALL_CFLAGS := -std=gnu11 $(OPT) $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) -fno-omit-frame-pointer -I. $(CFLAGS_PKG) -D_GNU_SOURCE
-ALL_LDFLAGS := $(SANFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+ALL_CFLAGS  = -std=gnu11 $(OPT) $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) -fno-omit-frame-pointer -I. $(CFLAGS_PKG) -D_GNU_SOURCE
+ALL_LDFLAGS = $(SANFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
 SRC_proto   := $(wildcard proto/*/*.c)
 SRC_cluster := $(wildcard cluster/*.c)
@@ -33,11 +41,66 @@ OBJ_cluster := $(SRC_cluster:%.c=$(B)/%.o)
 OBJ_node    := $(SRC_node:%.c=$(B)/%.o)
 UNIT_SRC    := $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c)
 UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
+SUBMAKE     := @+$(MAKE) --no-print-directory
 
-.PHONY: all build unit
+.PHONY: all build binaries run test unit corpus lint fuzz fuzz-build bench bench-build install clean help cflags
+.SECONDARY:
 all: build
 
-build: $(B)/starling $(B)/starlingctl
+# ---- what people type: each installs what it needs, then works --------------------------------------------------------------
+help:
+	@echo 'make build     the server and starlingctl, in $(B)'
+	@echo 'make run       build, and start a node with an embedded store and no configuration file (ARGS="--config FILE" and the like)'
+	@echo 'make test      unit tests, fuzz corpora, conversations, real clients, abuse (`make unit`: the first alone; TESTS="unit script")'
+	@echo 'make lint      layers, sizes, headers, banned calls, shellcheck, clang-tidy'
+	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS=10 (FUZZ="jid reader": those only)'
+	@echo 'make bench     cost of a message, a login and an idle session, beside a bare relay, ejabberd and Prosody where installed'
+	@echo 'make install   into $$DESTDIR$$PREFIX (PREFIX=/usr/local)'
+	@echo 'make clean     remove build/'
+	@echo 'Variables: CC=gcc|clang  SAN=address|thread|undefined  OPT=-O2  CFLAGS  LDFLAGS'
+
+build:
+	@scripts/deps build $(filter clang,$(CC))
+	$(SUBMAKE) binaries
+
+run: build
+	@exec $(B)/starling $(ARGS)
+
+TESTS ?= unit corpus script interop abuse
+test:
+	@scripts/deps test $(filter clang,$(CC))
+	+@B=$(B) tests/run $(TESTS)
+
+lint:
+	@scripts/deps lint
+	@scripts/lint
+
+fuzz:
+	@scripts/deps fuzz
+	$(SUBMAKE) fuzz-build
+	@FUZZ_B=$(FUZZ_B) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(or $(FUZZ:%=$(FUZZ_B)/fuzz_%),$(FUZZ_BIN))
+
+bench:
+	@scripts/deps bench
+	$(SUBMAKE) binaries bench-build
+	@B=$(B) tests/bench/run $(BENCH)
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/starling
+	install -m 755 $(B)/starling $(DESTDIR)$(PREFIX)/bin/starling
+	ln -sf starling $(DESTDIR)$(PREFIX)/bin/starlingctl
+	$(B)/starling --print-defaults > $(DESTDIR)$(PREFIX)/share/doc/starling/starling.yml.example
+	install -m 644 LICENSE README.md $(DESTDIR)$(PREFIX)/share/doc/starling
+
+clean:
+	rm -rf build
+
+# The compiler flags, for scripts that compile single files.
+cflags:
+	@echo '$(ALL_CFLAGS)'
+
+# ---- objects and programs ---------------------------------------------------------------------------------------------------
+binaries: $(B)/starling $(B)/starlingctl
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -65,16 +128,18 @@ $(B)/tests/unit/cluster/%: $(B)/tests/unit/cluster/%.o $(B)/libcluster.a $(B)/li
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 $(B)/tests/unit/node/%: $(B)/tests/unit/node/%.o $(B)/libnode.a $(B)/libcluster.a $(B)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+$(B)/tests/unit/bench/%: $(B)/tests/unit/bench/%.o $(B)/tests/bench/hist.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka
 
 unit: $(UNIT_BIN)
-	@fail=0; for t in $(UNIT_BIN); do $$t || { echo "FAILED: $$t"; fail=1; }; done; exit $$fail
+	@tests/unit/run $(UNIT_BIN)
 
-# Fuzz targets: clang's libFuzzer, each linked against instrumented libraries of the rooms it needs.
+# ---- fuzzing: clang's libFuzzer, each target linked against instrumented libraries of the rooms it needs --------------------
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_B   := build/fuzz
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(FUZZ_B)/%)
 FUZZ_SECONDS ?= 10
-FUZZ_CFLAGS  := -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -I. $(CFLAGS_PKG) -D_GNU_SOURCE
+FUZZ_CFLAGS   = -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -I. $(CFLAGS_PKG) -D_GNU_SOURCE
 $(FUZZ_B)/%.o: %.c
 	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
@@ -83,5 +148,21 @@ $(FUZZ_B)/libstarling.a: $(SRC_proto:%.c=$(FUZZ_B)/%.o) $(SRC_cluster:%.c=$(FUZZ
 	ar rcs $@ $^
 $(FUZZ_B)/fuzz_%: $(FUZZ_B)/tests/fuzz/fuzz_%.o $(FUZZ_B)/libstarling.a
 	clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+fuzz-build: $(FUZZ_BIN)
+
+# The same targets without libFuzzer, fed with their seeds and with every input that once broke them: plain tests.
+CORPUS_BIN := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/corpus_%)
+$(B)/tests/fuzz/corpus_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/corpus.o $(B)/libnode.a $(B)/libcluster.a $(B)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+corpus: $(CORPUS_BIN)
+	@tests/fuzz/run-corpora $(CORPUS_BIN)
+
+# ---- load tool and floor ----------------------------------------------------------------------------------------------------
+LOAD_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out tests/bench/floor.c,$(wildcard tests/bench/*.c)))
+$(B)/tests/bench/load: $(LOAD_OBJ)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_proto) -lm
+$(B)/tests/bench/floor: $(B)/tests/bench/floor.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+bench-build: $(B)/tests/bench/load $(B)/tests/bench/floor
 
 -include $(shell find $(B) $(FUZZ_B) -name '*.d' 2>/dev/null)
