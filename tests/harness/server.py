@@ -1,0 +1,168 @@
+"""What every server under test shares: free ports, a process with a captured log, readiness, memory, an end that is checked."""
+import asyncio
+import os
+import re
+import shutil
+import signal
+import socket
+import tempfile
+import time
+
+from . import wire
+
+START_S = 20 * wire.PATIENCE
+STOP_S = 20 * wire.PATIENCE
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|detected memory leaks|\bBUG\b")
+
+
+class ServerProblem(Exception):
+    """The server did not start, died, or did not end well."""
+
+
+def free_ports(count, address="127.0.0.1"):
+    """Ports that were free a moment ago; all are held at once so that they differ."""
+    held = []
+    for _ in range(count):
+        s = socket.socket()
+        s.bind((address, 0))
+        held.append(s)
+    ports = [s.getsockname()[1] for s in held]
+    for s in held:
+        s.close()
+    return ports
+
+
+def set_path(tree, dotted, value):
+    """tree["a"]["b"] = value for "a.b". A backslash protects a dot: "hosts.example\\.net"."""
+    *path, last = [p.replace("\\.", ".") for p in re.split(r"(?<!\\)\.", dotted)]
+    for p in path:
+        tree = tree.setdefault(p, {})
+    tree[last] = value
+
+
+def to_yaml(value, indent=0):
+    """Block YAML of dicts, lists and scalars; strings are always quoted."""
+    pad = "  " * indent
+    if isinstance(value, dict) and value:
+        return "".join(f"{pad}{k}:{nested(v, indent)}" for k, v in value.items())
+    if isinstance(value, list) and value:
+        return "".join(f"{pad}-{nested(v, indent)}" for v in value)
+    raise ValueError(value)
+
+
+def nested(v, indent):
+    if isinstance(v, (dict, list)) and v:
+        return "\n" + to_yaml(v, indent + 1)
+    if isinstance(v, bool):
+        return " true\n" if v else " false\n"
+    if isinstance(v, (int, float)):
+        return f" {v}\n"
+    if isinstance(v, (dict, list)):
+        return " {}\n" if isinstance(v, dict) else " []\n"
+    return ' "%s"\n' % v.replace("\\", "\\\\").replace('"', '\\"')
+
+
+class Server:
+    """Subclasses give prepare() and register(). endpoint says where clients go."""
+
+    name = "server"
+    address = "127.0.0.1"
+
+    def __init__(self, overrides=None, keep=False):
+        self.overrides = overrides or {}
+        self.keep = keep
+        self.dir = tempfile.mkdtemp(prefix=f"{self.name}-test-")
+        self.log_path = os.path.join(self.dir, "server.log")
+        self.process = None
+        starttls, direct, plain = free_ports(3)
+        self.endpoint = {"address": self.address, "starttls": starttls, "direct": direct, "plain": plain}
+
+    # ---- life ----
+    def prepare(self):
+        """Writes the configuration; gives the command line."""
+        raise NotImplementedError
+
+    async def register(self, user, host, password):
+        raise NotImplementedError
+
+    async def start(self):
+        command = self.prepare()
+        with open(self.log_path, "ab") as log:
+            self.process = await asyncio.create_subprocess_exec(*command, cwd=self.dir, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment())
+        deadline = time.monotonic() + START_S
+        while not await self.is_ready():
+            if self.process.returncode is not None:
+                raise ServerProblem(f"{command[0]} ended with {self.process.returncode} while starting\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise ServerProblem(f"{command[0]} was not ready after {START_S:g} s\n{self.log_tail()}")
+            await asyncio.sleep(0.02)
+        return self
+
+    async def is_ready(self):
+        """All listeners accept."""
+        for kind in ("starttls", "direct", "plain"):
+            try:
+                _, writer = await asyncio.open_connection(self.address, self.endpoint[kind])
+                writer.close()
+            except OSError:
+                return False
+        return True
+
+    @staticmethod
+    def environment():
+        env = dict(os.environ)
+        env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
+        env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
+        env.setdefault("TSAN_OPTIONS", "exitcode=98:halt_on_error=0")
+        return env
+
+    def running(self):
+        return self.process is not None and self.process.returncode is None
+
+    async def stop(self, sig=signal.SIGTERM):
+        """Ends the server; a list of what was wrong with its end, empty when all is well. Removes its directory."""
+        problems = []
+        if self.process:
+            if self.running():
+                self.process.send_signal(sig)
+            try:
+                code = await asyncio.wait_for(self.process.wait(), STOP_S)
+            except asyncio.TimeoutError:
+                self.process.kill()
+                code = await self.process.wait()
+                problems.append(f"{self.name} did not end within {STOP_S:g} s of SIGTERM")
+            if code != 0:
+                problems.append(f"{self.name} ended with {code}")
+        problems += self.sanitizer_reports()
+        if problems:
+            problems.append(self.log_tail())
+        if not self.keep and not problems:
+            shutil.rmtree(self.dir, ignore_errors=True)
+        return problems
+
+    async def kill(self):
+        """As a crash does: no farewell, the data stays."""
+        self.process.kill()
+        await self.process.wait()
+
+    # ---- looking at it ----
+    def log_text(self):
+        try:
+            with open(self.log_path, errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def log_tail(self, lines=40):
+        return f"log {self.log_path}:\n" + "\n".join(self.log_text().splitlines()[-lines:])
+
+    def sanitizer_reports(self):
+        text = self.log_text().splitlines()
+        return ["\n".join(text[i:i + 30]) for i, line in enumerate(text) if SANITIZER.search(line)][:3]
+
+    def rss_kib(self):
+        with open(f"/proc/{self.process.pid}/status") as f:
+            return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))

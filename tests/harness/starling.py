@@ -1,0 +1,66 @@
+"""A Starling node of a test's own: two workers, three hosts, data in a temporary directory."""
+import asyncio
+import copy
+import os
+
+from .server import Server, ServerProblem, set_path, to_yaml
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HOSTS = ["localhost", "example.net", "anon.localhost"]
+
+
+def binary():
+    return os.environ.get("STARLING_BIN") or os.path.join(ROOT, "build", "gcc", "starling")
+
+
+def control_binary():
+    return os.path.join(os.path.dirname(binary()), "starlingctl")
+
+
+class Starling(Server):
+    name = "starling"
+
+    def base_config(self):
+        e = self.endpoint
+        return {
+            "hosts": {"localhost": {}, "example.net": {}, "anon.localhost": {"anonymous": True}},
+            "data_dir": os.path.join(self.dir, "data"),
+            "workers": 2,
+            "listen": [
+                {"port": e["starttls"], "address": self.address, "tls": "starttls"},
+                {"port": e["direct"], "address": self.address, "tls": "direct"},
+                {"port": e["plain"], "address": self.address, "tls": "none"},
+            ],
+        }
+
+    @property
+    def socket(self):
+        return os.path.join(self.dir, "data", "starling.sock")
+
+    def prepare(self):
+        config = copy.deepcopy(self.base_config())
+        for dotted, value in self.overrides.items():
+            set_path(config, dotted, value)
+        path = os.path.join(self.dir, "starling.yml")
+        with open(path, "w") as f:
+            f.write(to_yaml(config))
+        return [binary(), "--config", path]
+
+    async def is_ready(self):
+        return os.path.exists(self.socket) and await super().is_ready()
+
+    async def ctl(self, *args):
+        """Runs starlingctl; (exit code, stdout, stderr)."""
+        p = await asyncio.create_subprocess_exec(control_binary(), "--socket", self.socket, *args, stdin=asyncio.subprocess.DEVNULL,
+                                                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=self.environment())
+        try:
+            out, err = await asyncio.wait_for(p.communicate(), 30)
+        except asyncio.TimeoutError:
+            p.kill()
+            raise ServerProblem("starlingctl %s did not end within 30 s" % " ".join(args)) from None
+        return p.returncode, out.decode(errors="replace"), err.decode(errors="replace")
+
+    async def register(self, user, host, password):
+        code, out, err = await self.ctl("register_identified", user, host, password)
+        if code != 0:
+            raise ServerProblem(f"register_identified {user} {host} ended with {code}: {out}{err}\n{self.log_tail(10)}")
