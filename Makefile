@@ -128,7 +128,7 @@ $(B)/tests/unit/cluster/%: $(B)/tests/unit/cluster/%.o $(B)/libcluster.a $(B)/li
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 $(B)/tests/unit/node/%: $(B)/tests/unit/node/%.o $(B)/libnode.a $(B)/libcluster.a $(B)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
-$(B)/tests/unit/bench/%: $(B)/tests/unit/bench/%.o $(B)/tests/bench/hist.o
+$(B)/tests/unit/bench/%: $(B)/tests/unit/bench/%.o $(B)/tests/bench/load_hist.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka
 
 unit: $(UNIT_BIN)

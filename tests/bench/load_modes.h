@@ -1,0 +1,33 @@
+/*
+ * load_modes.h: what the load tool measures. Each mode prints one line `mode key=value ...` to stdout and returns 0, or says what went
+ * wrong and returns 1.
+ */
+#ifndef TESTS_BENCH_LOAD_MODES_H
+#define TESTS_BENCH_LOAD_MODES_H
+
+#include <sys/types.h>
+
+#include "tests/bench/load_client.h"
+
+struct load_options {
+	pid_t pid;          /* the server's, for its processor time and memory; 0: not measured */
+	size_t users;       /* accounts, and sessions */
+	size_t parallel;    /* logins under way at once */
+	double rate;        /* logins or messages a second; 0: as fast as it goes */
+	unsigned rounds;    /* login: how often all log in and out */
+	unsigned seconds;   /* chat: how long is measured */
+	unsigned warm_up;   /* chat: seconds before that */
+	unsigned settle;    /* idle: seconds between the last login and the second look at the memory */
+	unsigned in_flight; /* chat: messages under way for each user; ignored when a rate is given */
+	size_t bytes;       /* chat: of a message stanza, about */
+};
+
+int load_mode_register(struct load *load, const struct load_options *o);
+/* Processor time per login (connect to presence) and per logout. */
+int load_mode_login(struct load *load, const struct load_options *o);
+/* Memory of a session that is available and does nothing. */
+int load_mode_idle(struct load *load, const struct load_options *o);
+/* Pairs that chat: processor time per message, latency, and messages lost, repeated and out of order. */
+int load_mode_chat(struct load *load, const struct load_options *o);
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * load_proc.h: what the server under test costs, read from outside: the processor time of all its threads, and its memory.
+ */
+#ifndef TESTS_BENCH_LOAD_PROC_H
+#define TESTS_BENCH_LOAD_PROC_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Nanoseconds of processor time of all threads so far, those that ended included. 0 when the process is gone. */
+uint64_t load_proc_cpu_ns(pid_t pid);
+/* Proportional set size in KiB, from smaps_rollup; 0 when it cannot be read. */
+uint64_t load_proc_pss_kib(pid_t pid);
+/* The monotonic clock. */
+uint64_t load_now_ns(void);
+
+#endif
