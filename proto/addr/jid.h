@@ -1,8 +1,9 @@
 /*
  * jid.h: XMPP addresses (RFC 7622): localpart@domainpart/resourcepart.
  *
- * A `struct jid` is always valid and canonical: prepared (PRECIS UsernameCaseMapped and OpaqueString, IDNA2008 U-labels), in one run of bytes, so that
- * the bare JID is a prefix of the full one and comparing is memcmp. It borrows its bytes: copy it (jid_copy) to keep it longer than they live.
+ * A `struct jid` is always valid and canonical: prepared (PRECIS UsernameCaseMapped and OpaqueString, IDNA2008 U-labels), in one run of
+ * bytes, so that the bare JID is a prefix of the full one and comparing is memcmp. It borrows its bytes: copy it (jid_copy) to keep it
+ * longer than they live.
  * A zeroed struct jid is absent (jid_present is false).
  */
 #ifndef PROTO_ADDR_JID_H

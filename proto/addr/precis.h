@@ -14,7 +14,8 @@
 MUST_CHECK enum err precis_username(struct arena *a, struct str s, struct str *out);
 /* RFC 8265 section 4.2: resourceparts and passwords. */
 MUST_CHECK enum err precis_opaque(struct arena *a, struct str s, struct str *out);
-/* RFC 7622 section 3.2: U-labels (A-labels are converted), lower case, without a trailing dot; or an IPv4 address or a bracketed IPv6 one. */
+/* RFC 7622 section 3.2: U-labels (A-labels are converted), lower case, without a trailing dot; or an IPv4 address or a bracketed
+ * IPv6 one. */
 MUST_CHECK enum err precis_domain(struct arena *a, struct str s, struct str *out);
 /* RFC 4013, for SCRAM clients' and servers' passwords and user names as RFC 5802 wants; unassigned code points refused. */
 MUST_CHECK enum err saslprep(struct arena *a, struct str s, struct str *out);

@@ -1,9 +1,9 @@
 #include "proto/addr/ascii.h"
 #include "proto/addr/bidi.h"
+#include "proto/addr/ip.h"
 #include "proto/addr/precis.h"
 #include "proto/addr/ucs.h"
 
-#include <arpa/inet.h>
 #include <idn2.h>
 #include <stdlib.h>
 #include <unicase.h>
@@ -17,7 +17,8 @@ static bool is_alabel(const char *label, size_t len)
 
 static bool ldh_or_high(struct str s) { return !(ascii_scan(s) & (ASCII_NOT_LDH | ASCII_UPPER)); }
 
-/* Labels of at most 63 bytes, none empty, no hyphen at either end; A-labels too if `alabels`. The bytes are known to be LDH or not ASCII. */
+/* Labels of at most 63 bytes, none empty, no hyphen at either end; A-labels too if `alabels`.
+ * The bytes are known to be LDH or not ASCII. */
 static bool labels_ok(struct str s, bool alabels)
 {
 	size_t start = 0;
@@ -38,20 +39,12 @@ static bool labels_ok(struct str s, bool alabels)
 /* RFC 3986's IP-literal without IPvFuture and zones, in RFC 5952's spelling, so that one address has one domainpart. */
 static enum err ipv6(struct arena *a, struct str s, struct str *out)
 {
-	char text[INET6_ADDRSTRLEN + 2];
-	struct in6_addr addr;
-	size_t len = s.len - 2;
-	if (s.len < 4 || s.p[s.len - 1] != ']' || len >= INET6_ADDRSTRLEN || memchr(s.p, '\0', s.len))
+	char text[1 + IP_TEXT_BYTES + 1] = "[";
+	struct ip ip;
+	if (s.len < 3 || s.p[s.len - 1] != ']' || ip_parse_v6(str_span(s.p + 1, s.len - 2), &ip))
 		return ERR_INVALID;
-	memcpy(text, s.p + 1, len);
-	text[len] = '\0';
-	if (inet_pton(AF_INET6, text, &addr) != 1)
-		return ERR_INVALID;
-	text[0] = '[';
-	BUG_ON(!inet_ntop(AF_INET6, &addr, text + 1, INET6_ADDRSTRLEN));
-	len = strlen(text);
-	text[len++] = ']';
-	struct str made = { text, len };
+	struct str made = { text, 1 + ip_format_v6(text + 1, &ip).len };
+	text[made.len++] = ']';
 	*out = str_eq(made, s) ? s : arena_str(a, made);
 	return ERR_NONE;
 }

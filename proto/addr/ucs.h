@@ -1,5 +1,6 @@
 /*
- * ucs.h: the code points of one part of an address while it is prepared: a bounded array on the stack, and the mappings that profiles share.
+ * ucs.h: the code points of one part of an address while it is prepared: a bounded array on the stack, and the mappings that
+ * profiles share.
  *
  * Invariant: len <= UCS_MAX. Every function leaves the array as it was or holds a prefix of garbage after a failure: drop it then.
  */
