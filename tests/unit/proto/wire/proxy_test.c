@@ -120,7 +120,8 @@ static void v2_tcp4_gives_both_addresses(void **state)
 
 static void v2_tcp6_gives_both_addresses(void **state)
 {
-	has_tcp(STR(V2("\x21", "\x21", "\0\x24") "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\2\0\1\xff\xff"), 52,
+	has_tcp(STR(V2("\x21", "\x21", "\0\x24")
+		    "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\2\0\1\xff\xff"), 52,
 		"2001:db8::1", 1, "2001:db8::2", 65535);
 }
 
@@ -141,7 +142,8 @@ static void v2_kinds_without_tcp_addresses_are_unknown(void **state)
 
 static void v2_skips_tlvs(void **state)
 {
-	has_tcp(STR(V2("\x21", "\x11", "\0\x16") V4_ADDRESSES "\2\0\1a" "\4\0\0" "\xee\0\0" "<"), 38, "192.0.2.1", 56324, "198.51.100.1", 5222);
+	has_tcp(STR(V2("\x21", "\x11", "\0\x16") V4_ADDRESSES "\2\0\1a" "\4\0\0" "\xee\0\0" "<"), 38, "192.0.2.1", 56324,
+		"198.51.100.1", 5222);
 }
 
 static void v2_refuses_what_is_not_its_form(void **state)
