@@ -220,7 +220,8 @@ static void scram_refuses_messages_past_the_ceiling(void **state)
 	struct sasl *s;
 	char *long_first = arena_alloc(f->a, SASL_MESSAGE_MAX + 1);
 	memset(long_first, 'a', SASL_MESSAGE_MAX + 1);
-	memcpy(long_first, "n,,n=user,r=", 12);
+	for (size_t i = 0; i < 12; i++)
+		long_first[i] = "n,,n=user,r="[i];
 	first_refused(f, MECH_SCRAM_SHA_1, str_span(long_first, SASL_MESSAGE_MAX + 1), SASL_MALFORMED_REQUEST);
 	assert_int_equal(SASL_CONTINUE, begin(f, MECH_SCRAM_SHA_1, str_span(long_first, SASL_MESSAGE_MAX), true, &s));
 }
