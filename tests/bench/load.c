@@ -117,7 +117,7 @@ static void prepare(struct load *load, const struct load_options *o)
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (o->users == 0 || o->users + 64 > files.rlim_max)
 		refuse("as many files may not be open as there would be users", "--users");
-	signal(SIGPIPE, SIG_IGN); /* check-banned: one thread, and SIG_IGN: OpenSSL writes to sockets without MSG_NOSIGNAL */
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to sockets without MSG_NOSIGNAL */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);
 	load->keys = calloc(o->users, sizeof(*load->keys));
