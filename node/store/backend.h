@@ -2,7 +2,7 @@
  * backend.h: what a store is made of inside, for sqlite.c, memory.c, fault.c and their like. Askers include store.h only.
  *
  * A backend gets checked ops through `submit`, on the asker's thread, keeps ops of one (host, owner) in order, and answers each once, from
- * any thread, with store_answer; from submit to answer the op, its arena included, is the backend's, `fate` aside, which the worker may change.
+ * any thread, with store_answer; from submit to answer the op, its arena included, is the backend's. `fate` alone is the worker's.
  */
 #ifndef NODE_STORE_BACKEND_H
 #define NODE_STORE_BACKEND_H
@@ -20,6 +20,7 @@ struct store_backend {
 struct store {
 	const struct store_backend *backend;
 	struct store_options options;
+	struct store *inner; /* a decorator's: what it stands before */
 	_Atomic bool closing, healthy;
 	_Atomic uint64_t waiting, reads, writes, failed, timeouts, refused, batches, commits;
 	_Atomic uint64_t batch_size[STORE_BUCKETS], latency_us[STORE_BUCKETS];
@@ -32,6 +33,8 @@ void store_answer(struct store_op *op, enum err err);
 void store_deliver(struct store_op *op);
 /* Nobody waits for it: a read may be skipped, an expired write must be. */
 bool store_op_is_moot(const struct store_op *op);
+/* Its asker has been told of its deadline, or has cancelled it. */
+bool store_op_is_abandoned(const struct store_op *op);
 /* Forgets what an earlier try answered. */
 void store_op_reset(struct store_op *op);
 void store_count_batch(struct store *s, uint64_t n_ops);

@@ -488,6 +488,11 @@ bool store_op_is_moot(const struct store_op *op)
 	return fate == STORE_OP_EXPIRED || (fate == STORE_OP_CANCELLED && !op->writes);
 }
 
+bool store_op_is_abandoned(const struct store_op *op)
+{
+	return op_fate(op) != STORE_OP_WANTED;
+}
+
 void store_op_reset(struct store_op *op)
 {
 	for (struct store_step *step = op->first; step; step = step->next) {
@@ -523,7 +528,7 @@ void store_close(struct store *s)
 
 bool store_healthy(const struct store *s)
 {
-	return atomic_load(&s->healthy);
+	return atomic_load(&s->healthy) && (!s->inner || store_healthy(s->inner));
 }
 
 const char *store_backend_name(const struct store *s)
@@ -533,13 +538,18 @@ const char *store_backend_name(const struct store *s)
 
 void store_stats(const struct store *s, struct store_stats *out)
 {
+	const struct store *last = s; /* batches are those of the one that does the work */
+	while (last->inner)
+		last = last->inner;
 #define LOAD(field) .field = atomic_load_explicit(&s->field, memory_order_relaxed)
 	*out = (struct store_stats){
-		LOAD(waiting), LOAD(reads), LOAD(writes), LOAD(failed), LOAD(timeouts), LOAD(refused), LOAD(batches), LOAD(commits),
+		LOAD(waiting), LOAD(reads), LOAD(writes), LOAD(failed), LOAD(timeouts), LOAD(refused),
+		.batches = atomic_load_explicit(&last->batches, memory_order_relaxed),
+		.commits = atomic_load_explicit(&last->commits, memory_order_relaxed),
 	};
 #undef LOAD
 	for (int i = 0; i < STORE_BUCKETS; i++) {
-		out->batch_size[i] = atomic_load_explicit(&s->batch_size[i], memory_order_relaxed);
+		out->batch_size[i] = atomic_load_explicit(&last->batch_size[i], memory_order_relaxed);
 		out->latency_us[i] = atomic_load_explicit(&s->latency_us[i], memory_order_relaxed);
 	}
 }

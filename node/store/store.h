@@ -14,8 +14,8 @@
  * Durability: a write is answered once it is committed, never before.
  *
  * Life of an op: store_op_new, some step functions, store_submit on a worker's thread, then on_done once, later, on that worker: never
- * inside store_submit. All that goes in is copied to op->arena; all that comes out lives there. When on_done returns the store frees the op,
- * unless on_done called store_op_keep. An asker that goes away first calls store_op_cancel, and hears nothing.
+ * inside store_submit. All that goes in is copied to op->arena; all that comes out lives there. When on_done returns the store frees the
+ * op, unless on_done called store_op_keep. An asker that goes away first calls store_op_cancel, and hears nothing.
  * Every op has a deadline. Past it on_done gets ERR_TIMEOUT, and whether a write took place is unknown.
  *
  *     struct store_op *op = store_op_new(host, owner, on_vcard, session);

@@ -154,7 +154,8 @@ static struct elem *make_elem(struct xml_parser *p, struct str name, int n_attrs
 static const xmlChar **next_prefix(int n, const xmlChar **namespaces, const char *after)
 {
 	const xmlChar **best = NULL;
-	for (const xmlChar **ns = namespaces; ns < namespaces + 2 * n; ns += 2) {
+	for (int i = 0; i < n; i++) {
+		const xmlChar **ns = namespaces + 2 * i;
 		const char *prefix = ns[0] ? (const char *)ns[0] : "";
 		if ((!after || strcmp(prefix, after) > 0) && (!best || !ns[0] || (best[0] && strcmp(prefix, (const char *)best[0]) < 0)))
 			best = ns;

@@ -215,6 +215,8 @@ enum xml_event xml_reader_next(struct xml_reader *r, struct xml_parser *p, struc
 	*item = (struct xml_item){ 0 };
 	if (r->error)
 		return refuse(r, item, r->error, r->why);
+	if (!input->p)
+		*input = STR(""); /* arithmetic on NULL is not defined, even with 0 */
 	for (;;) {
 		struct scan cut;
 		scanner_run(&r->scan, &r->limits, *input, &cut);

@@ -81,6 +81,8 @@ static struct str escaped(char c)
 
 static void put_escaped(struct sink *s, struct str str, const uint8_t special[256])
 {
+	if (!str.len)
+		return;
 	const char *p = str.p, *end = p + str.len;
 	while (p < end) {
 		const char *run = p;

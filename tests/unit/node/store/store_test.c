@@ -1,6 +1,8 @@
 /* One suite over every backend: what store.h promises. */
 #include "tests/unit/node/store/store_rig.h"
 
+#include "node/store/fault.h"
+#include "node/store/memory.h"
 #include "node/store/sqlite.h"
 
 static const struct store_space account = { "account", STORE_KV }, vcard = { "vcard", STORE_KV };
@@ -24,6 +26,30 @@ static int setup_sqlite(void **state)
 {
 	struct rig *r = *state = rig_new();
 	r->store = open_sqlite(r);
+	return 0;
+}
+
+static int setup_memory(void **state)
+{
+	struct rig *r = *state = rig_new();
+	r->store = memory_store_open(NULL, 0);
+	return 0;
+}
+
+/* Slow, but honest: nothing of what the suite expects may depend on speed. */
+static int setup_slow_sqlite(void **state)
+{
+	struct rig *r = *state = rig_new();
+	struct store *inner = open_sqlite(r);
+	r->store = fault_store_open(&inner, 7, &(struct fault_odds){ .delay_max_ms = 2 }, NULL);
+	return 0;
+}
+
+static int setup_slow_memory(void **state)
+{
+	struct rig *r = *state = rig_new();
+	struct store *inner = memory_store_open(NULL, 0);
+	r->store = fault_store_open(&inner, 8, &(struct fault_odds){ .delay_max_ms = 2 }, NULL);
 	return 0;
 }
 
@@ -678,6 +704,11 @@ static void stats_count_what_happened(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest sqlite[] = SUITE(setup_sqlite);
-	return cmocka_run_group_tests_name("store over sqlite", sqlite, NULL, NULL);
+	const struct CMUnitTest sqlite[] = SUITE(setup_sqlite), memory[] = SUITE(setup_memory);
+	const struct CMUnitTest slow_sqlite[] = SUITE(setup_slow_sqlite), slow_memory[] = SUITE(setup_slow_memory);
+	int failed = cmocka_run_group_tests_name("store over sqlite", sqlite, NULL, NULL);
+	failed |= cmocka_run_group_tests_name("store over memory", memory, NULL, NULL);
+	failed |= cmocka_run_group_tests_name("store over slow sqlite", slow_sqlite, NULL, NULL);
+	failed |= cmocka_run_group_tests_name("store over slow memory", slow_memory, NULL, NULL);
+	return failed;
 }
