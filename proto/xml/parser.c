@@ -34,9 +34,13 @@ struct context {
 	struct ns_slot ns[NS_SLOTS];
 };
 
+/* What the namespaces of one element may add to its bytes once the writer declares them where they are used. */
+#define WRITTEN_EXTRA(n) (32 * 1024 + (long)(n))
+
 struct open_elem {
 	struct elem *elem;
 	const xmlChar *uri;
+	unsigned declared; /* from the root down to here, as the writer would */
 };
 
 struct xml_parser {
@@ -48,7 +52,9 @@ struct xml_parser {
 	struct elem *root;
 	struct open_elem *open;
 	size_t depth, open_cap;
-	struct buf text; /* since the last tag: libxml2 hands it over in pieces */
+	struct buf text;  /* since the last tag: libxml2 hands it over in pieces */
+	unsigned declared; /* of the element being made */
+	long extra;        /* left of WRITTEN_EXTRA */
 	struct parse_error err;
 	struct buf *prelude; /* of a stream header: its namespaces are collected here */
 	struct str default_ns;
@@ -78,6 +84,16 @@ static struct str ns_of(struct xml_parser *p, const xmlChar *uri)
 		*slot = (struct ns_slot){ uri, str_present(row) ? row : s, str_present(row) };
 	}
 	return slot->is_static ? slot->str : arena_str(p->arena, slot->str);
+}
+
+/* One prefix declared far above may be used everywhere below, and the writer has to declare it everywhere: a long name used often would make
+ * megabytes of kilobytes, for every recipient. */
+static void count_declaration(struct xml_parser *p, struct str ns)
+{
+	p->declared++;
+	p->extra -= (long)ns.len;
+	if (p->declared > XML_MAX_NAMESPACES / 2 || p->extra < 0)
+		fail(p, STREAM_POLICY_VIOLATION, "too many or too long namespaces");
 }
 
 static void flush_text(struct xml_parser *p)
@@ -113,7 +129,7 @@ static void push(struct xml_parser *p, struct elem *e, const xmlChar *uri)
 	} else {
 		p->root = e;
 	}
-	p->open[p->depth++] = (struct open_elem){ e, uri };
+	p->open[p->depth++] = (struct open_elem){ e, uri, p->declared };
 }
 
 /* SAX2 gives an attribute as five pointers. */
@@ -144,6 +160,8 @@ static struct elem *make_elem(struct xml_parser *p, struct str name, int n_attrs
 		attr->value = place(&at, f[AT_VALUE], (size_t)(f[AT_END] - f[AT_VALUE]));
 		attr->ns = ns_of(p, f[AT_URI]);
 		attr->next = i + 1 < n_attrs ? attr + 1 : NULL;
+		if (str_present(attr->ns) && attr->ns.p != NS_XML.p)
+			count_declaration(p, attr->ns);
 		e->last_attr = attr;
 	}
 	e->attrs = n_attrs ? (struct attr *)(e + 1) : NULL;
@@ -192,10 +210,25 @@ static void on_start(void *arg, const xmlChar *name, const xmlChar *prefix, cons
 		fail(p, STREAM_NOT_WELL_FORMED, "more than one element");
 		return;
 	}
+	if (p->context->ctxt->nsNr > 2 * XML_MAX_NAMESPACES) { /* it counts prefix and URI */
+		fail(p, STREAM_POLICY_VIOLATION, "too many or too long namespaces");
+		xmlStopParser(p->context->ctxt);
+		return;
+	}
 	flush_text(p);
+	struct open_elem *parent = p->depth ? &p->open[p->depth - 1] : NULL;
+	p->declared = parent ? parent->declared : 0;
 	struct elem *e = make_elem(p, zstr(name), n_attrs, fields);
-	bool inherits = p->depth && p->open[p->depth - 1].uri == uri;
-	e->ns = inherits ? p->open[p->depth - 1].elem->ns : ns_of(p, uri);
+	if (parent && parent->uri == uri) {
+		e->ns = parent->elem->ns;
+	} else {
+		e->ns = ns_of(p, uri);
+		count_declaration(p, e->ns);
+	}
+	if (p->err.error != STREAM_ERROR_NONE) {
+		xmlStopParser(p->context->ctxt);
+		return;
+	}
 	if (p->prelude && !p->depth)
 		collect_prelude(p, n_namespaces, namespaces);
 	push(p, e, uri);
@@ -333,6 +366,7 @@ struct elem *xml_parser_element(struct xml_parser *p, struct str prelude, struct
 	p->arena = a;
 	p->root = NULL;
 	p->depth = 0;
+	p->extra = WRITTEN_EXTRA(bytes.len);
 	buf_clear(&p->text);
 	xmlParseChunk(c->ctxt, bytes.p, (int)bytes.len, 0);
 	if (c->ctxt->disableSAX || p->depth || !p->root || c->ctxt->nameNr != 1 || c->ctxt->input->cur != c->ctxt->input->end)

@@ -24,6 +24,10 @@
 
 /* libxml2 refuses single texts above 10 MB; a reader takes a larger max_bytes for this. */
 #define XML_MAX_BYTES (8u << 20)
+/* Declarations in force at one place, the stream header's included: libxml2 looks each prefix up in all of them. And half as many where the
+ * tree is written, which declares namespaces where they are used; that may add at most 32 KiB and once more the stanza's bytes. Refused past
+ * either: policy-violation. */
+#define XML_MAX_NAMESPACES 256
 
 struct xml_limits {
 	uint32_t max_bytes;    /* of one top-level element or the stream header, the white space before it not counted; never more is buffered */

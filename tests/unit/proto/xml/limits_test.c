@@ -97,6 +97,57 @@ static void elements_are_counted_per_stanza(void **state)
 	assert_policy_violation("<a><b/><b/><b");
 }
 
+/* Each prefix is looked up in all of them: nested a few levels, they would cost more time than their bytes are worth. */
+static void namespaces_in_force_at_once_are_counted(void **state)
+{
+	char z[16384], *p = z;
+	for (int level = 0; level < 3; level++) {
+		p = stpcpy(p, "<a");
+		for (int i = 0; i < 100; i++)
+			p += sprintf(p, " xmlns:n%d_%d='u'", level, i);
+		p = stpcpy(p, ">");
+		if (level == 1) { /* 200 pass, and are forgotten afterwards */
+			char *here = p;
+			strcpy(p, "</a></a>");
+			assert_stanza(z);
+			assert_stanza(z);
+			p = here;
+		}
+	}
+	strcpy(p, "</a></a></a>");
+	assert_policy_violation(z);
+}
+
+static void long_namespace_used_often_is_refused(void **state)
+{
+	static char z[100000];
+	char *p = z + sprintf(z, "<a xmlns:p='%01000d'>", 0);
+	for (int i = 0; i < 30; i++)
+		p = stpcpy(p, "<p:b/>");
+	strcpy(p, "</a>");
+	assert_stanza(z);
+	for (int i = 0; i < 10; i++)
+		p = stpcpy(p, "<b p:x=''/>");
+	strcpy(p, "</a>");
+	assert_policy_violation(z);
+}
+
+static void prefixed_attributes_at_every_level_are_refused(void **state)
+{
+	char z[8192], *p = z + sprintf(z, "<a");
+	for (int i = 0; i < 20; i++)
+		p += sprintf(p, " xmlns:n%d='urn:%d'", i, i);
+	for (int level = 0; level < 8; level++) {
+		p = stpcpy(p, level ? "<a" : "");
+		for (int i = 0; i < 20; i++)
+			p += sprintf(p, " n%d:x=''", i);
+		p = stpcpy(p, ">");
+	}
+	for (int level = 0; level < 8; level++)
+		p = stpcpy(p, "</a>");
+	assert_policy_violation(z);
+}
+
 static void header_obeys_the_ceilings_too(void **state)
 {
 	limit_to(30, 64, 1, 64);
@@ -239,6 +290,9 @@ int main(void)
 		CASE(depth_is_counted_from_the_stanza),
 		CASE(attributes_are_counted_with_declarations),
 		CASE(elements_are_counted_per_stanza),
+		CASE(namespaces_in_force_at_once_are_counted),
+		CASE(long_namespace_used_often_is_refused),
+		CASE(prefixed_attributes_at_every_level_are_refused),
 		CASE(header_obeys_the_ceilings_too),
 		CASE(header_may_not_keep_much),
 		CASE(limits_may_change_inside_an_element),
