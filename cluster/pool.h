@@ -1,5 +1,6 @@
 /*
- * pool.h: a few threads for what blocks (key derivation, name files): libuv's pool with a ceiling and an answer through the worker's own loop.
+ * pool.h: a few threads for what blocks (key derivation, name files): libuv's pool with a ceiling and an answer through the worker's own
+ * loop.
  *
  * Ownership: the job is embedded in its owner and stays alive until on_done. on_done runs on the worker that submitted it; `cancelled`
  * when the pool is stopping.

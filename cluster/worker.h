@@ -1,13 +1,13 @@
 /*
  * worker.h: a thread with a loop, and the one way to reach it.
  *
- * A worker owns its loop (libuv), a timer wheel, and whatever lives on it: streams, sessions, parser contexts. Nobody else touches these. What
- * crosses threads is a `struct message`: ownership or immutable bytes, in a mailbox with one FIFO order per (from, to) pair.
- * The main thread is a worker as well (run with worker_run), so that stores and pools can answer it in the same way.
+ * A worker owns its loop (libuv), a timer wheel, and whatever lives on it: streams, sessions, parser contexts. Nobody else touches these.
+ * What crosses threads is a `struct message`: ownership or immutable bytes, in a mailbox with one FIFO order per (from, to) pair. The main
+ * thread is a worker as well (run with worker_run), so that stores and pools can answer it in the same way.
  *
- * Ownership: worker_post consumes the message; its `run` is called once, on the target's thread, with the message, which is then run's to free.
- * A worker that stops runs what is still in its mailbox with `cancelled` true: run must then only free.
- * Nothing blocks a worker: a watchdog names any callback above the limit.
+ * Ownership: worker_post consumes the message; its `run` is called once, on the target's thread, with the message, which is then run's to
+ * free. A worker that stops runs what is still in its mailbox with `cancelled` true: run must then only free. Nothing blocks a worker: a
+ * watchdog names any callback above the limit.
  */
 #ifndef CLUSTER_WORKER_H
 #define CLUSTER_WORKER_H
@@ -89,8 +89,8 @@ struct worker_stats {
 /* Any thread; relaxed reads. */
 void worker_stats(const struct worker *w, struct worker_stats *out);
 
-/* The watchdog of one worker, looked at every few milliseconds by another thread: names an action that has lasted longer than limit_ms, once per
- * occurrence; NULL otherwise. It samples, so that workers pay two relaxed stores an action and no clock. */
+/* The watchdog of one worker, looked at every few milliseconds by another thread: names an action that has lasted longer than limit_ms,
+ * once per occurrence; NULL otherwise. It samples, so that workers pay two relaxed stores an action and no clock. */
 struct watchdog {
 	struct worker *worker;
 	uint64_t limit_ms, step, since_ms;

@@ -1,9 +1,10 @@
 /*
  * logline.h: the text of one log line, logfmt or JSON, built in place without allocation. For log.c.
  *
- * Invariant: whatever is added, logline_end gives one well-formed line of at most LOG_LINE_MAX bytes, newline included, without raw control bytes
- * or invalid UTF-8. A field that does not fit is left out whole; a string that takes more than about LOG_VALUE_MAX bytes is cut; either adds truncated=true.
- * Escapes: \" \\ \n \r \t, \u00XX for other controls (C0, DEL, C1), and \xXX for a byte that is not UTF-8; in JSON the latter is \\xXX.
+ * Invariant: whatever is added, logline_end gives one well-formed line of at most LOG_LINE_MAX bytes, newline included, without raw
+ * control bytes or invalid UTF-8. A field that does not fit is left out whole; a string that takes more than about LOG_VALUE_MAX bytes is
+ * cut; either adds truncated=true. Escapes: \" \\ \n \r \t, \u00XX for other controls (C0, DEL, C1), and \xXX for a byte that is not
+ * UTF-8; in JSON the latter is \\xXX.
  */
 #ifndef NODE_CORE_LOGLINE_H
 #define NODE_CORE_LOGLINE_H

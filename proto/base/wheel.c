@@ -1,6 +1,6 @@
 /*
- * Level l holds timers that are 64^l to 64^(l+1) - 1 ticks ahead, in slots 64^l ticks wide. When the tick enters a slot of a higher level, its
- * timers are placed again (cascade), nearer. The busy bits find the next slot with something in it, so empty ticks cost nothing.
+ * Level l holds timers that are 64^l to 64^(l+1) - 1 ticks ahead, in slots 64^l ticks wide. When the tick enters a slot of a higher level,
+ * its timers are placed again (cascade), nearer. The busy bits find the next slot with something in it, so empty ticks cost nothing.
  */
 #include "proto/base/wheel.h"
 
@@ -117,7 +117,8 @@ static struct timer **collect(struct wheel *w, struct timer **tail)
 	return tail;
 }
 
-/* First all due timers move to one list, then they fire: callbacks see a wheel whose tick is the present, and may set and cancel any timer. */
+/* First all due timers move to one list, then they fire: callbacks see a wheel whose tick is the present, and may set and cancel any
+ * timer. */
 void wheel_advance(struct wheel *w, uint64_t now_ms)
 {
 	uint64_t goal = now_ms / TICK_MS;

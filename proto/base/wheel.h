@@ -3,8 +3,8 @@
  * (later times wait in the last slot and are set again). It knows no clock: the caller brings `now_ms`, monotonic.
  *
  * Ownership: a timer is embedded in its owner and must be cancelled before the owner dies. One thread.
- * A timer fires at its time or up to two ticks later, never before. A timer set from a callback for now or the past fires at the next advance.
- * The order in which timers fire within one advance is that of their ticks; within a tick there is none.
+ * A timer fires at its time or up to two ticks later, never before. A timer set from a callback for now or the past fires at the next
+ * advance. The order in which timers fire within one advance is that of their ticks; within a tick there is none.
  */
 #ifndef PROTO_BASE_WHEEL_H
 #define PROTO_BASE_WHEEL_H

@@ -1,4 +1,5 @@
-/* Any bytes as a PROXY header: never past its ceiling, every shorter prefix of a header asks for more, and bytes behind it change nothing. */
+/* Any bytes as a PROXY header: never past its ceiling, every shorter prefix of a header asks for more, and bytes behind it change
+ * nothing. */
 #include "proto/wire/proxy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
