@@ -82,6 +82,7 @@ class Client:
 
     async def handshake(self):
         await self.wire.start_tls(wire.client_context(self.opts.get("tls_max")), self.host)
+        self.stage = "tls"
 
     async def negotiate_tls(self):
         if not self.reached("stream"):
@@ -91,7 +92,8 @@ class Client:
             await self.expect_stanza("tls", "proceed")
             await self.handshake()
             await self.open_stream()
-        self.stage = "tls"
+        elif not self.reached("tls"):
+            self.stage = "tls"
 
     def offered(self):
         block = self.features.child("mechanisms", NS["sasl"])
@@ -126,7 +128,7 @@ class Client:
 
     async def scram(self, mech):
         name, data = self.binding() if mech.endswith("-PLUS") else (None, b"")
-        s = sasl.Scram(mech, self.user, self.password, cb_name=name, cb_data=data)
+        s = sasl.Scram(mech, self.user, self.password, cb_name=name, cb_data=data, gs2_flag=self.opts.get("gs2"))
         await self.send(f"<auth xmlns='{NS['sasl']}' mechanism='{mech}'>{sasl.b64(s.first())}</auth>")
         challenge = await self.expect_stanza("sasl", "challenge")
         answer = await asyncio.get_running_loop().run_in_executor(None, s.final, base64.b64decode(challenge.text()))

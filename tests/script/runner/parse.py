@@ -28,7 +28,7 @@ class ClientSpec:
 @dataclass
 class Step:
     line: int
-    subject: str          # a client's name, or "ctl"
+    subject: str          # a client's name, "ctl" or "differ"
     action: str
     body: list = field(default_factory=list)
 
@@ -126,7 +126,7 @@ def parse_script(text, path="script"):
         try:
             if line[0] in " \t":
                 raise ValueError("indented lines belong to an action")
-            if word in script.clients or word == "ctl":
+            if word in script.clients or word in ("ctl", "differ"):
                 script.steps.append(Step(number, word, rest))
             elif script.steps:
                 raise ValueError(f"no client {word!r} is declared")
