@@ -67,6 +67,7 @@ class Server:
 
     name = "server"
     address = "127.0.0.1"
+    ca = None  # a file: clients verify the certificate with it
 
     def __init__(self, overrides=None, keep=False):
         self.overrides = overrides or {}

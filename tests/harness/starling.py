@@ -10,7 +10,8 @@ HOSTS = ["localhost", "example.net", "anon.localhost"]
 
 
 def binary():
-    return os.environ.get("STARLING_BIN") or os.path.join(ROOT, "build", "gcc", "starling")
+    """STARLING_BIN, or the one in make's build folder B."""
+    return os.environ.get("STARLING_BIN") or os.path.join(ROOT, os.environ.get("B", "build/gcc"), "starling")
 
 
 def control_binary():
