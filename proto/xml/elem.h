@@ -2,10 +2,10 @@
  * elem.h: the element tree. Built once, then frozen: everybody reads it through `const struct elem *`, on any thread.
  *
  * Invariants: every node lives in the arena of its stanza. Names, namespaces, values and text are valid UTF-8 without control characters
- * that XML forbids, unescaped. `ns` is the namespace URI, never a prefix; an absent or empty ns means no namespace.
- * Adjacent text nodes may exist in what was built here (the reader makes none); read text with elem_text.
- * To change a frozen tree, build another root (elem_reroot) that shares its children. `last_child` and `last_attr` are NULL while the list is
- * shared with another element: the first change copies the list's heads, so that the other element never sees it.
+ * that XML forbids, unescaped. `ns` is the namespace URI, never a prefix; an absent or empty ns means no namespace. Adjacent text nodes
+ * may exist in what was built here (the reader makes none); read text with elem_text. To change a frozen tree, build another root
+ * (elem_reroot) that shares its children. `last_child` and `last_attr` are NULL while the list is shared with another element: the first
+ * change copies the list's heads, so that the other element never sees it.
  */
 #ifndef PROTO_XML_ELEM_H
 #define PROTO_XML_ELEM_H

@@ -5,8 +5,8 @@
  * RFC 6120 section 11.1 restricts, and checks every byte it hands on to be UTF-8 without forbidden control characters. Names, matching
  * tags, entities and namespaces are left to libxml2, which sees only what is complete.
  *
- * Invariant: what it answers depends on the bytes, not on how they were split: the first offence in byte order is the one reported, and each
- * byte is looked at a constant number of times.
+ * Invariant: what it answers depends on the bytes, not on how they were split: the first offence in byte order is the one reported, and
+ * each byte is looked at a constant number of times.
  */
 #ifndef PROTO_XML_SCANNER_H
 #define PROTO_XML_SCANNER_H

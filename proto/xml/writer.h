@@ -1,10 +1,11 @@
 /*
  * writer.h: element trees to bytes.
  *
- * Guarantee: what a conforming parser reads back is the same tree (names, namespaces, attributes, text). Namespaces are declared where they
- * change: an element whose namespace differs from its parent's carries xmlns='...'; namespaced attributes get a prefix declared on
- * their element (xml: needs none). Text and values are escaped minimally: & < > and CR in text; & < ' in values plus tab, CR, LF as character
- * references (a parser would turn them into LF and spaces). Recursive: a tree is as deep as the reader's max_depth or our own code made it.
+ * Guarantee: what a conforming parser reads back is the same tree (names, namespaces, attributes, text). Namespaces are declared where
+ * they change: an element whose namespace differs from its parent's carries xmlns='...'; namespaced attributes get a prefix declared on
+ * their element (xml: needs none). Text and values are escaped minimally: & < > and CR in text; & < ' in values plus tab, CR, LF as
+ * character references (a parser would turn them into LF and spaces). Recursive: a tree is as deep as the reader's max_depth or our own
+ * code made it.
  */
 #ifndef PROTO_XML_WRITER_H
 #define PROTO_XML_WRITER_H

@@ -1,7 +1,7 @@
 /*
- * fuzz_reader.c: the XML reader and writer. The first byte chooses limits and whether a usual stream header is sent first, the second seeds the
- * splits, the rest is what a peer sends. Checked beyond "no crash": any split gives the same events, the reader never holds more than its
- * ceiling, and whatever was accepted reads back as an equal tree after it was written.
+ * fuzz_reader.c: the XML reader and writer. The first byte chooses limits and whether a usual stream header is sent first, the second
+ * seeds the splits, the rest is what a peer sends. Checked beyond "no crash": any split gives the same events, the reader never holds
+ * more than its ceiling, and whatever was accepted reads back as an equal tree after it was written.
  */
 #include <stdlib.h>
 

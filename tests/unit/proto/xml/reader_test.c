@@ -174,7 +174,8 @@ static void text_is_unescaped_and_in_one_piece(void **state)
 {
 	feed(HEADER);
 	buf_clear(&out);
-	struct str in = STR("<m a='&lt;&#x9;&#10;&amp;\n\"&quot;'>1&lt;2&gt;&apos;&quot;&amp;&#65;&#x1F600;<![CDATA[<&amp;]]]]><![CDATA[>\r\n\r]]>\r\n\r.\xC3\xA9</m>");
+	struct str in = STR("<m a='&lt;&#x9;&#10;&amp;\n\"&quot;'>1&lt;2&gt;&apos;&quot;&amp;&#65;&#x1F600;"
+			    "<![CDATA[<&amp;]]]]><![CDATA[>\r\n\r]]>\r\n\r.\xC3\xA9</m>");
 	struct xml_item item;
 	assert_int_equal(xml_reader_next(reader, parser, &in, &item), XML_STANZA);
 	struct str text = elem_text(item.arena, item.root), a = elem_attr(item.root, "a");
@@ -296,7 +297,8 @@ static void restricted_xml_is_refused(void **state)
 
 static void billion_laughs_is_refused_at_its_first_declaration(void **state)
 {
-	assert_refused("<?xml version='1.0'?>", "<!DOCTYPE lolz [<!ENTITY lol 'lol'><!ENTITY lol2 '&lol;&lol;'>]>" HEADER, 40, STREAM_RESTRICTED_XML);
+	static const char bomb[] = "<!DOCTYPE lolz [<!ENTITY lol 'lol'><!ENTITY lol2 '&lol;&lol;'>]>" HEADER;
+	assert_refused("<?xml version='1.0'?>", bomb, 40, STREAM_RESTRICTED_XML);
 }
 
 static void ill_formed_xml_is_refused(void **state)
@@ -370,7 +372,11 @@ static void undeclared_prefixes_are_refused(void **state)
 
 static void text_between_stanzas_is_bad_format(void **state)
 {
-	static const struct refusal list[] = { { STREAM_BAD_FORMAT, "hello" }, { STREAM_BAD_FORMAT, " &lt;" }, { STREAM_BAD_FORMAT, "\xC3\xA9" } };
+	static const struct refusal list[] = {
+		{ STREAM_BAD_FORMAT, "hello" },
+		{ STREAM_BAD_FORMAT, " &lt;" },
+		{ STREAM_BAD_FORMAT, "\xC3\xA9" },
+	};
 	EACH_REFUSED(HEADER, list);
 }
 

@@ -21,8 +21,8 @@ static unsigned pick(unsigned n)
 
 static struct str random_text(struct arena *a)
 {
-	static const char *const pieces[] = { "]]>", "]]", ">", "<", "&", "'", "\"", "\r\n", "\r", "\n", "\t", " ", "abc", "&amp;", "\xC3\xA9",
-		"\xF0\x9F\x98\x80", "\xEF\xBF\xBD", "\x7F", "0123456789abcdef0123456789abcdef0123456789" };
+	static const char *const pieces[] = { "]]>", "]]", ">", "<", "&", "'", "\"", "\r\n", "\r", "\n", "\t", " ", "abc", "&amp;",
+		"\xC3\xA9", "\xF0\x9F\x98\x80", "\xEF\xBF\xBD", "\x7F", "0123456789abcdef0123456789abcdef0123456789" };
 	struct buf b;
 	buf_init(&b, 4096);
 	for (unsigned n = pick(5); n; n--)
@@ -34,8 +34,8 @@ static struct str random_text(struct arena *a)
 
 static struct str random_ns(void)
 {
-	static const char *const list[] = { "", "jabber:client", "jabber:server", "http://etherx.jabber.org/streams", "urn:a", "urn:b", "it's <&\"",
-		"http://www.w3.org/XML/1998/namespace" };
+	static const char *const list[] = { "", "jabber:client", "jabber:server", "http://etherx.jabber.org/streams", "urn:a", "urn:b",
+		"it's <&\"", "http://www.w3.org/XML/1998/namespace" };
 	return str_of(ONE_OF(list));
 }
 

@@ -10,8 +10,10 @@
 
 /* Bytes that come in pieces must say what they say in one. */
 static const char *const conversations[] = {
-	"<?xml version='1.0' encoding='UTF-8'?>\n" HEADER "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGEAYg==</auth>",
-	"\xEF\xBB\xBF<?xml version='1.0'?>" HEADER " \n <presence/><message a=\"'>'\" b='\"/>'><body>x &gt; <![CDATA[]]]>]]&]]></body></message></stream:stream>  ",
+	"<?xml version='1.0' encoding='UTF-8'?>\n" HEADER
+	"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGEAYg==</auth>",
+	"\xEF\xBB\xBF<?xml version='1.0'?>" HEADER
+	" \n <presence/><message a=\"'>'\" b='\"/>'><body>x &gt; <![CDATA[]]]>]]&]]></body></message></stream:stream>  ",
 	HEADER "<m xml:lang='\xC3\xA9'>\xF0\x9F\x98\x80\xE2\x82\xAC</m><iq/></stream:stream>",
 	"<f:stream xmlns:f='http://etherx.jabber.org/streams' xmlns:g='urn:g'/>more",
 	"<f:stream xmlns:f='http://etherx.jabber.org/streams' xmlns:g='urn:g'><g:x/><y g:z='1'\r\n/></f:stream >",
@@ -54,7 +56,8 @@ static int tear_down(void **state)
 static void say(struct buf *out, const struct xml_limits *limits, struct str s, size_t a, size_t b)
 {
 	struct xml_reader *r = xml_reader_new(limits);
-	if (transcribe(out, r, parser, str_span(s.p, a)) != XML_REFUSED && transcribe(out, r, parser, str_span(s.p + a, b - a)) != XML_REFUSED)
+	if (transcribe(out, r, parser, str_span(s.p, a)) != XML_REFUSED &&
+	    transcribe(out, r, parser, str_span(s.p + a, b - a)) != XML_REFUSED)
 		transcribe(out, r, parser, str_span(s.p + b, s.len - b));
 	xml_reader_free(r);
 }
