@@ -2,9 +2,10 @@
  * account.h: who may log in. One value per account in the kv space "account": a JSON object with SCRAM keys (never a password), the times
  * of creation and of the last password, and whether it is disabled. Members that this version does not know are kept when it writes.
  *
- * `user` is a prepared localpart (precis_username), `host` a host of ours. Everything is asynchronous and happens on the asker's worker; slow
- * key derivation runs on the pool. A function that returns an error did nothing and will not call on_done: ERR_LIMIT (too much waits already:
- * resource-constraint), ERR_INVALID (an empty name), ERR_UNAVAILABLE (closing). Otherwise on_done is called once, later, unless cancelled.
+ * `user` is a prepared localpart (precis_username), `host` a host of ours. Everything is asynchronous and happens on the asker's worker;
+ * slow key derivation runs on the pool. A function that returns an error did nothing and will not call on_done: ERR_LIMIT (too much
+ * waits already: resource-constraint), ERR_INVALID (an empty name), ERR_UNAVAILABLE (closing). Otherwise on_done is called once, later,
+ * unless cancelled.
  */
 #ifndef NODE_CORE_ACCOUNT_H
 #define NODE_CORE_ACCOUNT_H
