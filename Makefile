@@ -43,7 +43,7 @@ UNIT_SRC    := $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c)
 UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 SUBMAKE     := @+$(MAKE) --no-print-directory
 
-.PHONY: all build binaries run test unit corpus lint fuzz fuzz-build bench bench-build install clean help cflags
+.PHONY: all build binaries run test unit corpus lint fuzz fuzz-build bench bench-build install clean help cflags libs
 .SECONDARY:
 all: build
 
@@ -95,9 +95,11 @@ install: build
 clean:
 	rm -rf build
 
-# The compiler flags, for scripts that compile single files.
+# The flags, for scripts that compile or link by themselves.
 cflags:
 	@echo '$(ALL_CFLAGS)'
+libs:
+	@echo '$(LIBS)'
 
 # ---- objects and programs ---------------------------------------------------------------------------------------------------
 binaries: $(B)/starling $(B)/starlingctl

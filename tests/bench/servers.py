@@ -33,7 +33,7 @@ class Server:
     def __init__(self, folder, build):
         self.folder = os.path.join(folder, self.name)
         self.build = build
-        self.port = free_port()
+        self.port = self.tls_port = free_port()
         self.process = None
         os.makedirs(self.folder, exist_ok=True)
 
@@ -121,15 +121,14 @@ class Starling(Server):
         return None if os.access(os.path.join(self.build, "starling"), os.X_OK) else f"{self.build}/starling is not built"
 
     def configure(self):
-        self.write("starling.yml", f"""data_dir: {self.folder}
+        self.tls_port = free_port()
+        self.write("starling.yml", f"""
 hosts:
-  - name: localhost
+  localhost: {{}}
+data_dir: {self.path('data')}
 listen:
-  - port: {self.port}
-    address: 127.0.0.1
-    tls: starttls
-c2s:
-  allow_plain_on_loopback: true
+  - {{ port: {self.port}, address: 127.0.0.1, tls: none }}
+  - {{ port: {self.tls_port}, address: 127.0.0.1, tls: starttls }}
 """)
 
     def command(self):
@@ -138,7 +137,7 @@ c2s:
     def register(self, load, users):
         ctl = os.path.join(self.build, "starlingctl")
         for first in range(0, users, 2):
-            pair = [subprocess.Popen([ctl, "--socket", self.path("starling.sock"), "register_identified", f"load{n}", "localhost", PASSWORD],
+            pair = [subprocess.Popen([ctl, "--socket", self.path("data", "starling.sock"), "register_identified", f"load{n}", "localhost", PASSWORD],
                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for n in (first, first + 1) if n < users]
             for process in pair:
                 _, error = process.communicate()
