@@ -35,7 +35,7 @@ static void bug_aborts_and_says_where(void **state)
 	assert_int_equal(pipe(fds), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
-		signal(SIGABRT, SIG_DFL);
+		sigaction(SIGABRT, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 		dup2(fds[1], 2);
 		BUG_ON(fds[0] >= 0);
 		_exit(0);
