@@ -109,6 +109,13 @@ void log_reset_level(const char *component)
 		atomic_store(&c->level, INHERIT);
 }
 
+void log_reset_levels(enum log_level level)
+{
+	atomic_store(&common_level, (int)level);
+	for (unsigned i = 0; i < atomic_load(&n_components); i++)
+		atomic_store(&components[i].level, INHERIT);
+}
+
 enum log_level log_level_of(const char *component)
 {
 	struct log_component *c = component_find(component, false);

@@ -6,8 +6,9 @@
  *
  * Component, message and keys are literals (lower case, words); what varies is in values. Bodies, passwords and keys are never logged.
  * Values are escaped: no raw control byte, C1 control, newline or invalid UTF-8 reaches the terminal of whoever reads the log.
- * Ceilings: a line has at most LOG_LINE_MAX bytes with its newline (so that lines to a pipe never mix), a value LOG_VALUE_MAX; what does not fit is
- * left out and `truncated=true` says so. A call site writes at most `burst` lines a second; the next line from it carries suppressed=N.
+ * Ceilings: a line has at most LOG_LINE_MAX bytes with its newline (so that lines to a pipe never mix), a value LOG_VALUE_MAX;
+ * what does not fit is left out and `truncated=true` says so. A call site writes at most `burst` lines a second; the next line from it
+ * carries suppressed=N.
  * Debug lines are not limited.
  *
  * Threads: any; no allocation, no lock on the way of a line. The level of a component may change at any time.
@@ -96,10 +97,13 @@ struct log_settings {
 };
 /* Before the first other thread. Without it: logfmt, info and above, to stderr, burst 20. */
 void log_start(const struct log_settings *s);
-/* Of one component, whether it has logged yet or not; NULL: of all that have none of their own. ERR_LIMIT: no place for another component. */
+/* Of one component, whether it has logged yet or not; NULL: of all that have none of their own. ERR_LIMIT: no place for another
+ * component. */
 MUST_CHECK enum err log_set_level(const char *component, enum log_level level);
 /* The component goes back to the common level. */
 void log_reset_level(const char *component);
+/* All go back to the common level, which becomes `level`. */
+void log_reset_levels(enum log_level level);
 enum log_level log_level_of(const char *component);
 const char *log_level_name(enum log_level level);
 bool log_level_parse(struct str name, enum log_level *out);

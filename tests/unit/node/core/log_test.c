@@ -72,7 +72,8 @@ static int teardown(void **state)
 
 static void log_writes_one_logfmt_line_with_typed_fields(void **state)
 {
-	LOG(LOG_WARN, "c2s", "stream refused", L_STR("host", STR("a.example")), L_INT("bytes", -5), L_UINT("n", UINT64_MAX), L_BOOL("tls", true),
+	LOG(LOG_WARN, "c2s", "stream refused", L_STR("host", STR("a.example")), L_INT("bytes", -5), L_UINT("n", UINT64_MAX),
+		L_BOOL("tls", true),
 	    L_ERR(ERR_NOT_FOUND), L_Z("absent", NULL));
 	assert_string_equal(after_time(lines()), "level=warn component=c2s node=n1 msg=\"stream refused\" host=a.example bytes=-5 "
 	                                         "n=18446744073709551615 tls=true error=not-found\n");
@@ -219,7 +220,7 @@ static void log_suppresses_a_flooding_call_site_and_counts(void **state)
 	for (int tries = 0; (told = strstr(lines(), "suppressed=")) == NULL; tries++) {
 		assert_true(tries < 3000);
 		log_report_suppressed(); /* as the node's timer does, until the second is over */
-		usleep(1000);
+		usleep(1000); /* check-banned: the pace of a wait with a deadline */
 	}
 	assert_true(strtoul(told + 11, NULL, 10) <= 1000 - first);
 	assert_true(strtoul(told + 11, NULL, 10) > 900);
