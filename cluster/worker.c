@@ -97,15 +97,22 @@ static void inbox_run(struct worker *w, bool cancelled)
 
 /* ---- the loop's pass ---- */
 
+/* Only what waits now: what is set again meanwhile has its turn later, so that one busy owner cannot keep the loop from its sockets. */
 static void deferred_run(struct worker *w)
 {
 	struct worker_private *p = w->priv;
+	struct deferred marker = { .pending = false };
+	if (!p->deferred)
+		return;
+	worker_defer(w, &marker);
 	while (p->deferred) {
 		struct deferred *d = p->deferred;
 		p->deferred = d->next;
 		if (!p->deferred)
 			p->deferred_tail = &p->deferred;
 		d->pending = false;
+		if (d == &marker)
+			break;
 		worker_doing(w, "flush");
 		d->fn(d);
 	}
@@ -164,7 +171,7 @@ static void on_prepare(uv_prepare_t *prep)
 	worker_doing(w, "timer");
 	wheel_advance(&w->wheel, w->now_ms);
 	deferred_run(w);
-	int64_t sleep_ms = wheel_sleep_ms(&w->wheel, w->now_ms);
+	int64_t sleep_ms = p->deferred ? 0 : wheel_sleep_ms(&w->wheel, w->now_ms);
 	if (sleep_ms < 0) {
 		if (p->timer_at_ms)
 			uv_timer_stop(&p->timer);
@@ -207,7 +214,8 @@ static void worker_wind_down(struct worker *w)
 	p->stopped = true;
 	if (p->on_stop)
 		p->on_stop(w);
-	deferred_run(w);
+	while (p->deferred)
+		deferred_run(w);
 	uv_close((uv_handle_t *)&p->wake, on_stop_closed);
 	uv_close((uv_handle_t *)&p->prepare, on_stop_closed);
 	uv_close((uv_handle_t *)&p->check, on_stop_closed);
@@ -302,8 +310,8 @@ void worker_free(struct worker *w)
 	if (!w->priv->stopped) { /* never ran: close its handles here */
 		w->priv->on_stop = NULL;
 		worker_wind_down(w);
-		uv_run(&w->loop, UV_RUN_DEFAULT);
 	}
+	uv_run(&w->loop, UV_RUN_DEFAULT); /* what was closed after the loop ended */
 	inbox_run(w, true);
 	BUG_ON(uv_loop_close(&w->loop) != 0);
 	free(w->priv);

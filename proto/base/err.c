@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const names[ERR_COUNT] = {
 	[ERR_NONE] = "none",
@@ -48,4 +49,12 @@ void *xzalloc(size_t n)
 void *xrealloc(void *p, size_t n)
 {
 	return must_have(realloc(p, n ? n : 1));
+}
+
+char *xstrndup(const char *p, size_t n)
+{
+	char *copy = xmalloc(n + 1);
+	memcpy(copy, p, n);
+	copy[n] = 0;
+	return copy;
 }

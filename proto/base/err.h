@@ -43,5 +43,7 @@ void bug_at(const char *file, int line, const char *func, const char *what) __at
 void *xmalloc(size_t n) __attribute__((returns_nonnull, malloc));
 void *xzalloc(size_t n) __attribute__((returns_nonnull, malloc));
 void *xrealloc(void *p, size_t n) __attribute__((returns_nonnull));
+/* A NUL-terminated copy; free it. */
+char *xstrndup(const char *p, size_t n) __attribute__((returns_nonnull, malloc));
 
 #endif

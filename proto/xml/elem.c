@@ -3,12 +3,12 @@
 #include "proto/base/err.h"
 #include "proto/xml/names.h"
 
-static const struct text *as_text(const struct node *n)
+static const struct text *as_text(const struct xml_node *n)
 {
 	return (const struct text *)n;
 }
 
-static const struct elem *as_elem(const struct node *n)
+static const struct elem *as_elem(const struct xml_node *n)
 {
 	return (const struct elem *)n;
 }
@@ -28,10 +28,10 @@ struct elem *elem_new(struct arena *a, struct str ns, struct str name)
 	return e;
 }
 
-static struct node *copy_head(struct arena *a, const struct node *n)
+static struct xml_node *copy_head(struct arena *a, const struct xml_node *n)
 {
 	size_t size = n->kind == NODE_ELEM ? sizeof(struct elem) : sizeof(struct text);
-	struct node *copy = memcpy(arena_alloc(a, size), n, size);
+	struct xml_node *copy = memcpy(arena_alloc(a, size), n, size);
 	if (copy->kind == NODE_ELEM) { /* what hangs below is shared from now on */
 		((struct elem *)copy)->last_child = NULL;
 		((struct elem *)copy)->last_attr = NULL;
@@ -40,7 +40,7 @@ static struct node *copy_head(struct arena *a, const struct node *n)
 	return copy;
 }
 
-static void link_node(struct elem *parent, struct node *n)
+static void link_node(struct elem *parent, struct xml_node *n)
 {
 	n->next = NULL;
 	if (parent->last_child)
@@ -54,7 +54,7 @@ static void unshare_children(struct arena *a, struct elem *e)
 {
 	if (e->last_child || !e->children)
 		return;
-	const struct node *old = e->children;
+	const struct xml_node *old = e->children;
 	e->children = NULL;
 	for (; old; old = old->next)
 		link_node(e, copy_head(a, old));
@@ -187,7 +187,7 @@ struct str elem_attr(const struct elem *e, const char *name)
 	return elem_attr_ns(e, STR_NONE, name);
 }
 
-static const struct elem *skip_to_elem(const struct node *n)
+static const struct elem *skip_to_elem(const struct xml_node *n)
 {
 	while (n && n->kind != NODE_ELEM)
 		n = n->next;
@@ -222,7 +222,7 @@ struct str elem_text(struct arena *a, const struct elem *e)
 	const struct text *only = NULL;
 	size_t len = 0;
 	unsigned pieces = 0;
-	for (const struct node *n = e->children; n; n = n->next)
+	for (const struct xml_node *n = e->children; n; n = n->next)
 		if (n->kind == NODE_TEXT) {
 			only = as_text(n);
 			len += only->data.len;
@@ -231,7 +231,7 @@ struct str elem_text(struct arena *a, const struct elem *e)
 	if (pieces <= 1)
 		return only ? only->data : STR("");
 	char *p = arena_alloc(a, len), *at = p;
-	for (const struct node *n = e->children; n; n = n->next)
+	for (const struct xml_node *n = e->children; n; n = n->next)
 		if (n->kind == NODE_TEXT) {
 			memcpy(at, as_text(n)->data.p, as_text(n)->data.len);
 			at += as_text(n)->data.len;
@@ -250,7 +250,7 @@ struct elem *elem_copy(struct arena *a, const struct elem *e)
 	struct elem *copy = elem_new(a, copy_ns(a, e->ns), arena_str(a, e->name));
 	for (const struct attr *at = e->attrs; at; at = at->next)
 		append_attr(a, copy, copy_ns(a, at->ns), arena_str(a, at->name), arena_str(a, at->value));
-	for (const struct node *n = e->children; n; n = n->next)
+	for (const struct xml_node *n = e->children; n; n = n->next)
 		if (n->kind == NODE_ELEM)
 			elem_append(a, copy, elem_copy(a, as_elem(n)));
 		else
@@ -277,7 +277,7 @@ static bool attrs_eq(const struct elem *a, const struct elem *b)
 
 /* A place in a run of adjacent text nodes. */
 struct text_at {
-	const struct node *n;
+	const struct xml_node *n;
 	size_t done;
 };
 
@@ -293,7 +293,7 @@ static const char *text_byte(struct text_at *t)
 }
 
 /* Compares the runs of text at *x and *y and moves both past them. */
-static bool text_eq(const struct node **x, const struct node **y)
+static bool text_eq(const struct xml_node **x, const struct xml_node **y)
 {
 	struct text_at a = { *x, 0 }, b = { *y, 0 };
 	for (;;) {
@@ -312,7 +312,7 @@ bool elem_eq(const struct elem *a, const struct elem *b)
 {
 	if (!str_eq(a->name, b->name) || !str_eq(a->ns, b->ns) || !attrs_eq(a, b))
 		return false;
-	const struct node *x = a->children, *y = b->children;
+	const struct xml_node *x = a->children, *y = b->children;
 	for (;;) {
 		if (!text_eq(&x, &y) || !x != !y)
 			return false;

@@ -20,20 +20,20 @@ struct attr {
 
 enum node_kind { NODE_ELEM, NODE_TEXT };
 
-struct node {
-	const struct node *next; /* the next sibling */
+struct xml_node {
+	const struct xml_node *next; /* the next sibling */
 	enum node_kind kind;
 };
 struct text {
-	struct node node;
+	struct xml_node node;
 	struct str data;
 };
 struct elem {
-	struct node node;
+	struct xml_node node;
 	struct str name, ns;
 	const struct attr *attrs;
-	const struct node *children;
-	struct node *last_child; /* while building; NULL with children: they are shared */
+	const struct xml_node *children;
+	struct xml_node *last_child; /* while building; NULL with children: they are shared */
 	struct attr *last_attr;  /* likewise */
 };
 

@@ -180,7 +180,7 @@ static void write_elem(struct sink *s, const struct elem *e, struct str default_
 		return;
 	}
 	putc1(s, '>');
-	for (const struct node *n = e->children; n; n = n->next)
+	for (const struct xml_node *n = e->children; n; n = n->next)
 		if (n->kind == NODE_ELEM)
 			write_elem(s, (const struct elem *)n, default_ns);
 		else

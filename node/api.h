@@ -1,0 +1,24 @@
+/*
+ * api.h: all that a feature under node/mod may see of the node.
+ *
+ * A feature is a const struct module (core/module.h) plus handlers. It meets others only through hooks, the router, the store and
+ * disco. Read core/module.h first, then core/session.h and core/router.h; store/store.h for what lasts.
+ */
+#ifndef NODE_API_H
+#define NODE_API_H
+
+#include "node/core/account.h"
+#include "node/core/disco.h"
+#include "node/core/config.h"
+#include "node/core/hooks.h"
+#include "node/core/host.h"
+#include "node/core/log.h"
+#include "node/core/module.h"
+#include "node/core/node.h"
+#include "node/core/router.h"
+#include "node/core/session.h"
+#include "node/core/settings.h"
+#include "node/store/store.h"
+#include "node/version.h"
+
+#endif

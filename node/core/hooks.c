@@ -1,0 +1,252 @@
+#include "node/core/hooks.h"
+
+#include <stdlib.h>
+
+#include "node/core/node.h"
+#include "node/core/session.h"
+
+/* One list of module numbers per hook. */
+#define EVERY_HOOK(X)                                                                                                                  \
+	SESSION_VERDICT_HOOKS(X) USER_VERDICT_HOOKS(X) SESSION_EVENT_HOOKS(X) X(arrive_archive) X(arrive_copy) X(user_free)            \
+	X(stream_features) X(disco_info) X(disco_items) X(account_created) X(account_deleted)
+#define X(hook) PHASE_##hook,
+enum phase { EVERY_HOOK(X) PHASE_COUNT };
+#undef X
+
+struct hook_list {
+	uint8_t n;
+	uint8_t module[MODULES_MAX];
+};
+struct iq_entry {
+	const struct iq_route *route;
+	struct iq_entry *next;
+	uint8_t module;
+};
+
+struct hook_set {
+	struct hook_list of[PHASE_COUNT];
+	uint32_t host_at[MODULES_MAX], user_at[MODULES_MAX], session_at[MODULES_MAX];
+	size_t host_bytes, user_bytes, session_bytes;
+	unsigned n_modules;
+	struct map iqs; /* namespace -> struct iq_entry */
+	struct arena *arena;
+};
+
+static unsigned module_number(const struct module *m)
+{
+	unsigned i = 0;
+	while (all_modules[i] != m)
+		i++;
+	return i;
+}
+
+static void list_shuffle(struct hook_list *l, struct rng *rng)
+{
+	for (unsigned i = l->n; i > 1; i--) {
+		unsigned j = (unsigned)(rng_u64(rng) % i);
+		uint8_t t = l->module[i - 1];
+		l->module[i - 1] = l->module[j];
+		l->module[j] = t;
+	}
+}
+
+static void iqs_add(struct hook_set *hs, const struct module *m, unsigned number)
+{
+	for (size_t i = 0; i < m->n_iqs; i++) {
+		struct iq_entry *e = arena_zalloc(hs->arena, sizeof *e);
+		e->route = &m->iqs[i];
+		e->module = (uint8_t)number;
+		e->next = map_get(&hs->iqs, *m->iqs[i].ns);
+		map_put(&hs->iqs, *m->iqs[i].ns, e);
+	}
+}
+
+static size_t slot_take(size_t *total, size_t bytes)
+{
+	size_t at = *total;
+	*total += (bytes + 7) & ~(size_t)7;
+	return at;
+}
+
+struct hook_set *hooks_new(struct node *n, struct rng *shuffle)
+{
+	struct hook_set *hs = xzalloc(sizeof *hs);
+	hs->arena = arena_new(0);
+	map_init(&hs->iqs, n->hash_key);
+	for (unsigned i = 0; all_modules[i]; i++) {
+		const struct module *m = all_modules[i];
+		BUG_ON(i >= MODULES_MAX);
+#define X(hook)             \
+	if (m->hooks.hook) \
+		hs->of[PHASE_##hook].module[hs->of[PHASE_##hook].n++] = (uint8_t)i;
+		EVERY_HOOK(X)
+#undef X
+		iqs_add(hs, m, i);
+		hs->host_at[i] = (uint32_t)slot_take(&hs->host_bytes, m->host_slot);
+		hs->user_at[i] = (uint32_t)slot_take(&hs->user_bytes, m->user_slot);
+		hs->session_at[i] = (uint32_t)slot_take(&hs->session_bytes, m->session_slot);
+		hs->n_modules = i + 1;
+	}
+	for (unsigned p = 0; shuffle && p < PHASE_COUNT; p++)
+		list_shuffle(&hs->of[p], shuffle);
+	for (unsigned i = 0; i < n->n_hosts; i++)
+		n->hosts[i]->slots = arena_zalloc(n->hosts[i]->arena, hs->host_bytes);
+	return hs;
+}
+
+void hooks_free(struct hook_set *hs)
+{
+	if (!hs)
+		return;
+	map_fini(&hs->iqs);
+	arena_free(hs->arena);
+	free(hs);
+}
+
+size_t hooks_user_slots(const struct hook_set *hs)
+{
+	return hs->user_bytes;
+}
+
+size_t hooks_session_slots(const struct hook_set *hs)
+{
+	return hs->session_bytes;
+}
+
+void *host_slot(struct host *h, const struct module *m)
+{
+	return h->slots + h->node->hooks->host_at[module_number(m)];
+}
+
+void *user_slot(struct user *u, const struct module *m)
+{
+	return u->slots + u->host->node->hooks->user_at[module_number(m)];
+}
+
+void *session_slot(struct session *s, const struct module *m)
+{
+	return s->slots + s->user->host->node->hooks->session_at[module_number(m)];
+}
+
+bool host_has_module(const struct host *h, const struct module *m)
+{
+	return h->enabled >> module_number(m) & 1;
+}
+
+/* The next module of a phase that this host has; NULL at the end. */
+static const struct module *next_of(const struct host *h, enum phase p, unsigned *i)
+{
+	const struct hook_list *l = &h->node->hooks->of[p];
+	while (*i < l->n) {
+		unsigned number = l->module[(*i)++];
+		if (h->enabled >> number & 1)
+			return all_modules[number];
+	}
+	return NULL;
+}
+
+#define X(hook)                                                                              \
+	int hooks_##hook(struct session *s, struct stanza *st)                               \
+	{                                                                                    \
+		const struct module *m;                                                      \
+		int verdict = PASS;                                                          \
+		for (unsigned i = 0; !verdict && (m = next_of(s->user->host, PHASE_##hook, &i));) \
+			verdict = m->hooks.hook(s, st);                                      \
+		return verdict;                                                              \
+	}
+SESSION_VERDICT_HOOKS(X)
+#undef X
+
+#define X(hook)                                                                        \
+	int hooks_##hook(struct user *u, struct stanza *st)                            \
+	{                                                                              \
+		const struct module *m;                                                \
+		int verdict = PASS;                                                    \
+		for (unsigned i = 0; !verdict && (m = next_of(u->host, PHASE_##hook, &i));) \
+			verdict = m->hooks.hook(u, st);                                \
+		return verdict;                                                        \
+	}
+USER_VERDICT_HOOKS(X)
+#undef X
+
+#define X(hook)                                                                        \
+	void hooks_##hook(struct session *s)                                           \
+	{                                                                              \
+		const struct module *m;                                                \
+		for (unsigned i = 0; (m = next_of(s->user->host, PHASE_##hook, &i));) \
+			m->hooks.hook(s);                                              \
+	}
+SESSION_EVENT_HOOKS(X)
+#undef X
+
+void hooks_arrive_archive(struct user *u, struct stanza *st)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(u->host, PHASE_arrive_archive, &i));)
+		m->hooks.arrive_archive(u, st);
+}
+
+void hooks_arrive_copy(struct user *u, struct stanza *st, struct session *taken_by)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(u->host, PHASE_arrive_copy, &i));)
+		m->hooks.arrive_copy(u, st, taken_by);
+}
+
+void hooks_user_free(struct user *u)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(u->host, PHASE_user_free, &i));)
+		m->hooks.user_free(u);
+}
+
+void hooks_stream_features(struct host *h, struct arena *a, struct elem *features)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(h, PHASE_stream_features, &i));)
+		m->hooks.stream_features(h, a, features);
+}
+
+bool hooks_disco_info(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query)
+{
+	const struct module *m;
+	bool known = false;
+	for (unsigned i = 0; (m = next_of(h, PHASE_disco_info, &i));)
+		known |= m->hooks.disco_info(h, u, node, a, query);
+	return known;
+}
+
+bool hooks_disco_items(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query)
+{
+	const struct module *m;
+	bool known = false;
+	for (unsigned i = 0; (m = next_of(h, PHASE_disco_items, &i));)
+		known |= m->hooks.disco_items(h, u, node, a, query);
+	return known;
+}
+
+void hooks_account_created(struct host *h, struct str name)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(h, PHASE_account_created, &i));)
+		m->hooks.account_created(h, name);
+}
+
+void hooks_account_deleted(struct host *h, struct str name)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(h, PHASE_account_deleted, &i));)
+		m->hooks.account_deleted(h, name);
+}
+
+const struct iq_route *hooks_iq_route(const struct hook_set *hs, const struct host *h, const struct elem *payload, enum stanza_type type,
+				      enum iq_target target)
+{
+	if (!str_present(payload->ns))
+		return NULL;
+	for (const struct iq_entry *e = map_get(&hs->iqs, payload->ns); e; e = e->next)
+		if ((e->route->targets & target) && e->route->type == type && (h->enabled >> e->module & 1) &&
+		    (!e->route->element || str_is(payload->name, e->route->element)))
+			return e->route;
+	return NULL;
+}

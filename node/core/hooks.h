@@ -1,0 +1,52 @@
+/*
+ * hooks.h: runs the modules' hooks of one phase, for the modules that a host has. The lists are made once at start; in a test build (or
+ * with STARLING_SHUFFLE_HOOKS set) each list is shuffled, as order inside a phase must not matter.
+ */
+#ifndef NODE_CORE_HOOKS_H
+#define NODE_CORE_HOOKS_H
+
+#include "node/core/router.h"
+
+#define MODULES_MAX 64
+
+/* X(hook): int hook(struct session *, struct stanza *) */
+#define SESSION_VERDICT_HOOKS(X) X(accept) X(message_sent) X(presence_sent) X(iq_sent)
+/* X(hook): int hook(struct user *, struct stanza *) */
+#define USER_VERDICT_HOOKS(X) X(arrive_policy) X(presence_arrived) X(arrive_offline)
+/* X(hook): void hook(struct session *) */
+#define SESSION_EVENT_HOOKS(X) X(session_bound) X(session_available) X(session_gone)
+
+struct hook_set;
+
+/* Lays out slots too: called once all hosts exist and before host_start runs. `shuffle`: NULL, or the randomness for it. */
+struct hook_set *hooks_new(struct node *n, struct rng *shuffle);
+void hooks_free(struct hook_set *h);
+/* Bytes of the slots of one user, one session. */
+size_t hooks_user_slots(const struct hook_set *h);
+size_t hooks_session_slots(const struct hook_set *h);
+
+/* The first verdict that is not PASS. */
+#define X(hook) int hooks_##hook(struct session *s, struct stanza *st);
+SESSION_VERDICT_HOOKS(X)
+#undef X
+#define X(hook) int hooks_##hook(struct user *u, struct stanza *st);
+USER_VERDICT_HOOKS(X)
+#undef X
+#define X(hook) void hooks_##hook(struct session *s);
+SESSION_EVENT_HOOKS(X)
+#undef X
+void hooks_arrive_archive(struct user *u, struct stanza *st);
+void hooks_arrive_copy(struct user *u, struct stanza *st, struct session *taken_by);
+void hooks_user_free(struct user *u);
+void hooks_stream_features(struct host *h, struct arena *a, struct elem *features);
+/* True when some module knows this node. */
+bool hooks_disco_info(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
+bool hooks_disco_items(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
+void hooks_account_created(struct host *h, struct str name);
+void hooks_account_deleted(struct host *h, struct str name);
+
+/* The IQ route for this payload and target; NULL if no module of this host has one. */
+const struct iq_route *hooks_iq_route(const struct hook_set *hs, const struct host *h, const struct elem *payload, enum stanza_type type,
+				      enum iq_target target);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * host.h: a virtual host: a domain that this service answers for. Made at start, read-only afterwards but for modules' slots.
+ */
+#ifndef NODE_CORE_HOST_H
+#define NODE_CORE_HOST_H
+
+#include "proto/addr/jid.h"
+
+struct node;
+struct module;
+
+struct host {
+	struct node *node;
+	struct jid jid;          /* the domain alone, prepared */
+	struct str name;         /* the same as text, NUL-terminated */
+	unsigned index;
+	bool anonymous;          /* logins are ANONYMOUS only; nothing is stored */
+	bool channel_binding;    /* -PLUS mechanisms are offered */
+	uint32_t scram_iterations;
+	struct arena *arena;
+	char *slots;
+	uint64_t enabled;        /* a bit per module of all_modules */
+};
+
+/* NULL when the domain is not ours. */
+struct host *host_find(const struct node *n, struct str domain);
+bool host_has_module(const struct host *h, const struct module *m);
+
+#endif

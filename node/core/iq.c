@@ -1,0 +1,84 @@
+#include "node/core/iq.h"
+
+#include <stdlib.h>
+
+#include "node/core/hooks.h"
+#include "node/core/node.h"
+#include "node/core/session.h"
+
+/* The sender's session, if the stanza came from an account of this worker. */
+static uint64_t sender_sid(struct node_worker *nw, const struct stanza *st)
+{
+	struct user *u = jid_is_full(&st->from) ? user_find(nw, jid_bare_str(&st->from)) : NULL;
+	struct session *s = u ? user_session(u, jid_resource(&st->from)) : NULL;
+	return s ? s->sid : 0;
+}
+
+void iq_arrived(struct node_worker *nw, struct host *h, struct user *u, struct stanza *st)
+{
+	if (!stanza_is_request(st)) {
+		stanza_unref(st);
+		return;
+	}
+	struct iq iq = { .nw = nw, .host = h, .user = u, .stanza = st, .payload = stanza_payload(st), .sid = sender_sid(nw, st) };
+	iq.target = !u ? IQ_HOST : jid_bare_eq(&st->from, &u->jid) ? IQ_OWN : IQ_OTHER;
+	const struct iq_route *r = iq.payload ? hooks_iq_route(nw->node->hooks, h, iq.payload, st->type, iq.target) : NULL;
+	int v = r ? r->handler(&iq) : -STANZA_SERVICE_UNAVAILABLE;
+	BUG_ON(v == PASS);
+	if (v < 0)
+		router_bounce(nw, st, (enum stanza_error)-v, STR_NONE);
+	else
+		stanza_unref(st);
+}
+
+struct stanza *iq_result(struct iq *iq, struct elem **root)
+{
+	return stanza_result(iq->stanza, root);
+}
+
+void iq_send(struct iq *iq, struct stanza *reply)
+{
+	router_route(iq->nw, reply);
+}
+
+void iq_send_empty(struct iq *iq)
+{
+	struct elem *root;
+	iq_send(iq, stanza_result(iq->stanza, &root));
+}
+
+struct iq *iq_hold(struct iq *iq)
+{
+	struct iq *held = xmalloc(sizeof *held);
+	struct session *s = iq_session(iq);
+	*held = *iq;
+	stanza_ref(held->stanza);
+	if (held->user)
+		held->user->holds++;
+	if (s)
+		session_hold(s);
+	else
+		held->sid = 0;
+	return held;
+}
+
+void iq_finish(struct iq *held, struct stanza *reply, enum stanza_error e, struct str text)
+{
+	struct node_worker *nw = held->nw;
+	if (reply) {
+		iq_send(held, reply);
+		stanza_unref(held->stanza);
+	} else {
+		router_bounce(nw, held->stanza, e, text);
+	}
+	if (held->sid)
+		session_release(nw, held->sid);
+	if (held->user)
+		user_release(held->user);
+	free(held);
+}
+
+struct session *iq_session(const struct iq *iq)
+{
+	return iq->sid ? session_find(iq->nw, iq->sid) : NULL;
+}

@@ -1,0 +1,382 @@
+#include "node/core/life.h"
+
+#include <openssl/rand.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "node/core/hooks.h"
+#include "node/core/log.h"
+#include "node/core/settings.h"
+#include "node/ctl/server.h"
+#include "node/net/endpoints.h"
+#include "node/store/memory.h"
+#include "node/store/sqlite.h"
+#include "node/stream/c2s.h"
+
+#define DRAIN_MS    5000
+#define DRAIN_LOOK_MS 20
+#define WATCH_MS    10
+#define SLOW_MS     50
+#define MUTTER_MS   5000
+
+/* What main's timers need; there is one node in a process. */
+struct life {
+	struct node *node;
+	struct ctl_server *ctl;
+	struct tls_config *tls;
+	struct watchdog dogs[WORKERS_MAX];
+	struct timer watch, mutter;
+	_Atomic unsigned draining_workers;
+};
+
+/* ---- workers ---- */
+
+static void on_worker_start(struct worker *w)
+{
+	struct node_worker *nw = nw_of(w);
+	for (unsigned i = 0; i < nw->node->n_listens; i++)
+		listener_start(nw, &nw->node->listens[i]);
+}
+
+/* By now life_drain has emptied it. */
+static void on_worker_stop(struct worker *w)
+{
+	listener_stop_all(nw_of(w));
+}
+
+struct drain {
+	struct message message;
+	struct life *life;
+	struct timer look;
+	struct worker *worker;
+	uint64_t until_ms;
+};
+
+static void drained(struct worker *w, struct message *m, bool cancelled)
+{
+	struct drain *d = (struct drain *)m;
+	struct life *l = d->life;
+	free(d);
+	if (--l->draining_workers || cancelled)
+		return;
+	worker_timer_cancel(w, &l->watch);
+	worker_timer_cancel(w, &l->mutter);
+	ctl_server_stop(l->ctl);
+	l->ctl = NULL;
+	worker_stop(w);
+}
+
+static void on_drain_look(struct timer *t)
+{
+	struct drain *d = (struct drain *)((char *)t - offsetof(struct drain, look));
+	struct node_worker *nw = nw_of(d->worker);
+	if (nw->streams && d->worker->now_ms < d->until_ms) {
+		worker_timer_set(d->worker, &d->look, DRAIN_LOOK_MS);
+		return;
+	}
+	if (nw->streams) {
+		for (struct c2s *c = nw->streams; c; c = c->next)
+			conn_abort(c->conn, END_ABORTED);
+		worker_timer_set(d->worker, &d->look, DRAIN_LOOK_MS);
+		return;
+	}
+	d->message.run = drained;
+	worker_post(nw->node->main, &d->message);
+}
+
+static void on_drain(struct worker *w, struct message *m, bool cancelled)
+{
+	struct drain *d = (struct drain *)m;
+	struct node_worker *nw = nw_of(w);
+	if (cancelled) {
+		free(d);
+		return;
+	}
+	nw->draining = true;
+	listener_stop_all(nw);
+	struct c2s *next;
+	for (struct c2s *c = nw->streams; c; c = next) {
+		next = c->next;
+		c2s_close(c, STREAM_SYSTEM_SHUTDOWN, STR_NONE);
+	}
+	d->worker = w;
+	d->until_ms = w->now_ms + DRAIN_MS;
+	d->look.on_timer = on_drain_look;
+	worker_timer_set(w, &d->look, 0);
+}
+
+void life_drain(struct node *n)
+{
+	struct life *l = n->life;
+	if (atomic_exchange(&n->draining, true))
+		return;
+	LOG(LOG_INFO, "node", "stopping", L_INT("sessions", node_metric(n, METRIC_SESSIONS)));
+	l->draining_workers = n->n_workers;
+	for (unsigned i = 0; i < n->n_workers; i++) {
+		struct drain *d = xzalloc(sizeof *d);
+		d->message.run = on_drain;
+		d->life = l;
+		worker_post(n->workers[i], &d->message);
+	}
+}
+
+/* ---- the main thread's timers ---- */
+
+static void on_watch(struct timer *t)
+{
+	struct life *l = (struct life *)((char *)t - offsetof(struct life, watch));
+	struct worker *main = l->node->main;
+	for (unsigned i = 0; i < l->node->n_workers; i++) {
+		uint64_t for_ms;
+		const char *doing = watchdog_look(&l->dogs[i], main->now_ms, &for_ms);
+		if (doing)
+			LOG(LOG_WARN, "watchdog", "a callback takes long", L_Z("worker", l->node->workers[i]->name), L_Z("doing", doing),
+			    L_UINT("ms", for_ms));
+	}
+	worker_timer_set(main, t, WATCH_MS);
+}
+
+static void on_mutter(struct timer *t)
+{
+	struct life *l = (struct life *)((char *)t - offsetof(struct life, mutter));
+	log_report_suppressed();
+	worker_timer_set(l->node->main, t, MUTTER_MS);
+}
+
+/* ---- certificates ---- */
+
+struct tls_hand {
+	struct message message;
+	struct tls_config *tls;
+};
+
+static void on_tls(struct worker *w, struct message *m, bool cancelled)
+{
+	struct tls_hand *h = (struct tls_hand *)m;
+	struct tls_config *drop = h->tls;
+	if (!cancelled) {
+		drop = nw_of(w)->tls;
+		nw_of(w)->tls = h->tls;
+	}
+	tls_config_unref(drop);
+	free(h);
+}
+
+static void tls_tell(const struct tls_config *tls)
+{
+	for (size_t i = 0; i < tls_host_count(tls); i++) {
+		int days = tls_host_days_left(tls, i, worker_wall_ms() / 1000);
+		if (tls_host_self_signed(tls, i))
+			LOG(LOG_WARN, "tls", "self-signed certificate: clients will ask their users whether to trust it",
+			    L_STR("host", tls_host_name(tls, i)));
+		if (days < 14)
+			LOG(LOG_WARN, "tls", "certificate ends soon", L_STR("host", tls_host_name(tls, i)), L_INT("days", days));
+	}
+}
+
+enum err life_reload_tls(struct node *n, struct buf *why)
+{
+	struct tls_config *fresh = endpoints_tls(n, n->config, n->life->tls, why);
+	if (!fresh)
+		return ERR_INVALID;
+	tls_config_unref(n->life->tls);
+	n->life->tls = fresh;
+	for (unsigned i = 0; i < n->n_workers; i++) {
+		struct tls_hand *h = xzalloc(sizeof *h);
+		h->message.run = on_tls;
+		h->tls = tls_config_ref(fresh);
+		worker_post(n->workers[i], &h->message);
+	}
+	tls_tell(fresh);
+	LOG(LOG_INFO, "tls", "certificates loaded again");
+	return ERR_NONE;
+}
+
+/* ---- start ---- */
+
+/* The service's secret outlives restarts: fake SCRAM salts must not change between two looks. */
+static enum err secret_load(struct node *n, struct buf *why)
+{
+	struct str path = arena_printf(n->arena, "%.*s/secret", STR_ARG(n->data_dir));
+	FILE *f = fopen(path.p, "rb");
+	size_t got = f ? fread(n->secret, 1, sizeof n->secret, f) : 0;
+	if (f)
+		fclose(f);
+	if (got == sizeof n->secret)
+		return ERR_NONE;
+	BUG_ON(RAND_bytes(n->secret, sizeof n->secret) != 1);
+	mode_t before = umask(0077);
+	f = fopen(path.p, "wb");
+	umask(before);
+	bool ok = f && fwrite(n->secret, 1, sizeof n->secret, f) == sizeof n->secret;
+	if (f && fclose(f) != 0)
+		ok = false;
+	if (!ok)
+		buf_addf(why, "cannot write %s", path.p);
+	return ok ? ERR_NONE : ERR_IO;
+}
+
+static enum err data_dir_make(struct node *n, struct buf *why)
+{
+	n->data_dir = config_str(n->config, "data_dir");
+	if (mkdir(n->data_dir.p, 0700) == 0 || access(n->data_dir.p, W_OK | X_OK) == 0)
+		return ERR_NONE;
+	buf_addf(why, "cannot use the data folder %.*s: %s", STR_ARG(n->data_dir), strerrordesc_np(errno));
+	return ERR_IO;
+}
+
+static void on_store_health(void *arg, bool healthy, const char *text)
+{
+	(void)arg;
+	if (healthy)
+		LOG(LOG_INFO, "store", "works again");
+	else
+		LOG(LOG_ERROR, "store", "fails", L_Z("reason", text));
+}
+
+static const struct option store_options[] = {
+	{ .name = "backend", .kind = OPTION_ENUM, .default_text = "sqlite", .choices = "sqlite memory", .needs_restart = true,
+	  .doc = "Where accounts and what belongs to them are kept; memory forgets all when the node ends." },
+	{ .name = "sync", .kind = OPTION_ENUM, .default_text = "full", .choices = "full normal", .needs_restart = true,
+	  .doc = "full: what was answered survives a power cut; normal: it survives a crash of the node." },
+};
+
+void life_register(struct config_schema *s)
+{
+	config_register(s, "store", store_options, sizeof store_options / sizeof *store_options);
+	config_describe(s, "store", "The embedded store.");
+}
+
+static enum err store_start(struct node *n, struct buf *why)
+{
+	char text[SQLITE_WHY_BYTES] = "";
+	struct sqlite_store_options o = {
+		.common = { .on_health = on_store_health },
+		.path = arena_printf(n->arena, "%.*s/starling.db", STR_ARG(n->data_dir)).p,
+		.sync_normal = config_enum(n->config, "store.sync") == 1,
+	};
+	if (config_enum(n->config, "store.backend") == 1) {
+		n->store = memory_store_open(&o.common, 0);
+		return ERR_NONE;
+	}
+	enum err e = sqlite_store_open(&o, &n->store, text);
+	if (e != ERR_NONE)
+		buf_addf(why, "store: %s", text);
+	return e;
+}
+
+static enum err modules_start(struct node *n, struct buf *why)
+{
+	struct rng rng;
+	const char *shuffle = getenv("STARLING_SHUFFLE_HOOKS");
+	if (shuffle)
+		rng_init_seeded(&rng, strtoull(shuffle, NULL, 10));
+	n->hooks = hooks_new(n, shuffle ? &rng : NULL);
+	for (unsigned h = 0; h < n->n_hosts; h++)
+		for (unsigned i = 0; all_modules[i]; i++)
+			if (host_has_module(n->hosts[h], all_modules[i]) && all_modules[i]->host_start &&
+			    all_modules[i]->host_start(n->hosts[h], why) != ERR_NONE)
+				return ERR_INVALID;
+	for (unsigned h = 0; h < n->n_hosts; h++)
+		for (unsigned i = 0; all_modules[i]; i++)
+			if (host_has_module(n->hosts[h], all_modules[i]) && all_modules[i]->host_ready)
+				all_modules[i]->host_ready(n->hosts[h]);
+	return ERR_NONE;
+}
+
+static void modules_stop(struct node *n)
+{
+	for (unsigned h = 0; n->hooks && h < n->n_hosts; h++)
+		for (unsigned i = 0; all_modules[i]; i++)
+			if (host_has_module(n->hosts[h], all_modules[i]) && all_modules[i]->host_stop)
+				all_modules[i]->host_stop(n->hosts[h]);
+	hooks_free(n->hooks);
+}
+
+static void workers_make(struct node *n)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t wanted = config_int(n->config, "workers");
+	n->n_workers = (unsigned)(wanted ? wanted : cpus < 1 ? 1 : cpus > WORKERS_MAX ? WORKERS_MAX : cpus);
+	for (unsigned i = 0; i < n->n_workers; i++) {
+		n->workers[i] = worker_new(i, arena_printf(n->arena, "w%u", i).p);
+		node_worker_new(n, n->workers[i]);
+		watchdog_init(&n->life->dogs[i], n->workers[i], SLOW_MS);
+	}
+}
+
+static enum err workers_start(struct node *n)
+{
+	enum err e = ERR_NONE;
+	for (unsigned i = 0; e == ERR_NONE && i < n->n_workers; i++) {
+		nw_of(n->workers[i])->tls = tls_config_ref(n->life->tls);
+		e = worker_start(n->workers[i], on_worker_start, on_worker_stop);
+	}
+	return e;
+}
+
+static enum err ctl_start(struct node *n, struct buf *why)
+{
+	struct str path = config_str(n->config, "control_socket");
+	if (!str_present(path) || str_empty(path))
+		path = arena_printf(n->arena, "%.*s/starling.sock", STR_ARG(n->data_dir));
+	n->control_path = path;
+	return ctl_server_start(n, path.p, life_drain, why, &n->life->ctl);
+}
+
+enum err life_start(struct node *n, struct config *config, struct buf *why)
+{
+	n->config = config;
+	n->arena = arena_new(0);
+	n->life = arena_zalloc(n->arena, sizeof *n->life);
+	n->life->node = n;
+	n->started_wall_ms = worker_wall_ms();
+	BUG_ON(RAND_bytes((unsigned char *)n->hash_key, sizeof n->hash_key) != 1);
+	settings_read(config, &n->settings);
+	n->main = worker_new(WORKERS_MAX, "main");
+	n->started_ms = n->main->now_ms;
+	workers_make(n);
+	settings_make_hosts(n);
+	enum err e = data_dir_make(n, why);
+	e = e ? e : secret_load(n, why);
+	e = e ? e : store_start(n, why);
+	e = e ? e : modules_start(n, why);
+	if (!e && !(n->life->tls = endpoints_tls(n, config, NULL, why)))
+		e = ERR_INVALID;
+	e = e ? e : endpoints_listen(n, why);
+	e = e ? e : ctl_start(n, why);
+	if (e)
+		return e;
+	tls_tell(n->life->tls);
+	n->life->watch.on_timer = on_watch;
+	n->life->mutter.on_timer = on_mutter;
+	worker_timer_set(n->main, &n->life->watch, WATCH_MS);
+	worker_timer_set(n->main, &n->life->mutter, MUTTER_MS);
+	return workers_start(n);
+}
+
+void life_finish(struct node *n)
+{
+	if (n->life->ctl)
+		ctl_server_stop(n->life->ctl);
+	for (unsigned i = 0; i < n->n_workers; i++)
+		worker_stop(n->workers[i]);
+	for (unsigned i = 0; i < n->n_workers; i++)
+		worker_join(n->workers[i]);
+	store_close(n->store);
+	for (unsigned i = 0; i < n->n_listens; i++)
+		listen_unbind(&n->listens[i]);
+	modules_stop(n);
+	for (unsigned i = 0; i < n->n_workers; i++) {
+		struct node_worker *nw = nw_of(n->workers[i]);
+		worker_free(n->workers[i]);
+		node_worker_free(nw);
+	}
+	worker_free(n->main);
+	tls_config_unref(n->life->tls);
+	config_unref(n->config);
+	arena_free(n->arena);
+}

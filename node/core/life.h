@@ -1,0 +1,22 @@
+/*
+ * life.h: the life of a node: start, reload of certificates, drain, end. main.c reads arguments and signals; everything else is here.
+ *
+ *   life_start -> workers serve -> life_drain (streams end with <system-shutdown/>) -> life_finish (all is freed)
+ */
+#ifndef NODE_CORE_LIFE_H
+#define NODE_CORE_LIFE_H
+
+#include "node/core/node.h"
+
+/* The store's option rows. */
+void life_register(struct config_schema *s);
+/* Everything up and accepting; `config` is consumed. On failure a text is in `why` and life_finish must still be called. */
+MUST_CHECK enum err life_start(struct node *n, struct config *config, struct buf *why);
+/* Any time on the main thread: a new set of certificates for new connections. The old one stays on failure. */
+MUST_CHECK enum err life_reload_tls(struct node *n, struct buf *why);
+/* Begins the end: no new connections, streams closed, at most 5 s; then the main loop stops. Idempotent. */
+void life_drain(struct node *n);
+/* After the main loop ended. */
+void life_finish(struct node *n);
+
+#endif

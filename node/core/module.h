@@ -1,0 +1,100 @@
+/*
+ * module.h: what a feature is: one const descriptor, listed once in node/modules.c.
+ *
+ * A descriptor names everything that a feature adds: disco features, options, IQ routes, typed hooks in named phases, private slots.
+ * Nothing is registered at run time. Handlers answer a verdict:
+ *
+ *   PASS   not mine, or nothing to say: the next one is asked
+ *   DONE   handled: nobody else is asked
+ *   HOLD   it waits for the store, a peer or DNS, and will finish by itself: the sender's later stanzas queue behind it
+ *   < 0    the negated enum stanza_error with which the router answers: return -STANZA_FORBIDDEN
+ *
+ * Inside a phase the order of modules must not matter; phases are in the order of struct hooks.
+ */
+#ifndef NODE_CORE_MODULE_H
+#define NODE_CORE_MODULE_H
+
+#include "node/core/config.h"
+#include "node/store/store.h"
+#include "proto/wire/stanza.h"
+
+struct host;
+struct iq;
+struct node;
+struct node_worker;
+struct session;
+struct user;
+
+enum verdict { PASS = 0, DONE = 1, HOLD = 2 };
+
+/* To whom an IQ is addressed: the service itself, the sender's own account (its bare JID, or no `to` at all), or somebody else's. */
+enum iq_target { IQ_HOST = 1, IQ_OWN = 2, IQ_OTHER = 4, IQ_ACCOUNT = 6, IQ_ANY = 7 };
+
+struct iq_route {
+	unsigned targets;    /* bits of enum iq_target */
+	enum stanza_type type; /* TYPE_GET or TYPE_SET */
+	const struct str *ns;
+	const char *element; /* NULL: any in that namespace */
+	int (*handler)(struct iq *iq);
+};
+
+struct hooks {
+	/* ---- what a client of ours sends; on its session's worker, before it is routed ---- */
+	int (*accept)(struct session *s, struct stanza *st);        /* policy: may it? */
+	int (*message_sent)(struct session *s, struct stanza *st);
+	int (*presence_sent)(struct session *s, struct stanza *st); /* DONE: nothing is left to route */
+	int (*iq_sent)(struct session *s, struct stanza *st);
+
+	/* ---- what arrives for an account of ours; on the account's worker. `u` may have no session, but is never NULL ---- */
+	int (*arrive_policy)(struct user *u, struct stanza *st);    /* blocking: a negative verdict bounces, DONE swallows */
+	int (*presence_arrived)(struct user *u, struct stanza *st); /* subscriptions, probes: DONE: do not deliver */
+	void (*arrive_archive)(struct user *u, struct stanza *st);
+	void (*arrive_copy)(struct user *u, struct stanza *st, struct session *taken_by); /* taken_by: the one session, or NULL */
+	int (*arrive_offline)(struct user *u, struct stanza *st);   /* nobody took it: DONE or HOLD: kept; PASS: bounce */
+
+	/* ---- the life of a session; on its worker ---- */
+	void (*session_bound)(struct session *s);
+	void (*session_available)(struct session *s);               /* its initial presence */
+	void (*session_gone)(struct session *s);                    /* its stream died, was closed or was replaced; still linked */
+	void (*user_free)(struct user *u);                          /* the last session and hold are gone: free the slot's content */
+
+	/* ---- negotiation and disco ---- */
+	void (*stream_features)(struct host *h, struct arena *a, struct elem *features); /* after authentication */
+	/* Adds to an answer about the service (u NULL) or an account; `node` is absent for the thing itself. True: this node is mine. */
+	bool (*disco_info)(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
+	bool (*disco_items)(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
+
+	/* ---- accounts; main thread ---- */
+	void (*account_created)(struct host *h, struct str name);
+	void (*account_deleted)(struct host *h, struct str name);
+};
+
+struct module {
+	const char *name;          /* as in `modules:` of the configuration */
+	const char *xep, *version; /* "XEP-0199", "2.0.1"; NULL for what is no XEP */
+	const char *doc;
+	const char *const *features; /* disco#info features of the service; NULL-terminated or NULL */
+	const char *const *account_features; /* of an account */
+	const struct option *options;
+	size_t n_options;
+	const struct iq_route *iqs;
+	size_t n_iqs;
+	struct hooks hooks;
+	size_t host_slot, user_slot, session_slot; /* bytes, zeroed */
+	/* Once at start per host, before anything else; reads options into the host's slot. ERR_INVALID with a text in `why` ends the
+	 * start. */
+	enum err (*host_start)(struct host *h, struct buf *why);
+	/* After every host_start. */
+	void (*host_ready)(struct host *h);
+	void (*host_stop)(struct host *h);
+};
+
+/* Every feature of this build, NULL-terminated: node/modules.c, the one list. */
+extern const struct module *const all_modules[];
+
+/* The private slots of a module: zeroed at birth, of the size that the descriptor names. */
+void *host_slot(struct host *h, const struct module *m);
+void *user_slot(struct user *u, const struct module *m);
+void *session_slot(struct session *s, const struct module *m);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * node.h: the whole node and its workers. For core, net, stream, ctl and main; features see node/api.h.
+ *
+ * Threads: struct node is filled by main before the workers start and is read-only afterwards, but for what is atomic. struct
+ * node_worker belongs to its worker.
+ *
+ * An account's sessions all live on one worker, its shard: the hash of the bare JID names it, and a stream moves there when it has
+ * authenticated (conn_move). So everything about one account happens on one thread, in order, without a lock and without a
+ * directory that threads share.
+ */
+#ifndef NODE_CORE_NODE_H
+#define NODE_CORE_NODE_H
+
+#include "cluster/worker.h"
+#include "node/core/host.h"
+#include "node/core/metrics.h"
+#include "node/core/module.h"
+#include "node/store/store.h"
+#include "proto/base/map.h"
+#include "proto/xml/reader.h"
+
+#define WORKERS_MAX 64
+
+struct c2s;
+struct tls_config;
+struct listener;
+
+/* Options that are read on hot paths, copied once (settings.c). */
+struct settings {
+	struct xml_limits before_auth, after_auth;
+	uint64_t unauthenticated_ms, idle_ping_ms, idle_close_ms;
+	uint32_t sasl_tries, resources_max, mailbox_max;
+	uint64_t out_max, out_max_before_auth;
+	bool tls_required, plain_on_loopback;
+};
+
+struct hook_set;
+struct life;
+struct listen_spec;
+
+struct node {
+	struct config *config;
+	struct settings settings;
+	struct worker *main;
+	unsigned n_workers;
+	struct worker *workers[WORKERS_MAX];
+	uint64_t hash_key[2];      /* of shards: the same for the life of the process */
+	struct host **hosts;
+	unsigned n_hosts;
+	struct hook_set *hooks;
+	struct store *store;
+	uint8_t secret[32];        /* of this service: fake SCRAM keys and the like */
+	struct str data_dir, control_path; /* NUL-terminated */
+	struct life *life;         /* life.c's */
+	struct arena *arena;       /* of what lives as long as the node */
+	struct listen_spec *listens;
+	unsigned n_listens;
+	int64_t started_wall_ms;
+	uint64_t started_ms;
+	_Atomic bool draining;
+};
+
+struct node_worker {
+	struct node *node;
+	struct worker *worker;
+	struct metrics metrics;
+	struct xml_parser *parser;
+	struct map users;          /* bare JID -> struct user */
+	struct map sessions;       /* the 8 bytes of a sid -> struct session */
+	uint64_t next_sid;
+	struct c2s *streams;
+	struct listener *listeners;
+	struct tls_config *tls;    /* this worker's own reference */
+	bool draining;
+};
+
+static inline struct node_worker *nw_of(struct worker *w) { return w->node; }
+/* The worker that owns a bare JID. */
+struct worker *node_shard(struct node *n, struct str bare);
+static inline void count(struct node_worker *nw, enum metric m, int64_t n) { metrics_add(&nw->metrics, m, n); }
+/* A figure summed over all workers; any thread. */
+int64_t node_metric(const struct node *n, enum metric m);
+
+struct node_worker *node_worker_new(struct node *n, struct worker *w);
+void node_worker_free(struct node_worker *nw);
+
+#endif

@@ -1,0 +1,250 @@
+#include "node/core/router.h"
+
+#include <stdlib.h>
+
+#include "node/core/hooks.h"
+#include "node/core/iq.h"
+#include "node/core/node.h"
+#include "node/core/session.h"
+#include "proto/rules/delivery.h"
+
+struct worker *node_shard(struct node *n, struct str bare)
+{
+	return n->workers[n->n_workers == 1 ? 0 : str_hash(bare, n->hash_key) % n->n_workers];
+}
+
+void router_bounce(struct node_worker *nw, struct stanza *st, enum stanza_error e, struct str text)
+{
+	struct stanza *reply = stanza_error_reply(st, e, text, NULL);
+	stanza_unref(st);
+	if (!reply)
+		return;
+	count(nw, METRIC_STANZAS_BOUNCED_TOTAL, 1);
+	if (jid_present(&reply->to))
+		router_route(nw, reply);
+	else
+		stanza_unref(reply);
+}
+
+static void drop(struct node_worker *nw, struct stanza *st)
+{
+	count(nw, METRIC_STANZAS_DROPPED_TOTAL, 1);
+	stanza_unref(st);
+}
+
+/* ---- arriving at an account ---- */
+
+static enum delivery_kind kind_of(const struct stanza *st)
+{
+	static const uint8_t messages[] = {
+		[TYPE_NORMAL] = DELIVERY_MESSAGE_NORMAL,       [TYPE_CHAT] = DELIVERY_MESSAGE_CHAT,
+		[TYPE_GROUPCHAT] = DELIVERY_MESSAGE_GROUPCHAT, [TYPE_HEADLINE] = DELIVERY_MESSAGE_HEADLINE,
+		[TYPE_ERROR] = DELIVERY_MESSAGE_ERROR,
+	};
+	static const uint8_t presences[] = {
+		[TYPE_AVAILABLE] = DELIVERY_PRESENCE_STATE,      [TYPE_UNAVAILABLE] = DELIVERY_PRESENCE_STATE,
+		[TYPE_SUBSCRIBE] = DELIVERY_PRESENCE_SUBSCRIBE,  [TYPE_SUBSCRIBED] = DELIVERY_PRESENCE_ANSWER,
+		[TYPE_UNSUBSCRIBE] = DELIVERY_PRESENCE_ANSWER,   [TYPE_UNSUBSCRIBED] = DELIVERY_PRESENCE_ANSWER,
+		[TYPE_PROBE] = DELIVERY_PRESENCE_PROBE,          [TYPE_ERROR] = DELIVERY_PRESENCE_ERROR,
+	};
+	if (st->kind == STANZA_IQ)
+		return stanza_is_request(st) ? DELIVERY_IQ_REQUEST : DELIVERY_IQ_RESPONSE;
+	return (enum delivery_kind)(st->kind == STANZA_MESSAGE ? messages[st->type] : presences[st->type]);
+}
+
+/* Whether an account without sessions exists only the store knows: what depends on it (keeping offline, subscriptions, IQ on behalf
+ * of an account) asks
+ * there, and answers as for one that does not. */
+static struct delivery_facts facts_of(const struct user *u, const struct stanza *st, struct session **one)
+{
+	struct delivery_facts f = { .to = jid_is_full(&st->to) ? DELIVERY_TO_FULL : DELIVERY_TO_BARE };
+	f.account_exists = !u->host->anonymous || u->n_sessions;
+	*one = jid_is_full(&st->to) ? user_session(u, jid_resource(&st->to)) : NULL;
+	f.resource_matches = *one != NULL;
+	for (const struct session *s = u->sessions; s; s = s->next) {
+		f.available += session_is_available(s);
+		f.non_negative += session_is_available(s) && s->priority >= 0;
+	}
+	return f;
+}
+
+static void deliver_to_many(struct user *u, struct stanza *st, int lowest)
+{
+	struct session *next;
+	for (struct session *s = u->sessions; s; s = next) {
+		next = s->next; /* a full queue ends the session */
+		if (session_is_available(s) && s->priority >= lowest)
+			session_deliver(s, st);
+	}
+}
+
+/* Nobody is there to take it: a module may keep it, else its sender is told. */
+static void nobody(struct user *u, struct stanza *st)
+{
+	int v = hooks_arrive_offline(u, st);
+	if (v == DONE || v == HOLD)
+		stanza_unref(st);
+	else
+		router_bounce(u->nw, st, v < 0 ? (enum stanza_error)-v : STANZA_SERVICE_UNAVAILABLE, STR_NONE);
+}
+
+/* A message that has come this far is the account's: archives and copies see it, whoever takes it then. */
+static void message_seen(struct user *u, struct stanza *st, struct session *one)
+{
+	if (st->kind != STANZA_MESSAGE)
+		return;
+	hooks_arrive_archive(u, st);
+	hooks_arrive_copy(u, st, one);
+}
+
+static void carry_out(struct user *u, struct stanza *st, enum delivery_verdict v, struct session *one)
+{
+	switch (v) {
+	case DELIVERY_BOUNCE:
+		router_bounce(u->nw, st, STANZA_SERVICE_UNAVAILABLE, STR_NONE);
+		return;
+	case DELIVERY_STORE:
+		message_seen(u, st, NULL);
+		nobody(u, st);
+		return;
+	case DELIVERY_BY_ACCOUNT:
+		if (st->kind == STANZA_IQ)
+			iq_arrived(u->nw, u->host, u, st);
+		else
+			drop(u->nw, st); /* presence that no module wanted */
+		return;
+	case DELIVERY_TO_RESOURCE:
+		message_seen(u, st, one);
+		session_deliver(one, st);
+		break;
+	case DELIVERY_TO_NON_NEGATIVE:
+		message_seen(u, st, NULL);
+		deliver_to_many(u, st, 0);
+		break;
+	case DELIVERY_TO_AVAILABLE:
+		deliver_to_many(u, st, -128);
+		break;
+	default:
+		drop(u->nw, st);
+		return;
+	}
+	stanza_unref(st);
+}
+
+static void user_arrive(struct node_worker *nw, struct host *h, struct stanza *st)
+{
+	struct session *one;
+	struct user *u = user_hold(nw, h, &st->to);
+	int v = hooks_arrive_policy(u, st);
+	if (v == PASS && st->kind == STANZA_PRESENCE)
+		v = hooks_presence_arrived(u, st);
+	if (v < 0) {
+		router_bounce(nw, st, (enum stanza_error)-v, STR_NONE);
+	} else if (v != PASS) {
+		stanza_unref(st);
+	} else {
+		struct delivery_facts facts = facts_of(u, st, &one);
+		carry_out(u, st, delivery_decide(kind_of(st), &facts), one);
+	}
+	user_release(u);
+}
+
+/* ---- arriving at the service itself ---- */
+
+static void host_arrive(struct node_worker *nw, struct host *h, struct stanza *st)
+{
+	if (st->kind == STANZA_IQ && stanza_is_request(st))
+		iq_arrived(nw, h, NULL, st);
+	else if (st->kind == STANZA_MESSAGE)
+		router_bounce(nw, st, STANZA_SERVICE_UNAVAILABLE, STR_NONE);
+	else
+		drop(nw, st);
+}
+
+/* ---- routing ---- */
+
+struct routed {
+	struct message message;
+	struct stanza *stanza;
+	struct host *host;
+};
+
+static void on_routed(struct worker *w, struct message *m, bool cancelled)
+{
+	struct routed *r = (struct routed *)m;
+	if (cancelled)
+		stanza_unref(r->stanza);
+	else
+		user_arrive(nw_of(w), r->host, r->stanza);
+	free(r);
+}
+
+void router_route(struct node_worker *nw, struct stanza *st)
+{
+	struct host *h = host_find(nw->node, jid_domain(&st->to));
+	if (!h) {
+		router_bounce(nw, st, STANZA_REMOTE_SERVER_NOT_FOUND, STR("this service does not talk to other domains"));
+		return;
+	}
+	if (!jid_has_local(&st->to)) {
+		host_arrive(nw, h, st);
+		return;
+	}
+	struct worker *shard = node_shard(nw->node, jid_bare_str(&st->to));
+	if (shard == nw->worker) {
+		user_arrive(nw, h, st);
+		return;
+	}
+	struct routed *r = xmalloc(sizeof *r);
+	r->message.run = on_routed;
+	r->stanza = st;
+	r->host = h;
+	worker_post(shard, &r->message);
+}
+
+/* ---- what our clients send ---- */
+
+static int sent_hooks(struct session *s, struct stanza *st)
+{
+	int v = hooks_accept(s, st);
+	if (v != PASS)
+		return v;
+	if (st->kind == STANZA_MESSAGE)
+		return hooks_message_sent(s, st);
+	return st->kind == STANZA_PRESENCE ? hooks_presence_sent(s, st) : hooks_iq_sent(s, st);
+}
+
+/* Presence without `to` is for the server to broadcast (RFC 6121 section 4.2.2); only these two types make sense so. */
+static void broadcast_presence(struct session *s, struct stanza *st)
+{
+	if (st->type == TYPE_AVAILABLE || st->type == TYPE_UNAVAILABLE) {
+		session_set_presence(s, st);
+		stanza_unref(st);
+	} else {
+		router_bounce(s->nw, st, STANZA_BAD_REQUEST, STR_NONE);
+	}
+}
+
+void router_sent(struct session *s, struct stanza *st)
+{
+	struct node_worker *nw = s->nw;
+	int v = sent_hooks(s, st);
+	if (v < 0) {
+		router_bounce(nw, st, (enum stanza_error)-v, STR_NONE);
+		return;
+	}
+	if (v == DONE || v == HOLD) {
+		stanza_unref(st);
+		return;
+	}
+	if (!jid_present(&st->to)) {
+		if (st->kind == STANZA_PRESENCE) {
+			broadcast_presence(s, st);
+			return;
+		}
+		/* RFC 6120 section 10.3: on behalf of, or to, the sender's own account. */
+		st->to = jid_bare(&s->jid);
+		st->to = jid_copy(st->arena, &st->to);
+	}
+	router_route(nw, st);
+}

@@ -1,0 +1,41 @@
+/*
+ * router.h: where a stanza goes. Any worker may route; the rest happens on the recipient's shard, in the order in which stanzas of one
+ * sender were routed.
+ */
+#ifndef NODE_CORE_ROUTER_H
+#define NODE_CORE_ROUTER_H
+
+#include "node/core/module.h"
+
+/* Sends a stanza (consumed) to its `to`, which must be present, as must `from`. Refusals go back to `from` as errors. */
+void router_route(struct node_worker *nw, struct stanza *st);
+/* Answers with an error (consumes st); vanishes where the RFC wants silence. */
+void router_bounce(struct node_worker *nw, struct stanza *st, enum stanza_error e, struct str text);
+/* What a client sent, with `from` stamped (consumed): phases, then routing, or handling on behalf of the account. */
+void router_sent(struct session *s, struct stanza *st);
+
+/* An IQ request on its way through a handler. */
+struct iq {
+	struct node_worker *nw;
+	struct host *host;
+	struct user *user;       /* the account asked; NULL when the service is asked */
+	enum iq_target target;
+	uint64_t sid;            /* the sender's session if it lives on this worker, else 0 */
+	struct stanza *stanza;
+	const struct elem *payload;
+};
+
+/* A result ready for a payload under *root; send it with iq_send. */
+struct stanza *iq_result(struct iq *iq, struct elem **root);
+/* Consumes the reply. */
+void iq_send(struct iq *iq, struct stanza *reply);
+/* An empty result. */
+void iq_send_empty(struct iq *iq);
+/* For HOLD: a copy that outlives the handler, with a hold on the account and on the sender's stream. End it with iq_finish. */
+struct iq *iq_hold(struct iq *iq);
+/* Sends the reply (consumed), or the error if reply is NULL, and frees the held iq. */
+void iq_finish(struct iq *held, struct stanza *reply, enum stanza_error e, struct str text);
+/* The sender's session, if it lives here and is still there. */
+struct session *iq_session(const struct iq *iq);
+
+#endif

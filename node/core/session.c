@@ -1,0 +1,182 @@
+#include "node/core/session.h"
+
+#include <stdlib.h>
+
+#include "node/core/hooks.h"
+#include "node/core/node.h"
+#include "node/stream/c2s.h"
+
+/* ---- users ---- */
+
+struct user *user_find(struct node_worker *nw, struct str bare)
+{
+	return map_get(&nw->users, bare);
+}
+
+/* One block: the struct, its slots, its address. */
+static struct user *user_new(struct node_worker *nw, struct host *host, const struct jid *bare)
+{
+	size_t slots = hooks_user_slots(nw->node->hooks);
+	struct user *u = xzalloc(sizeof *u + slots + bare->bare_len + 1u);
+	char *text = (char *)(u + 1) + slots;
+	memcpy(text, bare->text, bare->bare_len);
+	u->nw = nw;
+	u->host = host;
+	u->slots = (char *)(u + 1);
+	u->jid = (struct jid){ .text = text, .local_len = bare->local_len, .bare_len = bare->bare_len, .len = bare->bare_len };
+	map_put(&nw->users, jid_str(&u->jid), u);
+	return u;
+}
+
+struct user *user_hold(struct node_worker *nw, struct host *host, const struct jid *bare)
+{
+	struct user *u = user_find(nw, jid_bare_str(bare));
+	if (!u)
+		u = user_new(nw, host, bare);
+	u->holds++;
+	return u;
+}
+
+void user_release(struct user *u)
+{
+	BUG_ON(u->holds == 0);
+	if (--u->holds || u->sessions)
+		return;
+	hooks_user_free(u);
+	map_del(&u->nw->users, jid_str(&u->jid));
+	free(u);
+}
+
+bool user_is_reachable(const struct user *u)
+{
+	for (const struct session *s = u->sessions; s; s = s->next)
+		if (session_is_available(s) && s->priority >= 0)
+			return true;
+	return false;
+}
+
+struct session *user_session(const struct user *u, struct str resource)
+{
+	for (struct session *s = u->sessions; s; s = s->next)
+		if (str_eq(jid_resource(&s->jid), resource))
+			return s;
+	return NULL;
+}
+
+/* ---- sessions ---- */
+
+static struct str sid_key(const struct session *s)
+{
+	return str_span((const char *)&s->sid, sizeof s->sid);
+}
+
+struct session *session_find(struct node_worker *nw, uint64_t sid)
+{
+	return map_get(&nw->sessions, str_span((const char *)&sid, sizeof sid));
+}
+
+struct session *session_new(struct node_worker *nw, struct host *host, const struct jid *full, struct c2s *stream)
+{
+	size_t slots = hooks_session_slots(nw->node->hooks);
+	struct session *s = xzalloc(sizeof *s + slots + full->len + 1u);
+	char *text = (char *)(s + 1) + slots;
+	memcpy(text, full->text, full->len);
+	s->slots = (char *)(s + 1);
+	s->jid = *full;
+	s->jid.text = text;
+	s->nw = nw;
+	s->stream = stream;
+	s->sid = ++nw->next_sid;
+	s->secure = c2s_is_secure(stream);
+	s->anonymous = host->anonymous;
+	s->bound_wall_ms = worker_wall_ms();
+	s->user = user_hold(nw, host, full);
+	struct session **end = &s->user->sessions;
+	while (*end)
+		end = &(*end)->next;
+	*end = s;
+	s->user->n_sessions++;
+	map_put(&nw->sessions, sid_key(s), s);
+	count(nw, METRIC_SESSIONS, 1);
+	count(nw, METRIC_SESSIONS_TLS, s->secure);
+	hooks_session_bound(s);
+	return s;
+}
+
+void session_end(struct session *s)
+{
+	struct node_worker *nw = s->nw;
+	struct user *u = s->user;
+	hooks_session_gone(s);
+	stanza_unref(s->presence);
+	for (struct session **at = &u->sessions; *at; at = &(*at)->next) {
+		if (*at == s) {
+			*at = s->next;
+			break;
+		}
+	}
+	u->n_sessions--;
+	map_del(&nw->sessions, sid_key(s));
+	count(nw, METRIC_SESSIONS, -1);
+	count(nw, METRIC_SESSIONS_TLS, -(int)s->secure);
+	free(s);
+	user_release(u);
+}
+
+void session_deliver(struct session *s, const struct stanza *st)
+{
+	if (s->stream)
+		c2s_send(s->stream, st);
+}
+
+void session_hold(struct session *s)
+{
+	if (s->stream)
+		c2s_hold(s->stream);
+}
+
+void session_release(struct node_worker *nw, uint64_t sid)
+{
+	struct session *s = session_find(nw, sid);
+	if (s && s->stream)
+		c2s_release(s->stream);
+}
+
+/* RFC 6121 section 4.7.2.3: an integer from -128 to 127; anything else counts as 0. */
+static int8_t priority_read(const struct stanza *st)
+{
+	const struct elem *e = elem_child(st->root, st->root->ns, "priority");
+	if (!e)
+		return 0;
+	struct str text = str_trim(elem_text(st->arena, e));
+	bool minus = str_starts(text, STR("-"));
+	uint64_t n;
+	if (minus || str_starts(text, STR("+")))
+		text = str_span(text.p + 1, text.len - 1);
+	if (!str_to_u64(text, &n) || n > 128u - !minus)
+		return 0;
+	return (int8_t)(minus ? -(int)n : (int)n);
+}
+
+void session_set_presence(struct session *s, struct stanza *st)
+{
+	bool initial = !session_is_available(s);
+	if (st->type == TYPE_UNAVAILABLE) {
+		stanza_unref(s->presence);
+		s->presence = NULL;
+		s->priority = 0;
+		return;
+	}
+	stanza_ref(st);
+	stanza_unref(s->presence);
+	s->presence = st;
+	s->priority = priority_read(st);
+	if (initial)
+		hooks_session_available(s);
+}
+
+void session_close(struct session *s, enum stream_error e, struct str text)
+{
+	if (s->stream)
+		c2s_close(s->stream, e, text);
+}

@@ -1,0 +1,69 @@
+/*
+ * session.h: live accounts (struct user) and their bound resources (struct session).
+ *
+ * Both belong to the account's shard (node.h). A user exists while it has a session or a hold: something under way that will come back
+ * to it. Across callbacks refer to a session by its sid, never by pointer.
+ *
+ *   session: BOUND -initial presence-> AVAILABLE -unavailable-> BOUND;  either -stream ends, replaced, kicked-> GONE
+ */
+#ifndef NODE_CORE_SESSION_H
+#define NODE_CORE_SESSION_H
+
+#include "node/core/module.h"
+
+struct c2s;
+
+struct user {
+	struct node_worker *nw;
+	struct host *host;
+	struct jid jid;              /* bare; lives with the user */
+	struct session *sessions;    /* oldest first */
+	unsigned n_sessions, holds;
+	char *slots;
+};
+
+struct session {
+	uint64_t sid;
+	struct node_worker *nw;
+	struct user *user;
+	struct session *next;
+	struct c2s *stream;
+	struct jid jid;              /* full; lives with the session */
+	struct stanza *presence;     /* the last available presence that it broadcast; NULL: not available */
+	int64_t bound_wall_ms;
+	int8_t priority;             /* 0 while not available */
+	bool secure, anonymous;
+	char *slots;
+};
+
+/* ---- users; their own shard ---- */
+
+/* NULL when it has neither session nor hold. */
+struct user *user_find(struct node_worker *nw, struct str bare);
+/* Found or made, with one hold on it: user_release it. `host` is the domain's. */
+struct user *user_hold(struct node_worker *nw, struct host *host, const struct jid *bare);
+/* May free it. */
+void user_release(struct user *u);
+static inline bool session_is_available(const struct session *s) { return s->presence != NULL; }
+/* Any available session with a non-negative priority? */
+bool user_is_reachable(const struct user *u);
+struct session *user_session(const struct user *u, struct str resource);
+
+/* ---- sessions ---- */
+
+/* Links a new one to its account. The resource is free (session_end the older one first). */
+struct session *session_new(struct node_worker *nw, struct host *host, const struct jid *full, struct c2s *stream);
+/* Runs the hooks, unlinks, frees. The stream must forget it. */
+void session_end(struct session *s);
+struct session *session_find(struct node_worker *nw, uint64_t sid);
+/* Writes the stanza to the client. One that cannot take more is closed. Consumes nothing. */
+void session_deliver(struct session *s, const struct stanza *st);
+/* Its later stanzas queue behind what is under way, until as many releases came. Release by sid: it may be gone by then. */
+void session_hold(struct session *s);
+void session_release(struct node_worker *nw, uint64_t sid);
+/* The client sent broadcast presence (RFC 6121 sections 4.2, 4.5): keeps it, tells the hooks when it is the first. Consumes nothing. */
+void session_set_presence(struct session *s, struct stanza *st);
+/* Ends the stream with this error. */
+void session_close(struct session *s, enum stream_error e, struct str text);
+
+#endif

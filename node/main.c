@@ -1,0 +1,214 @@
+/*
+ * main.c: arguments, signals, exit codes. Called as starlingctl it is the control client. The node's life is core/life.c.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "node/core/life.h"
+#include "node/core/log.h"
+#include "node/core/log_options.h"
+#include "node/core/settings.h"
+#include "node/ctl/client.h"
+#include "node/net/endpoints.h"
+#include "node/version.h"
+
+enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
+enum mode { MODE_RUN, MODE_CHECK, MODE_DEFAULTS, MODE_REFERENCE };
+
+struct arguments {
+	enum mode mode;
+	const char *config;
+	bool greet; /* a person started it: say how to go on */
+};
+
+static void usage(FILE *f)
+{
+	fputs("usage: starling [--config FILE]        run a node (without a file: defaults, data in ./starling-data)\n"
+	      "       starling --check-config [FILE]  check a configuration and say what is wrong with it\n"
+	      "       starling --print-defaults       a configuration file with every option, its default and what it means\n"
+	      "       starling --print-reference      the same as Markdown\n"
+	      "       starling --version | --help\n"
+	      "Signals: TERM and INT end the node; HUP reads the certificates again.\n",
+	      f);
+}
+
+/* True: go on. False: *code is the exit code. */
+static bool arguments_read(int argc, char **argv, struct arguments *out, int *code)
+{
+	*code = EXIT_SUCCESS;
+	for (int i = 1; i < argc; i++) {
+		const char *a = argv[i];
+		bool has_value = i + 1 < argc && argv[i + 1][0] != '-';
+		if (strcmp(a, "--config") == 0 && has_value) {
+			out->config = argv[++i];
+		} else if (strcmp(a, "--check-config") == 0) {
+			out->mode = MODE_CHECK;
+			if (has_value)
+				out->config = argv[++i];
+		} else if (strcmp(a, "--print-defaults") == 0) {
+			out->mode = MODE_DEFAULTS;
+		} else if (strcmp(a, "--print-reference") == 0) {
+			out->mode = MODE_REFERENCE;
+		} else if (strcmp(a, "--greet") == 0) {
+			out->greet = true;
+		} else if (strcmp(a, "--version") == 0) {
+			printf("starling %s\n", STARLING_VERSION);
+			return false;
+		} else if (strcmp(a, "--help") == 0) {
+			usage(stdout);
+			return false;
+		} else {
+			fprintf(stderr, "starling: what is '%s'?\n", a);
+			usage(stderr);
+			*code = EXIT_USAGE;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- signals ---- */
+
+struct signals {
+	uv_signal_t term, interrupt, hup;
+};
+
+static void on_end_signal(uv_signal_t *s, int number)
+{
+	(void)number;
+	life_drain(s->data);
+}
+
+static void on_hup(uv_signal_t *s, int number)
+{
+	struct buf why;
+	(void)number;
+	buf_init(&why, 4096);
+	if (life_reload_tls(s->data, &why) != ERR_NONE)
+		LOG(LOG_ERROR, "tls", "certificates stay as they were", L_STR("reason", buf_str(&why)));
+	buf_fini(&why);
+}
+
+static void signals_start(struct signals *sig, struct node *n)
+{
+	uv_loop_t *loop = &n->main->loop;
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigaction(SIGPIPE, &ignore, NULL);
+	uv_signal_init(loop, &sig->term);
+	uv_signal_init(loop, &sig->interrupt);
+	uv_signal_init(loop, &sig->hup);
+	sig->term.data = sig->interrupt.data = sig->hup.data = n;
+	uv_signal_start(&sig->term, on_end_signal, SIGTERM);
+	uv_signal_start(&sig->interrupt, on_end_signal, SIGINT);
+	uv_signal_start(&sig->hup, on_hup, SIGHUP);
+	uv_unref((uv_handle_t *)&sig->term); /* they must not keep the loop alive */
+	uv_unref((uv_handle_t *)&sig->interrupt);
+	uv_unref((uv_handle_t *)&sig->hup);
+}
+
+static void signals_stop(struct signals *sig)
+{
+	uv_close((uv_handle_t *)&sig->term, NULL);
+	uv_close((uv_handle_t *)&sig->interrupt, NULL);
+	uv_close((uv_handle_t *)&sig->hup, NULL);
+}
+
+/* ---- running ---- */
+
+static void greet(const struct node *n)
+{
+	struct str host = n->hosts[0]->name;
+	printf("\nStarling %s serves %.*s.\n", STARLING_VERSION, STR_ARG(host));
+	for (unsigned i = 0; i < n->n_listens; i++)
+		printf("  listening on %-14.*s %s\n", STR_ARG(n->listens[i].text),
+		       n->listens[i].tls == LISTEN_DIRECT_TLS ? "direct TLS" : n->listens[i].tls == LISTEN_PLAIN ? "plain" : "STARTTLS");
+	printf("Register a user (in another terminal):\n"
+	       "  build/gcc/starlingctl --socket %.*s register_identified alice %.*s PASSWORD\n"
+	       "Connect with any XMPP client as alice@%.*s, server localhost (the certificate is self-signed: let it be trusted), for "
+	       "example:\n"
+	       "  profanity -a alice   then   /connect alice@%.*s server localhost tls trust\n"
+	       "Ctrl-C ends the node.\n\n",
+	       STR_ARG(n->control_path), STR_ARG(host), STR_ARG(host), STR_ARG(host));
+	fflush(stdout);
+}
+
+static int run(const struct arguments *args, struct config *config)
+{
+	struct node n = { 0 };
+	struct signals sig;
+	struct buf why;
+	buf_init(&why, 4096);
+	log_apply(config, STR_NONE);
+	enum err e = life_start(&n, config, &why);
+	if (e != ERR_NONE) {
+		LOG(LOG_ERROR, "node", "cannot start", L_STR("reason", buf_str(&why)));
+		life_finish(&n);
+	} else {
+		signals_start(&sig, &n);
+		for (unsigned i = 0; i < n.n_listens; i++)
+			LOG(LOG_INFO, "node", "listening", L_STR("on", n.listens[i].text));
+		LOG(LOG_INFO, "node", "ready", L_Z("version", STARLING_VERSION), L_UINT("workers", n.n_workers),
+		    L_UINT("hosts", n.n_hosts));
+		if (args->greet)
+			greet(&n);
+		worker_run(n.main);
+		signals_stop(&sig);
+		life_finish(&n);
+		LOG(LOG_INFO, "node", "stopped");
+	}
+	buf_fini(&why);
+	return e == ERR_NONE ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int print(const struct config_schema *schema, enum mode mode)
+{
+	struct buf out;
+	buf_init(&out, 4u << 20);
+	if (mode == MODE_DEFAULTS)
+		config_print_defaults(schema, &out);
+	else
+		config_print_reference(schema, &out);
+	fwrite(out.p, 1, out.len, stdout);
+	buf_fini(&out);
+	return EXIT_SUCCESS;
+}
+
+static int with_schema(const struct arguments *args, struct config_schema *schema)
+{
+	struct buf errors;
+	struct config *config;
+	if (args->mode == MODE_DEFAULTS || args->mode == MODE_REFERENCE)
+		return print(schema, args->mode);
+	buf_init(&errors, 65536);
+	enum err e = config_load(schema, args->config, environ, &errors, &config);
+	if (e != ERR_NONE)
+		fprintf(stderr, "%.*s", STR_ARG(buf_str(&errors)));
+	buf_fini(&errors);
+	if (e != ERR_NONE)
+		return EXIT_CONFIG;
+	if (args->mode == MODE_RUN)
+		return run(args, config);
+	printf("%s: fine\n", args->config ? args->config : "the defaults");
+	config_unref(config);
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments args = { .mode = MODE_RUN };
+	const char *slash = strrchr(argv[0], '/');
+	int code;
+	if (strcmp(slash ? slash + 1 : argv[0], "starlingctl") == 0)
+		return ctl_client_main(argc, argv);
+	if (!arguments_read(argc, argv, &args, &code))
+		return code;
+	struct config_schema *schema = settings_schema();
+	endpoints_register(schema);
+	log_register(schema);
+	life_register(schema);
+	code = with_schema(&args, schema);
+	config_schema_free(schema);
+	return code;
+}

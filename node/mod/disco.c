@@ -1,0 +1,58 @@
+/*
+ * XEP-0030 Service Discovery: info and items of the service and of accounts.
+ *
+ * An account answers its owner; anybody else gets service-unavailable, exactly as for an account that does not exist, until presence
+ * subscriptions say who may know (XEP-0030 section 8).
+ */
+#include "node/api.h"
+#include "proto/xml/names.h"
+
+static int on_info(struct iq *iq)
+{
+	struct elem *root;
+	struct str node = elem_attr(iq->payload, "node");
+	struct stanza *reply = iq_result(iq, &root);
+	struct elem *query = elem_add(reply->arena, root, NS_DISCO_INFO, STR("query"));
+	if (str_present(node))
+		elem_set(reply->arena, query, STR("node"), arena_str(reply->arena, node));
+	if (!disco_info_write(iq->host, iq->user, node, reply->arena, query)) {
+		stanza_unref(reply);
+		return -STANZA_ITEM_NOT_FOUND;
+	}
+	iq_send(iq, reply);
+	return DONE;
+}
+
+static int on_items(struct iq *iq)
+{
+	struct elem *root;
+	struct str node = elem_attr(iq->payload, "node");
+	struct stanza *reply = iq_result(iq, &root);
+	struct elem *query = elem_add(reply->arena, root, NS_DISCO_ITEMS, STR("query"));
+	if (str_present(node))
+		elem_set(reply->arena, query, STR("node"), arena_str(reply->arena, node));
+	bool known = hooks_disco_items(iq->host, iq->user, node, reply->arena, query);
+	if (str_present(node) && !known) {
+		stanza_unref(reply);
+		return -STANZA_ITEM_NOT_FOUND;
+	}
+	iq_send(iq, reply);
+	return DONE;
+}
+
+static const struct iq_route iqs[] = {
+	{ IQ_HOST | IQ_OWN, TYPE_GET, &NS_DISCO_INFO, "query", on_info },
+	{ IQ_HOST | IQ_OWN, TYPE_GET, &NS_DISCO_ITEMS, "query", on_items },
+};
+static const char *const features[] = { "http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items", NULL };
+
+const struct module mod_disco = {
+	.name = "disco",
+	.xep = "XEP-0030",
+	.version = "2.5.0",
+	.doc = "Tells what the service and accounts can do.",
+	.features = features,
+	.account_features = features,
+	.iqs = iqs,
+	.n_iqs = 2,
+};

@@ -1,0 +1,93 @@
+/*
+ * bind.c: resource binding (RFC 6120 section 7) and the legacy session IQ, which is a no-op.
+ *
+ * We run on the account's shard, where all its sessions live: a conflict is a look at a list.
+ */
+#include <stdlib.h>
+
+#include "node/core/log.h"
+#include "node/core/session.h"
+#include "node/stream/c2s.h"
+#include "proto/xml/names.h"
+
+#define RESOURCE_CHARS 12 /* 60 random bits */
+
+/* The JID to bind: the client's resource prepared, or one of ours. */
+static enum err full_jid(struct c2s *c, struct arena *a, const struct elem *bind, struct jid *out)
+{
+	struct jid bare;
+	const struct elem *res = elem_child(bind, NS_BIND, "resource");
+	struct str wanted = res ? elem_text(a, res) : STR("");
+	if (jid_parse(a, str_of(c->account), &bare) != ERR_NONE)
+		return ERR_INVALID;
+	if (str_empty(wanted))
+		wanted = rng_token(&c->nw->worker->rng, a, RESOURCE_CHARS);
+	return jid_with_resource(a, &bare, wanted, out);
+}
+
+/* The newer session wins; the older one hears why (RFC 6120 section 7.7.2.2). Too many resources: the newest is refused. */
+static enum stanza_error make_room(struct c2s *c, const struct jid *full)
+{
+	struct user *u = user_find(c->nw, jid_bare_str(full));
+	struct session *old = u ? user_session(u, jid_resource(full)) : NULL;
+	if (old)
+		session_close(old, STREAM_CONFLICT, STR("another client has taken this resource"));
+	else if (u && u->n_sessions >= c->nw->node->settings.resources_max)
+		return STANZA_RESOURCE_CONSTRAINT;
+	return STANZA_ERROR_NONE;
+}
+
+static void refuse(struct c2s *c, struct stanza *st, enum stanza_error e, struct str text)
+{
+	struct stanza *reply = stanza_error_reply(st, e, text, NULL);
+	if (reply)
+		c2s_send(c, reply);
+	stanza_unref(reply);
+	stanza_unref(st);
+}
+
+static void bound(struct c2s *c, struct stanza *st, const struct jid *full)
+{
+	struct elem *root;
+	struct stanza *reply = stanza_result(st, &root);
+	struct elem *bind = elem_add(reply->arena, root, NS_BIND, STR("bind"));
+	elem_add_text(reply->arena, bind, STR("jid"), arena_str(reply->arena, jid_str(full)));
+	c2s_enter(c, C2S_OPEN);
+	c2s_send(c, reply);
+	stanza_unref(reply);
+	if (c->state != C2S_OPEN)
+		return;
+	const struct settings *set = &c->nw->node->settings;
+	uint64_t idle = set->idle_ping_ms && (!set->idle_close_ms || set->idle_ping_ms < set->idle_close_ms) ? set->idle_ping_ms
+													     : set->idle_close_ms;
+	worker_timer_cancel(c->nw->worker, &c->timer);
+	if (idle)
+		worker_timer_set(c->nw->worker, &c->timer, idle);
+	c->session = session_new(c->nw, c->host, full, c);
+	free(c->account);
+	c->account = NULL;
+	LOG(LOG_INFO, "c2s", "session bound", L_UINT("stream", c->number), L_STR("jid", jid_str(full)), L_BOOL("tls", c2s_is_secure(c)));
+}
+
+void bind_on_stanza(struct c2s *c, struct stanza *st, enum stanza_error error)
+{
+	struct jid full;
+	const struct elem *payload = stanza_payload(st);
+	bool wanted = st->kind == STANZA_IQ && st->type == TYPE_SET && payload && elem_is(payload, NS_BIND, "bind");
+	if (!wanted) { /* RFC 6120 section 7.1: nothing else before binding */
+		stanza_unref(st);
+		c2s_close(c, STREAM_NOT_AUTHORIZED, STR("bind a resource first"));
+		return;
+	}
+	if (error != STANZA_ERROR_NONE || full_jid(c, st->arena, payload, &full) != ERR_NONE) {
+		refuse(c, st, error ? error : STANZA_BAD_REQUEST, STR_NONE);
+		return;
+	}
+	error = make_room(c, &full);
+	if (error != STANZA_ERROR_NONE) {
+		refuse(c, st, error, STR("too many resources of this account are connected"));
+		return;
+	}
+	bound(c, st, &full);
+	stanza_unref(st);
+}

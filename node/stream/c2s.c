@@ -1,0 +1,486 @@
+#include "node/stream/c2s.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <netinet/tcp.h>
+
+#include "node/core/hooks.h"
+#include "node/core/log.h"
+#include "node/core/session.h"
+#include "node/net/tls.h"
+#include "proto/wire/stream.h"
+#include "proto/xml/names.h"
+#include "proto/xml/writer.h"
+
+#define LINGER_MS     5000 /* for the peer's </stream:stream> and FIN */
+#define FINAL_BYTES   1024 /* room for the last error when the queue is full */
+#define ID_CHARS      26   /* 130 bits */
+
+static _Atomic uint64_t next_number;
+
+static const struct conn_ops c2s_conn_ops;
+static void on_timer(struct timer *t);
+
+/* ---- states ---- */
+
+static const char *const state_names[C2S_STATE_COUNT] = {
+	"header", "negotiate", "securing", "auth", "binding", "open", "closing",
+};
+#define TO(s) (1u << C2S_##s)
+static const uint16_t legal[C2S_STATE_COUNT] = {
+	[C2S_HEADER] = TO(NEGOTIATE) | TO(BINDING) | TO(CLOSING),
+	[C2S_NEGOTIATE] = TO(SECURING) | TO(AUTH) | TO(CLOSING),
+	[C2S_SECURING] = TO(HEADER) | TO(CLOSING),
+	[C2S_AUTH] = TO(NEGOTIATE) | TO(HEADER) | TO(CLOSING),
+	[C2S_BINDING] = TO(OPEN) | TO(CLOSING),
+	[C2S_OPEN] = TO(CLOSING),
+	[C2S_CLOSING] = 0,
+};
+
+void c2s_enter(struct c2s *c, enum c2s_state to)
+{
+	BUG_ON(!(legal[c->state] & 1u << to));
+	LOG(LOG_DEBUG, "c2s", "state", L_UINT("stream", c->number), L_Z("from", state_names[c->state]), L_Z("to", state_names[to]));
+	c->state = (uint8_t)to;
+}
+
+static bool c2s_takes_input(const struct c2s *c)
+{
+	return c->holds == 0 && c->state != C2S_SECURING && c->state != C2S_CLOSING && !c->conn->move_to && !c->conn->paused;
+}
+
+bool c2s_is_secure(const struct c2s *c)
+{
+	return c->conn->ssl != NULL;
+}
+
+static void list_add(struct c2s *c, struct node_worker *nw)
+{
+	c->nw = nw;
+	c->next = nw->streams;
+	c->prev = &nw->streams;
+	if (c->next)
+		c->next->prev = &c->next;
+	nw->streams = c;
+	count(nw, METRIC_CONNECTIONS, 1);
+}
+
+static void list_remove(struct c2s *c)
+{
+	if (!c->prev) /* on its way to another worker */
+		return;
+	*c->prev = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	c->prev = NULL;
+	count(c->nw, METRIC_CONNECTIONS, -1);
+}
+
+/* ---- birth and death ---- */
+
+void c2s_accept(struct node_worker *nw, const struct listen_spec *spec, int fd, const struct sockaddr *peer)
+{
+	const struct settings *set = &nw->node->settings;
+	int on = 1, user_timeout_ms = 90000;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
+	struct c2s *c = xzalloc(sizeof *c);
+	bool direct = spec->tls == LISTEN_DIRECT_TLS;
+	uint16_t port;
+	struct ip ip = conn_ip_of(peer, &port);
+	bool proxy = spec->proxy_protocol && cidr_any_has(spec->trusted, spec->n_trusted, &ip);
+	SSL *ssl = direct ? tls_accept(nw->tls, fd, true) : NULL;
+	c->conn = conn_new(nw->worker, fd, peer, set->out_max_before_auth, proxy, ssl, &c2s_conn_ops, c);
+	c->direct_tls = direct;
+	c->plain_allowed = spec->tls == LISTEN_PLAIN;
+	c->state = direct ? C2S_SECURING : C2S_HEADER;
+	c->reader = xml_reader_new(&set->before_auth);
+	c->number = atomic_fetch_add(&next_number, 1) + 1;
+	c->timer.on_timer = on_timer;
+	list_add(c, nw);
+	worker_timer_set(nw->worker, &c->timer, set->unauthenticated_ms);
+	count(nw, METRIC_CONNECTIONS_TOTAL, 1);
+	char text[IP_TEXT_BYTES];
+	LOG(LOG_DEBUG, "c2s", "accepted", L_UINT("stream", c->number), L_STR("peer", conn_peer_text(c->conn, text)));
+}
+
+static void c2s_free(struct c2s *c)
+{
+	auth_drop(c);
+	xml_reader_free(c->reader);
+	free(c->account);
+	free(c);
+}
+
+/* All that hangs on the wire's life: the session first, as its hooks may still look at the stream. */
+static void c2s_let_go(struct c2s *c)
+{
+	struct session *s = c->session;
+	c->session = NULL;
+	worker_timer_cancel(c->nw->worker, &c->timer);
+	auth_drop(c);
+	count(c->nw, METRIC_HOLDS, -(int)c->holds);
+	c->holds = 0;
+	if (s) {
+		s->stream = NULL;
+		session_end(s);
+	}
+}
+
+static void on_gone(struct conn *conn, enum conn_end why)
+{
+	struct c2s *c = conn->owner;
+	count(c->nw, METRIC_BYTES_IN_TOTAL, (int64_t)conn->bytes_in);
+	count(c->nw, METRIC_BYTES_OUT_TOTAL, (int64_t)conn->bytes_out);
+	char text[IP_TEXT_BYTES];
+	LOG(c->session ? LOG_INFO : LOG_DEBUG, "c2s", "connection ended", L_UINT("stream", c->number),
+	    L_STR("jid", c->session ? jid_str(&c->session->jid) : STR("")), L_Z("why", conn_end_name(why)),
+	    L_STR("peer", conn_peer_text(conn, text)));
+	c2s_let_go(c);
+	list_remove(c);
+	c2s_free(c);
+}
+
+/* ---- output ---- */
+
+/* What does not fit is not written at all (writer.h): a part of an element would corrupt the stream. */
+static bool write_elem(struct c2s *c, const struct elem *e)
+{
+	struct buf *out = conn_out(c->conn);
+	xml_write(out, e, NS_CLIENT, true);
+	if (buf_status(out) == ERR_NONE) {
+		conn_touch(c->conn);
+		return true;
+	}
+	out->failed = false;
+	return false;
+}
+
+void c2s_send(struct c2s *c, const struct stanza *st)
+{
+	if (c->state == C2S_CLOSING)
+		return;
+	if (write_elem(c, st->root)) {
+		count(c->nw, METRIC_STANZAS_OUT_TOTAL, 1);
+		return;
+	}
+	count(c->nw, METRIC_LIMITS_HIT_TOTAL, 1);
+	c2s_close(c, STREAM_RESOURCE_CONSTRAINT, STR("you do not read what is sent to you"));
+}
+
+void c2s_send_elem(struct c2s *c, const struct elem *e)
+{
+	if (c->state != C2S_CLOSING && !write_elem(c, e))
+		c2s_close(c, STREAM_RESOURCE_CONSTRAINT, STR_NONE);
+}
+
+static void send_header(struct c2s *c, const struct stream_open *open)
+{
+	struct arena *a = arena_new(256);
+	struct str token = rng_token(&c->nw->worker->rng, a, ID_CHARS);
+	struct str to = open && jid_present(&open->from) ? jid_str(&open->from) : STR_NONE;
+	struct str from = c->host ? c->host->name : open && jid_present(&open->to) ? jid_domain(&open->to) : c->nw->node->hosts[0]->name;
+	stream_header_write(conn_out(c->conn), NS_CLIENT, from, to, token, STR("en"));
+	conn_touch(c->conn);
+	c->header_sent = true;
+	arena_free(a);
+}
+
+void c2s_close(struct c2s *c, enum stream_error e, struct str text)
+{
+	if (c->state == C2S_CLOSING)
+		return;
+	bool writable = c->state != C2S_SECURING;
+	if (e != STREAM_ERROR_NONE) {
+		count(c->nw, METRIC_STREAM_ERRORS_TOTAL, 1);
+		LOG(LOG_INFO, "c2s", "stream ended with an error", L_UINT("stream", c->number), L_STR("error", stream_error_name(e)),
+		    L_STR("text", text), L_Z("state", state_names[c->state]),
+		    L_STR("jid", c->session ? jid_str(&c->session->jid) : STR("")));
+	}
+	conn_out(c->conn)->max += FINAL_BYTES;
+	if (writable && !c->header_sent)
+		send_header(c, NULL);
+	if (writable && e != STREAM_ERROR_NONE)
+		stream_error_write(conn_out(c->conn), e, text);
+	else if (writable)
+		stream_close_write(conn_out(c->conn));
+	c2s_enter(c, C2S_CLOSING);
+	c2s_let_go(c);
+	if (c->conn->paused)
+		conn_resume(c->conn);
+	conn_close(c->conn, LINGER_MS);
+}
+
+/* ---- waiting ---- */
+
+void c2s_hold(struct c2s *c)
+{
+	if (c->holds++ == 0)
+		conn_pause(c->conn);
+	count(c->nw, METRIC_HOLDS, 1);
+}
+
+void c2s_release(struct c2s *c)
+{
+	BUG_ON(c->holds == 0);
+	count(c->nw, METRIC_HOLDS, -1);
+	if (--c->holds == 0)
+		conn_resume(c->conn);
+}
+
+/* ---- time ---- */
+
+/* OPEN: silence for a while gets a space, which makes a dead peer's TCP notice; silence for long ends the stream, if the options say so. */
+static void on_idle(struct c2s *c)
+{
+	const struct settings *set = &c->nw->node->settings;
+	uint64_t silent = c->nw->worker->now_ms - c->conn->last_in_ms;
+	if (set->idle_close_ms && silent >= set->idle_close_ms) {
+		c2s_close(c, STREAM_CONNECTION_TIMEOUT, STR("nothing was received for too long"));
+		return;
+	}
+	if (set->idle_ping_ms && silent >= set->idle_ping_ms && conn_unsent(c->conn) == 0 && conn_write(c->conn, STR(" ")) != ERR_NONE)
+		LOG(LOG_DEBUG, "c2s", "no room for a keepalive", L_UINT("stream", c->number));
+	uint64_t next = set->idle_ping_ms ? set->idle_ping_ms : set->idle_close_ms;
+	if (set->idle_close_ms && silent < set->idle_close_ms && set->idle_close_ms - silent < next)
+		next = set->idle_close_ms - silent;
+	if (next)
+		worker_timer_set(c->nw->worker, &c->timer, next);
+}
+
+static void on_timer(struct timer *t)
+{
+	struct c2s *c = (struct c2s *)((char *)t - offsetof(struct c2s, timer));
+	if (c->state == C2S_OPEN)
+		on_idle(c);
+	else if (c->state == C2S_SECURING)
+		conn_abort(c->conn, END_TIMEOUT);
+	else
+		c2s_close(c, STREAM_CONNECTION_TIMEOUT, STR("you did not log in in time"));
+}
+
+/* ---- input ---- */
+
+/* May this client go on without TLS? */
+bool c2s_plain_is_fine(const struct c2s *c)
+{
+	const struct settings *set = &c->nw->node->settings;
+	return c->plain_allowed || !set->tls_required || (set->plain_on_loopback && conn_peer_is_loopback(c->conn));
+}
+
+static void send_features(struct c2s *c)
+{
+	struct arena *a = arena_new(2048);
+	struct elem *f = elem_new(a, NS_STREAMS, STR("features"));
+	if (c->authenticated) {
+		elem_add(a, f, NS_BIND, STR("bind"));
+		elem_add(a, elem_add(a, f, NS_SESSION, STR("session")), STR_NONE, STR("optional"));
+		hooks_stream_features(c->host, a, f);
+	} else {
+		bool required = !c2s_plain_is_fine(c);
+		if (!c2s_is_secure(c) && !c->plain_allowed) {
+			struct elem *tls = elem_add(a, f, NS_TLS, STR("starttls"));
+			if (required)
+				elem_add(a, tls, STR_NONE, STR("required"));
+		}
+		if (c2s_is_secure(c) || !required)
+			auth_features(c, a, f);
+	}
+	c2s_send_elem(c, f);
+	arena_free(a);
+}
+
+static void on_header(struct c2s *c, struct xml_item *item)
+{
+	struct stream_open open;
+	enum stream_error e = stream_open_read(item->arena, item->root, item->default_ns, NS_CLIENT, &open);
+	struct host *h = jid_present(&open.to) ? host_find(c->nw->node, jid_domain(&open.to)) : NULL;
+	struct host *before = c->host;
+	if (h)
+		c->host = h;
+	else if (!before && !jid_present(&open.to) && c->nw->node->n_hosts == 1)
+		c->host = h = c->nw->node->hosts[0]; /* RFC 6120 section 4.7.2: one host, no doubt who is meant */
+	send_header(c, &open);
+	if (e != STREAM_ERROR_NONE)
+		c2s_close(c, e, STR_NONE);
+	else if (!h && !jid_present(&open.to))
+		c2s_close(c, STREAM_HOST_UNKNOWN, STR("your stream header has no 'to'"));
+	else if (!h)
+		c2s_close(c, STREAM_HOST_UNKNOWN, STR("this service does not host that domain"));
+	else if (c->authenticated && before != h)
+		c2s_close(c, STREAM_HOST_UNKNOWN, STR("you have authenticated for another domain"));
+	else if (jid_present(&open.from) && c->authenticated && !str_is(jid_bare_str(&open.from), c->account))
+		c2s_close(c, STREAM_INVALID_FROM, STR("you have authenticated as somebody else"));
+	else {
+		c2s_enter(c, c->authenticated ? C2S_BINDING : C2S_NEGOTIATE);
+		send_features(c);
+	}
+	arena_free(item->arena);
+}
+
+static void on_starttls(struct c2s *c, const struct str *rest)
+{
+	struct arena *a = arena_new(256);
+	struct tls_config *tls = c->nw->tls;
+	if (c2s_is_secure(c) || c->plain_allowed) {
+		c2s_send_elem(c, elem_new(a, NS_TLS, STR("failure")));
+		c2s_close(c, STREAM_ERROR_NONE, STR_NONE);
+	} else if (rest->len) {
+		/* CVE-2011-0411 and its kin: bytes after <starttls/> would be taken for encrypted ones. */
+		c2s_close(c, STREAM_POLICY_VIOLATION, STR("nothing may follow <starttls/> before the handshake"));
+	} else {
+		c2s_send_elem(c, elem_new(a, NS_TLS, STR("proceed")));
+		c2s_enter(c, C2S_SECURING);
+		conn_start_tls(c->conn, tls_accept(tls, c->conn->fd, false));
+	}
+	arena_free(a);
+}
+
+static void on_secure(struct conn *conn)
+{
+	struct c2s *c = conn->owner;
+	count(c->nw, METRIC_TLS_HANDSHAKES_TOTAL, 1);
+	c2s_restart(c);
+	c->host = NULL;
+	c2s_enter(c, C2S_HEADER);
+}
+
+void c2s_restart(struct c2s *c)
+{
+	xml_reader_restart(c->reader);
+	c->header_sent = false;
+	c->fresh = true;
+}
+
+/* RFC 6120 section 8.1.2.1: a `from` that is not the sender's own address ends the stream. */
+static bool from_is_own(const struct c2s *c, const struct stanza *st)
+{
+	if (!str_present(elem_attr(st->root, "from")))
+		return true;
+	const struct jid *own = &c->session->jid;
+	return jid_present(&st->from) && (jid_eq(&st->from, own) || str_eq(jid_str(&st->from), jid_bare_str(own)));
+}
+
+static void on_stanza(struct c2s *c, struct xml_item *item)
+{
+	static const enum metric kinds[] = { METRIC_MESSAGES_IN_TOTAL, METRIC_PRESENCES_IN_TOTAL, METRIC_IQS_IN_TOTAL };
+	enum stanza_error error;
+	struct stanza *st = stanza_from_elem(&item->arena, item->root, NS_CLIENT, &error);
+	if (!st) {
+		c2s_close(c, STREAM_UNSUPPORTED_STANZA_TYPE, STR_NONE);
+		return;
+	}
+	count(c->nw, kinds[st->kind], 1);
+	if (c->state == C2S_BINDING) {
+		bind_on_stanza(c, st, error);
+		return;
+	}
+	if (!from_is_own(c, st)) {
+		stanza_unref(st);
+		c2s_close(c, STREAM_INVALID_FROM, STR_NONE);
+		return;
+	}
+	stanza_stamp_from(st, &c->session->jid);
+	if (error != STANZA_ERROR_NONE)
+		router_bounce(c->nw, st, error, STR_NONE);
+	else
+		router_sent(c->session, st);
+}
+
+/* A first-level element while no session exists yet. */
+static void on_negotiation(struct c2s *c, const struct elem *e, const struct str *rest)
+{
+	if (str_eq(e->ns, NS_TLS) && str_is(e->name, "starttls") && c->state == C2S_NEGOTIATE)
+		on_starttls(c, rest);
+	else if (str_eq(e->ns, NS_SASL) && (c->state == C2S_NEGOTIATE || c->state == C2S_AUTH))
+		auth_on_element(c, e);
+	else if (str_eq(e->ns, NS_CLIENT))
+		c2s_close(c, STREAM_NOT_AUTHORIZED, STR("log in first"));
+	else
+		c2s_close(c, STREAM_UNSUPPORTED_STANZA_TYPE, STR_NONE);
+}
+
+static void on_item(struct c2s *c, enum xml_event ev, struct xml_item *item, const struct str *rest)
+{
+	if (ev == XML_STREAM_OPEN) {
+		on_header(c, item);
+	} else if (ev == XML_STREAM_CLOSE) {
+		c2s_close(c, STREAM_ERROR_NONE, STR_NONE);
+	} else if (ev == XML_REFUSED) {
+		c2s_close(c, item->error, str_of(item->why));
+	} else if (c->state == C2S_OPEN || c->state == C2S_BINDING) {
+		on_stanza(c, item);
+	} else {
+		on_negotiation(c, item->root, rest);
+		arena_free(item->arena);
+	}
+}
+
+/* Some clients end <auth/> or <response/> with a newline: it belongs to the stream before, not in front of the new one's XML declaration.
+ */
+static void skip_leftover(struct c2s *c, struct str *input)
+{
+	while (c->fresh && input->len && strchr(" \t\r\n", *input->p)) {
+		input->p++;
+		input->len--;
+	}
+	if (input->len)
+		c->fresh = false;
+}
+
+static void on_bytes(struct conn *conn, struct str *input)
+{
+	struct c2s *c = conn->owner;
+	if (c->state == C2S_CLOSING) { /* the peer's goodbye needs no reading: its FIN does */
+		*input = str_span(input->p + input->len, 0);
+		return;
+	}
+	while (c2s_takes_input(c)) {
+		struct xml_item item;
+		skip_leftover(c, input);
+		enum xml_event ev = xml_reader_next(c->reader, c->nw->parser, input, &item);
+		if (ev == XML_MORE)
+			return;
+		on_item(c, ev, &item, input);
+	}
+	if (c->state == C2S_CLOSING)
+		*input = str_span(input->p + input->len, 0);
+}
+
+static const struct conn_ops c2s_conn_ops = {
+	.on_bytes = on_bytes,
+	.on_secure = on_secure,
+	.on_gone = on_gone,
+};
+
+/* ---- to the account's shard ---- */
+
+static void on_arrived(struct conn *conn, bool cancelled)
+{
+	struct c2s *c = conn->owner;
+	if (cancelled) {
+		c2s_free(c);
+		return;
+	}
+	list_add(c, nw_of(conn->worker));
+	worker_timer_set(conn->worker, &c->timer, c->nw->node->settings.unauthenticated_ms);
+	if (c->nw->draining)
+		c2s_close(c, STREAM_SYSTEM_SHUTDOWN, STR_NONE);
+}
+
+void c2s_authenticated(struct c2s *c, const struct jid *bare)
+{
+	struct worker *shard = node_shard(c->nw->node, jid_str(bare));
+	c->account = xstrndup(bare->text, bare->len);
+	c->authenticated = true;
+	xml_reader_set_limits(c->reader, &c->nw->node->settings.after_auth);
+	conn_out(c->conn)->max = c->nw->node->settings.out_max;
+	c2s_restart(c);
+	c2s_enter(c, C2S_HEADER);
+	if (shard == c->nw->worker)
+		return;
+	worker_timer_cancel(c->nw->worker, &c->timer);
+	list_remove(c);
+	conn_move(c->conn, shard, on_arrived);
+}

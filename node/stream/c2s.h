@@ -1,0 +1,67 @@
+/*
+ * c2s.h: a client's stream (RFC 6120): header, STARTTLS, SASL, restart, binding, stanzas, end.
+ *
+ * Lives on the worker that accepted it until it has authenticated, then moves once to its account's shard (core/node.h).
+ *
+ *   HEADER -<stream:stream>-> NEGOTIATE -<starttls/>-> SECURING -handshake-> HEADER
+ *   NEGOTIATE -<auth/>-> AUTH -failure-> NEGOTIATE;  AUTH -success-> (move) -> HEADER -> BINDING -<bind/>-> OPEN
+ *   any -error, </stream:stream>, shutdown-> CLOSING -wire is gone-> freed
+ */
+#ifndef NODE_STREAM_C2S_H
+#define NODE_STREAM_C2S_H
+
+#include "node/core/node.h"
+#include "node/net/conn.h"
+#include "node/net/listener.h"
+
+enum c2s_state { C2S_HEADER, C2S_NEGOTIATE, C2S_SECURING, C2S_AUTH, C2S_BINDING, C2S_OPEN, C2S_CLOSING, C2S_STATE_COUNT };
+
+struct auth;
+
+struct c2s {
+	struct c2s *next, **prev; /* the worker's list */
+	struct node_worker *nw;
+	struct conn *conn;
+	struct xml_reader *reader;
+	struct host *host;        /* from the stream header's `to` */
+	struct auth *auth;        /* an exchange under way */
+	struct session *session;  /* when OPEN */
+	char *account;            /* bare JID once authenticated; freed when bound */
+	struct timer timer;       /* until OPEN: the deadline; then: idleness */
+	uint64_t number;          /* for logs: unique in this process */
+	uint16_t holds;
+	uint8_t state, sasl_failures;
+	bool direct_tls, plain_allowed, header_sent, authenticated, fresh;
+};
+
+/* A connection was accepted for this listener. Consumes fd. */
+void c2s_accept(struct node_worker *nw, const struct listen_spec *spec, int fd, const struct sockaddr *peer);
+bool c2s_is_secure(const struct c2s *c);
+/* May this client go on without TLS? */
+bool c2s_plain_is_fine(const struct c2s *c);
+/* Queues a stanza for the client. A client that lets its queue grow past the ceiling is closed with resource-constraint. */
+void c2s_send(struct c2s *c, const struct stanza *st);
+/* The same for an element that is no stanza (SASL, features). */
+void c2s_send_elem(struct c2s *c, const struct elem *e);
+/* Ends the stream: an error (STREAM_ERROR_NONE: just the end), then the wire. Its session is gone when this returns. */
+void c2s_close(struct c2s *c, enum stream_error e, struct str text);
+void c2s_hold(struct c2s *c);
+void c2s_release(struct c2s *c);
+
+/* ---- between the files of this folder ---- */
+
+void c2s_enter(struct c2s *c, enum c2s_state to);
+/* Authenticated as `bare`: goes to the account's shard and awaits the new header. */
+void c2s_authenticated(struct c2s *c, const struct jid *bare);
+/* A new stream on the same wire must begin. */
+void c2s_restart(struct c2s *c);
+/* auth.c: an element in the SASL namespace, while NEGOTIATE or AUTH. Frees nothing of item. */
+void auth_on_element(struct c2s *c, const struct elem *e);
+/* Appends <mechanisms/> and <sasl-channel-binding/>. */
+void auth_features(struct c2s *c, struct arena *a, struct elem *features);
+/* Forgets an exchange; what runs in the background ends by itself. */
+void auth_drop(struct c2s *c);
+/* bind.c: any stanza while BINDING. Consumes st. */
+void bind_on_stanza(struct c2s *c, struct stanza *st, enum stanza_error error);
+
+#endif
