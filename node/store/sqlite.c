@@ -74,25 +74,6 @@ static bool depends_on_write(const struct sqlite_store *s, const struct store_op
 
 /* ---- one op ---- */
 
-/* Steps that are one SQL statement undo themselves. */
-static bool needs_savepoint(const struct store_op *op)
-{
-	if (!op->writes)
-		return false;
-	if (op->n_steps > 1)
-		return true;
-	switch (op->first->verb) {
-	case STORE_LOG_APPEND:
-	case STORE_LOG_DELETE:
-	case STORE_LOG_TRIM:
-	case STORE_LOG_EXPIRE:
-	case STORE_OWNER_DELETE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static enum err run_steps(struct sqlite_store *s, struct store_op *op)
 {
 	enum err err = ERR_NONE;
@@ -107,27 +88,26 @@ static void rollback(struct sqlite_store *s)
 	BUG_ON(err && !sqlite3_get_autocommit(s->db.handle));
 }
 
+/* A lone step fails before it writes, unless SQLite itself fails: then nothing of this transaction is worth keeping. Several steps need a
+ * savepoint to go back to. */
 static enum err run_op(struct sqlite_store *s, struct store_op *op)
 {
 	if (store_op_is_moot(op))
 		return ERR_CANCELLED;
 	store_op_reset(op);
 	db_forgive(&s->db);
-	if (!needs_savepoint(op))
-		return run_steps(s, op);
-	enum err err = db_simple(&s->db, SQL_SAVE);
-	if (err)
-		return err;
-	err = run_steps(s, op);
+	bool nested = op->writes && op->n_steps > 1;
+	if (nested && db_simple(&s->db, SQL_SAVE))
+		return ERR_IO;
+	enum err err = run_steps(s, op);
 	int rc = s->db.rc;
 	if (sqlite3_get_autocommit(s->db.handle))
-		return ERR_IO; /* SQLite gave up the whole transaction: try_writes sees it as well */
-	if ((err && db_simple(&s->db, SQL_SAVE_UNDO)) || db_simple(&s->db, SQL_SAVE_DONE)) {
+		return err; /* SQLite gave up the whole transaction: try_writes sees it as well */
+	bool undone = !nested || ((!err || !db_simple(&s->db, SQL_SAVE_UNDO)) && !db_simple(&s->db, SQL_SAVE_DONE));
+	if (!undone || (op->writes && !nested && rc))
 		rollback(s); /* half an op must not be committed */
-		return ERR_IO;
-	}
 	s->db.rc = rc;
-	return err;
+	return undone ? err : ERR_IO;
 }
 
 /* ---- a batch ---- */
@@ -175,46 +155,56 @@ static struct store_op *run_reads(struct sqlite_store *s, struct store_op *list)
 	return rest;
 }
 
-/* One try. True when committed; else nothing was written and db.rc says why. */
-static bool try_writes(struct sqlite_store *s, struct store_op *list)
+enum outcome { COMMITTED, IS_BUSY, OP_FAILED, COMMIT_FAILED };
+
+/* One try. Unless COMMITTED nothing was written. */
+static enum outcome try_writes(struct sqlite_store *s, struct store_op *list)
 {
-	bool trouble = false;
 	db_forgive(&s->db);
 	if (db_simple(&s->db, SQL_BEGIN_WRITE))
-		return false;
+		return (s->db.rc & 0xff) == SQLITE_BUSY ? IS_BUSY : COMMIT_FAILED;
 	for (struct store_op *op = list; op; op = op->next) {
 		op->answer = run_op(s, op);
 		if (sqlite3_get_autocommit(s->db.handle))
-			return false;
-		if (s->db.rc) {
-			trouble = true;
-			health(s, false);
-		}
+			return OP_FAILED;
 	}
 	db_forgive(&s->db);
 	if (db_simple(&s->db, SQL_COMMIT)) {
-		int rc = s->db.rc;
+		bool busy = (s->db.rc & 0xff) == SQLITE_BUSY;
 		rollback(s);
-		s->db.rc = rc;
-		return false;
+		return busy ? IS_BUSY : COMMIT_FAILED;
 	}
 	atomic_fetch_add_explicit(&s->store.commits, 1, memory_order_relaxed);
-	if (!trouble)
-		health(s, true);
-	return true;
+	return COMMITTED;
+}
+
+/* Answers all. False when SQLite failed. */
+static bool write_together(struct sqlite_store *s, struct store_op *list, enum outcome *outcome)
+{
+	for (int i = 0; i < TRIES; i++) {
+		*outcome = try_writes(s, list);
+		if (*outcome != IS_BUSY)
+			break;
+	}
+	if (*outcome == OP_FAILED && list->next)
+		return false; /* not answered: the others may do without the one that failed */
+	answer_all(list, *outcome != COMMITTED);
+	return *outcome == COMMITTED;
 }
 
 static void run_writes(struct sqlite_store *s, struct store_op *list)
 {
-	bool done = false;
-	for (int i = 0; i < TRIES && !done; i++) {
-		done = try_writes(s, list);
-		if (!done && (s->db.rc & 0xff) != SQLITE_BUSY)
-			break;
+	enum outcome outcome;
+	bool many = list->next != NULL, well = write_together(s, list, &outcome);
+	if (many && outcome == OP_FAILED) {
+		well = true;
+		for (struct store_op *op = list, *next; op; op = next) {
+			next = op->next;
+			op->next = NULL;
+			well &= write_together(s, op, &outcome);
+		}
 	}
-	if (!done)
-		health(s, false);
-	answer_all(list, !done);
+	health(s, well);
 }
 
 static void run_batch(struct sqlite_store *s, struct store_op *list, uint64_t n)

@@ -2,8 +2,8 @@
  * sqlite.h: the store of one node on one disk. One thread owns the connection and the file.
  *
  * Group commit: the thread takes all that is queued, carries out reads that do not depend on a queued write and answers them, then puts the
- * rest into one transaction, commits it and answers. An op that fails leaves nothing behind and does not disturb the others; a commit
- * that fails fails all of its ops with ERR_IO.
+ * rest into one transaction, commits it and answers. An op that fails leaves nothing behind and does not disturb the others (when SQLite
+ * itself fails inside one, each gets a transaction of its own); a commit that fails fails all of its ops with ERR_IO.
  * One process at a time: a lock file beside the database (released by the kernel when the process dies, however it dies).
  */
 #ifndef NODE_STORE_SQLITE_H

@@ -259,16 +259,26 @@ static void full_disk_is_an_io_error_until_there_is_room(void **state)
 	free(big);
 }
 
-static void ceiling_of_the_database_is_an_io_error(void **state)
+static void op_that_the_disk_refuses_does_not_take_others_along(void **state)
 {
 	struct rig *r = *state;
 	char *big = xzalloc(500000);
 	reopen(r, (struct sqlite_store_options){ .max_bytes = 400000 });
-	append(r, "small");
-	struct store_op *large = rig_op(r, "h", "o");
-	store_kv_put(large, &account, str_span(big, 500000));
+	struct store_op *small[10], *large[3];
+	for (int i = 0; i < 10; i++) {
+		small[i] = append(r, "small");
+		if (i % 4 == 1) {
+			large[i / 4] = rig_op(r, "h", "o");
+			store_kv_put(large[i / 4], &account, str_span(big, 500000));
+		}
+	}
 	rig_run(r);
-	assert_int_equal(large->err, ERR_IO);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(small[i]->err, ERR_NONE);
+	assert_int_equal(large[0]->err, ERR_IO);
+	assert_int_equal(large[1]->err, ERR_IO);
+	assert_int_equal(large[2]->err, ERR_IO);
+	assert_int_equal(entries(r), 10);
 	append(r, "small too");
 	assert_int_equal(rig_run(r), ERR_NONE);
 	assert_true(store_healthy(r->store));
@@ -397,7 +407,7 @@ int main(void)
 		CASE(database_of_another_program_is_refused, setup_closed),
 		CASE(file_that_is_no_database_is_refused, setup_closed),
 		CASE(full_disk_is_an_io_error_until_there_is_room, setup),
-		CASE(ceiling_of_the_database_is_an_io_error, setup),
+		CASE(op_that_the_disk_refuses_does_not_take_others_along, setup),
 		CASE(foreign_lock_that_stays_is_an_io_error, setup),
 		CASE(write_that_expired_in_the_queue_is_not_carried_out, setup),
 		CASE(many_writes_share_a_commit, setup),
