@@ -115,31 +115,46 @@ static struct str child_word(const char *name, struct str section)
 	return str_cut(&s, '.');
 }
 
-/* A section's own options, then the sections below it, each once. `path` has room for the longest. */
+/* The word of section i below `above`, absent when there is none, or when an earlier section gave it. */
+static struct str new_word(const struct config_schema *s, size_t i, struct str above)
+{
+	struct str word = child_word(s->sections[i].name, above);
+	if (above.len == 0 && str_is(word, CONFIG_HOST_SECTION))
+		return STR_NONE;
+	for (size_t k = 0; k < i; k++)
+		if (str_eq(child_word(s->sections[k].name, above), word))
+			return STR_NONE;
+	return word;
+}
+
+static void add_section_head(struct buf *b, const struct config_schema *s, struct str path, struct str word, unsigned depth)
+{
+	BUG_ON(!str_present(path));
+	if (depth == 0)
+		buf_addc(b, '\n');
+	for (size_t i = 0; i < s->n_sections; i++) {
+		const struct config_section *section = &s->sections[i];
+		if (!section->doc || !str_is(path, section->name))
+			continue;
+		indent(b, depth);
+		buf_addf(b, "# %s\n", section->doc);
+	}
+	indent(b, depth);
+	buf_addf(b, "%.*s:\n", STR_ARG(word));
+}
+
+/* A section's own options, then the sections below it, each once. */
 static void add_section(struct buf *b, const struct config_schema *s, struct str section, unsigned depth)
 {
 	for (size_t i = 0; i < s->n_rows; i++)
 		if (str_is(section, s->rows[i]->section))
 			add_row(b, s->rows[i], depth);
 	for (size_t i = 0; i < s->n_sections; i++) {
-		struct str word = child_word(s->sections[i].name, section);
-		bool seen = !str_present(word) || !word.len || (!section.len && str_is(word, CONFIG_HOST_SECTION));
-		for (size_t k = 0; k < i && !seen; k++)
-			seen = str_eq(child_word(s->sections[k].name, section), word);
-		if (seen)
+		struct str word = new_word(s, i, section);
+		if (word.len == 0)
 			continue;
 		struct str below = str_span(s->sections[i].name, (section.len ? section.len + 1 : 0) + word.len);
-		const char *doc = NULL;
-		for (size_t k = 0; k < s->n_sections && !doc; k++)
-			doc = str_is(below, s->sections[k].name) ? s->sections[k].doc : NULL;
-		if (depth == 0)
-			buf_addc(b, '\n');
-		indent(b, depth);
-		if (doc) {
-			buf_addf(b, "# %s\n", doc);
-			indent(b, depth);
-		}
-		buf_addf(b, "%.*s:\n", STR_ARG(word));
+		add_section_head(b, s, below, word, depth);
 		add_section(b, s, below, depth + 1);
 	}
 }
@@ -159,7 +174,7 @@ static void add_host_options(struct buf *b, const struct config_schema *s)
 				buf_addz(b, "# ");
 			add_assignment(b, &row->initial);
 		} else if (row->option->per_host) {
-			buf_addf(b, "    # %.*s: may be given here\n", STR_ARG(row->path));
+			buf_addf(b, "    # %.*s may differ between hosts\n", STR_ARG(row->path));
 		}
 	}
 }

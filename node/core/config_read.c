@@ -192,7 +192,7 @@ static bool read_list(struct config_report *r, struct arena *a, const struct opt
 			ok &= read_string_item(r, a, path, item, file, &strings[i]);
 		else if (cidrs)
 			ok &= read_cidr_item(r, path, item, file, &cidrs[i]);
-		else
+		else if (maps)
 			ok &= read_map_item(r, a, o, path, item, file, &maps[i]);
 	}
 	*v = (struct option_value){ .option = o, .origin = at, .n_items = t->n, .strings = strings, .cidrs = cidrs, .maps = maps };
