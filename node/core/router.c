@@ -217,12 +217,11 @@ static int sent_hooks(struct session *s, struct stanza *st)
 /* Presence without `to` is for the server to broadcast (RFC 6121 section 4.2.2); only these two types make sense so. */
 static void broadcast_presence(struct session *s, struct stanza *st)
 {
-	if (st->type == TYPE_AVAILABLE || st->type == TYPE_UNAVAILABLE) {
-		session_set_presence(s, st);
+	bool state = st->type == TYPE_AVAILABLE || st->type == TYPE_UNAVAILABLE;
+	if (state && session_set_presence(s, st))
 		stanza_unref(st);
-	} else {
+	else
 		router_bounce(s->nw, st, STANZA_BAD_REQUEST, STR_NONE);
-	}
 }
 
 void router_sent(struct session *s, struct stanza *st)

@@ -142,37 +142,43 @@ void session_release(struct node_worker *nw, uint64_t sid)
 		c2s_release(s->stream);
 }
 
-/* RFC 6121 section 4.7.2.3: an integer from -128 to 127; anything else counts as 0. */
-static int8_t priority_read(const struct stanza *st)
+/* RFC 6121 section 4.7.2.3: an integer from -128 to 127; 0 when there is none. */
+static bool priority_read(const struct stanza *st, int8_t *out)
 {
+	*out = 0;
 	const struct elem *e = elem_child(st->root, st->root->ns, "priority");
 	if (!e)
-		return 0;
+		return true;
 	struct str text = str_trim(elem_text(st->arena, e));
 	bool minus = str_starts(text, STR("-"));
 	uint64_t n;
 	if (minus || str_starts(text, STR("+")))
 		text = str_span(text.p + 1, text.len - 1);
 	if (!str_to_u64(text, &n) || n > 128u - !minus)
-		return 0;
-	return (int8_t)(minus ? -(int)n : (int)n);
+		return false;
+	*out = (int8_t)(minus ? -(int)n : (int)n);
+	return true;
 }
 
-void session_set_presence(struct session *s, struct stanza *st)
+bool session_set_presence(struct session *s, struct stanza *st)
 {
+	int8_t priority;
 	bool initial = !session_is_available(s);
 	if (st->type == TYPE_UNAVAILABLE) {
 		stanza_unref(s->presence);
 		s->presence = NULL;
 		s->priority = 0;
-		return;
+		return true;
 	}
+	if (!priority_read(st, &priority))
+		return false;
 	stanza_ref(st);
 	stanza_unref(s->presence);
 	s->presence = st;
-	s->priority = priority_read(st);
+	s->priority = priority;
 	if (initial)
 		hooks_session_available(s);
+	return true;
 }
 
 void session_close(struct session *s, enum stream_error e, struct str text)

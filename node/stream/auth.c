@@ -109,8 +109,8 @@ static void send_sasl(struct c2s *c, const char *name, struct str payload)
 {
 	struct arena *a = arena_new(512);
 	struct elem *e = elem_new(a, NS_SASL, str_of(name));
-	if (str_present(payload)) /* RFC 6120 section 6.4.6: "=" stands for data of no length */
-		elem_append_text(a, e, str_empty(payload) ? STR("=") : b64_encode(a, payload));
+	if (str_present(payload))
+		elem_append_text(a, e, b64_encode(a, payload));
 	c2s_send_elem(c, e);
 	arena_free(a);
 }

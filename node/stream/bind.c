@@ -69,11 +69,34 @@ static void bound(struct c2s *c, struct stanza *st, const struct jid *full)
 	LOG(LOG_INFO, "c2s", "session bound", L_UINT("stream", c->number), L_STR("jid", jid_str(full)), L_BOOL("tls", c2s_is_secure(c)));
 }
 
+bool bind_when_open(struct c2s *c, struct stanza *st)
+{
+	struct elem *root;
+	const struct elem *payload = st->kind == STANZA_IQ && st->type == TYPE_SET ? stanza_payload(st) : NULL;
+	if (!payload || (jid_present(&st->to) && !str_eq(jid_str(&st->to), c->host->name)))
+		return false;
+	if (elem_is(payload, NS_SESSION, "session")) {
+		struct stanza *reply = stanza_result(st, &root);
+		c2s_send(c, reply);
+		stanza_unref(reply);
+		stanza_unref(st);
+		return true;
+	}
+	if (!elem_is(payload, NS_BIND, "bind"))
+		return false;
+	refuse(c, st, STANZA_NOT_ALLOWED, STR("this stream has its resource"));
+	return true;
+}
+
 void bind_on_stanza(struct c2s *c, struct stanza *st, enum stanza_error error)
 {
 	struct jid full;
 	const struct elem *payload = stanza_payload(st);
 	bool wanted = st->kind == STANZA_IQ && st->type == TYPE_SET && payload && elem_is(payload, NS_BIND, "bind");
+	if (st->kind == STANZA_IQ && st->type == TYPE_GET && payload && elem_is(payload, NS_BIND, "bind")) {
+		refuse(c, st, STANZA_BAD_REQUEST, STR_NONE);
+		return;
+	}
 	if (!wanted) { /* RFC 6120 section 7.1: nothing else before binding */
 		stanza_unref(st);
 		c2s_close(c, STREAM_NOT_AUTHORIZED, STR("bind a resource first"));

@@ -305,7 +305,7 @@ static void on_header(struct c2s *c, struct xml_item *item)
 	if (e != STREAM_ERROR_NONE)
 		c2s_close(c, e, STR_NONE);
 	else if (!h && !jid_present(&open.to))
-		c2s_close(c, STREAM_HOST_UNKNOWN, STR("your stream header has no 'to'"));
+		c2s_close(c, STREAM_IMPROPER_ADDRESSING, STR("your stream header has no 'to'"));
 	else if (!h)
 		c2s_close(c, STREAM_HOST_UNKNOWN, STR("this service does not host that domain"));
 	else if (c->authenticated && before != h)
@@ -319,17 +319,16 @@ static void on_header(struct c2s *c, struct xml_item *item)
 	arena_free(item->arena);
 }
 
-static void on_starttls(struct c2s *c, const struct str *rest)
+static void on_starttls(struct c2s *c, struct str *rest)
 {
 	struct arena *a = arena_new(256);
 	struct tls_config *tls = c->nw->tls;
 	if (c2s_is_secure(c) || c->plain_allowed) {
 		c2s_send_elem(c, elem_new(a, NS_TLS, STR("failure")));
 		c2s_close(c, STREAM_ERROR_NONE, STR_NONE);
-	} else if (rest->len) {
-		/* CVE-2011-0411 and its kin: bytes after <starttls/> would be taken for encrypted ones. */
-		c2s_close(c, STREAM_POLICY_VIOLATION, STR("nothing may follow <starttls/> before the handshake"));
 	} else {
+		/* CVE-2011-0411 and its kin: bytes after <starttls/> must not be taken for encrypted ones. */
+		*rest = str_span(rest->p + rest->len, 0);
 		c2s_send_elem(c, elem_new(a, NS_TLS, STR("proceed")));
 		c2s_enter(c, C2S_SECURING);
 		conn_start_tls(c->conn, tls_accept(tls, c->conn->fd, false));
@@ -384,12 +383,12 @@ static void on_stanza(struct c2s *c, struct xml_item *item)
 	stanza_stamp_from(st, &c->session->jid);
 	if (error != STANZA_ERROR_NONE)
 		router_bounce(c->nw, st, error, STR_NONE);
-	else
+	else if (!bind_when_open(c, st))
 		router_sent(c->session, st);
 }
 
 /* A first-level element while no session exists yet. */
-static void on_negotiation(struct c2s *c, const struct elem *e, const struct str *rest)
+static void on_negotiation(struct c2s *c, const struct elem *e, struct str *rest)
 {
 	if (str_eq(e->ns, NS_TLS) && str_is(e->name, "starttls") && c->state == C2S_NEGOTIATE)
 		on_starttls(c, rest);
@@ -401,7 +400,7 @@ static void on_negotiation(struct c2s *c, const struct elem *e, const struct str
 		c2s_close(c, STREAM_UNSUPPORTED_STANZA_TYPE, STR_NONE);
 }
 
-static void on_item(struct c2s *c, enum xml_event ev, struct xml_item *item, const struct str *rest)
+static void on_item(struct c2s *c, enum xml_event ev, struct xml_item *item, struct str *rest)
 {
 	if (ev == XML_STREAM_OPEN) {
 		on_header(c, item);
@@ -409,6 +408,10 @@ static void on_item(struct c2s *c, enum xml_event ev, struct xml_item *item, con
 		c2s_close(c, STREAM_ERROR_NONE, STR_NONE);
 	} else if (ev == XML_REFUSED) {
 		c2s_close(c, item->error, str_of(item->why));
+	} else if (elem_is(item->root, NS_STREAMS, "error")) { /* answered with nothing but the end (RFC 6120 section 4.9.1.1) */
+		LOG(LOG_INFO, "c2s", "the client ends its stream with an error", L_UINT("stream", c->number));
+		arena_free(item->arena);
+		c2s_close(c, STREAM_ERROR_NONE, STR_NONE);
 	} else if (c->state == C2S_OPEN || c->state == C2S_BINDING) {
 		on_stanza(c, item);
 	} else {

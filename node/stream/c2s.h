@@ -62,6 +62,8 @@ void auth_features(struct c2s *c, struct arena *a, struct elem *features);
 /* Forgets an exchange; what runs in the background ends by itself. */
 void auth_drop(struct c2s *c);
 /* bind.c: any stanza while BINDING. Consumes st. */
+/* Once OPEN: the legacy session request (a no-op), and a second binding (refused: one stream, one resource). True: it was one; consumed. */
+bool bind_when_open(struct c2s *c, struct stanza *st);
 void bind_on_stanza(struct c2s *c, struct stanza *st, enum stanza_error error);
 
 #endif

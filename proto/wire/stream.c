@@ -27,14 +27,18 @@ enum stream_error stream_open_read(struct arena *a, const struct elem *root, str
 	if (str_present(lang) && lang.len <= LANG_MAX)
 		out->lang = lang;
 	if (str_present(to) && jid_parse(a, to, &out->to) != ERR_NONE)
-		error = STREAM_IMPROPER_ADDRESSING;
+		error = STREAM_HOST_UNKNOWN; /* what is no address is not served either */
 	if (str_present(from) && jid_parse(a, from, &out->from) != ERR_NONE)
 		error = STREAM_IMPROPER_ADDRESSING;
 	/* No version means 0.9 (RFC 6120 section 4.7.5), which has neither STARTTLS nor SASL. */
 	if (!str_present(version) || !version_read(version, out) || out->major < 1)
 		error = STREAM_UNSUPPORTED_VERSION;
-	if (!elem_is(root, NS_STREAMS, "stream") || !str_eq(default_ns, content_ns))
+	/* Without a content namespace as default (RFC 6120 section 4.8.2) stanzas carry a prefix or their own xmlns. */
+	bool content_ok = str_eq(default_ns, content_ns) || str_eq(default_ns, NS_STREAMS) || str_empty(default_ns);
+	if (!str_eq(root->ns, NS_STREAMS) || !content_ok)
 		error = STREAM_INVALID_NAMESPACE;
+	else if (!str_is(root->name, "stream"))
+		error = STREAM_BAD_FORMAT;
 	return error;
 }
 

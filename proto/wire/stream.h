@@ -17,8 +17,8 @@ struct stream_open {
 	unsigned major, minor;
 };
 
-/* Reads the root element of a stream. STREAM_INVALID_NAMESPACE: wrong streams or content namespace, or another name;
- * STREAM_UNSUPPORTED_VERSION: no version, one below 1.0, or a malformed one; STREAM_IMPROPER_ADDRESSING: a malformed to or from.
+/* Reads the root element of a stream. STREAM_INVALID_NAMESPACE: wrong streams or content namespace; STREAM_BAD_FORMAT: another name;
+ * STREAM_UNSUPPORTED_VERSION: no version, one below 1.0, or a malformed one; STREAM_HOST_UNKNOWN: a malformed to; STREAM_IMPROPER_ADDRESSING: a malformed from.
  * *out holds what could be read in each case, so that the answer's header can be addressed. */
 enum stream_error stream_open_read(struct arena *a, const struct elem *root, struct str default_ns, struct str content_ns,
 				   struct stream_open *out);
