@@ -89,7 +89,11 @@ class Server:
     async def start(self):
         command = self.prepare()
         with open(self.log_path, "ab") as log:
-            self.process = await asyncio.create_subprocess_exec(*command, cwd=self.dir, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment())
+            try:
+                self.process = await asyncio.create_subprocess_exec(
+                    *command, cwd=self.dir, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment())
+            except OSError as err:
+                raise ServerProblem(f"{command[0]}: {err.strerror}") from None
         deadline = time.monotonic() + START_S
         while not await self.is_ready():
             if self.process.returncode is not None:

@@ -173,7 +173,16 @@ class Play:
             kind, value = await c.next(self.timeout, what)
             if kind == "stanza" and not skip_presence and self.ignored(value):
                 continue
+            if kind == "stanza":
+                self.notice_binding(c, value)
             return kind, value
+
+    @staticmethod
+    def notice_binding(c, e):
+        """A script that binds by hand has a bound client, too."""
+        bind = e.child("bind", NS["bind"]) if e.name == "iq" and e.get("type") == "result" else None
+        if bind is not None and bind.child("jid") is not None:
+            c.jid, c.stage = bind.child("jid").text(), "bound"
 
     def ignored(self, e):
         return e.name in self.script.ignore

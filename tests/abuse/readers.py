@@ -1,0 +1,96 @@
+"""Clients that do not read what they are sent."""
+import asyncio
+
+from peer import Peer, error_of
+from watch import Watch
+
+MESSAGE = b"<message to='%s@localhost/r' type='chat' id='m%d'><body>" + b"x" * 4000 + b"</body></message>"
+
+
+async def never_reads(server):
+    """Another user's messages pile up for it: up to the ceiling, then its stream ends, and the sender is told that nobody is there."""
+    deaf, sender = f"deaf-{server.tag}", f"sender-{server.tag}"
+    await server.register(deaf, "localhost", "secret")
+    await server.register(sender, "localhost", "secret")
+    async with Watch(server) as watch:
+        victim = await (await Peer().connect(server, receive_buffer=4096)).log_in(deaf)
+        writer = await (await Peer().connect(server)).log_in(sender)
+        for i in range(5000):
+            assert await writer.send(MESSAGE % (deaf.encode(), i)), "the sender was cut off"
+            if i % 100 == 99:
+                await writer.send(b"<iq type='get' id='p%d' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>" % i)
+                answer = await writer.read_until(b"id='p%d'" % i)
+                if b"service-unavailable" in answer:
+                    break
+        else:
+            raise AssertionError("20 MB went somewhere")
+        assert error_of(await victim.read_all(timeout=30)) in ("resource-constraint", None), victim.seen[-500:]
+        victim.close()
+        writer.close()
+        await watch.check(peak_mib=16)
+        return f"{i + 1} messages of 4 KB were taken; " + watch.note
+
+
+async def asks_and_never_reads(server):
+    """It asks and asks. The server stops reading from it, or ends its stream; it does not store answers without end."""
+    user = f"asker-{server.tag}"
+    await server.register(user, "localhost", "secret")
+    request = b"<iq type='get' id='d' to='localhost'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>" * 100
+    async with Watch(server) as watch:
+        asker = await (await Peer().connect(server, receive_buffer=4096)).log_in(user)
+        sent = 0
+        while sent < (256 << 20) and await asker.send(request, timeout=2):
+            sent += len(request)
+        assert sent < (256 << 20), "256 MB of requests were taken from a client that reads no answer"
+        asker.close()
+        await watch.check(peak_mib=16)
+        return f"{sent >> 10} KiB of requests were taken; " + watch.note
+
+
+async def many_never_read(server):
+    """Fifty of them at once: the ceilings add up to a bound."""
+    user = f"crowd-{server.tag}"
+    await server.register(user, "localhost", "secret")
+    request = b"<iq type='get' id='d' to='localhost'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>" * 100
+
+    async def one(i):
+        asker = await (await Peer().connect(server, receive_buffer=4096)).log_in(user, f"r{i}")
+        for _ in range(500):
+            if not await asker.send(request, timeout=2):
+                break
+        return asker
+    async with Watch(server) as watch:
+        askers = await asyncio.gather(*(one(i) for i in range(50)))
+        for a in askers:
+            a.close()
+        await watch.check(peak_mib=96, left_mib=24)
+        return watch.note
+
+
+async def reads_late(server):
+    """Who reads late, but before the ceiling, loses nothing."""
+    late, sender = f"later-{server.tag}", f"sender2-{server.tag}"
+    await server.register(late, "localhost", "secret")
+    await server.register(sender, "localhost", "secret")
+    async with Watch(server) as watch:
+        victim = await (await Peer().connect(server, receive_buffer=4096)).log_in(late)
+        writer = await (await Peer().connect(server)).log_in(sender)
+        for i in range(100):
+            await writer.send(MESSAGE % (late.encode(), i))
+        await writer.send(b"<iq type='get' id='end' to='%s@localhost/r'><ping xmlns='urn:xmpp:ping'/></iq>" % late.encode())
+        await asyncio.sleep(0.5)
+        got = await victim.read_until(b"<ping xmlns='urn:xmpp:ping'/>", timeout=20)
+        order = [int(part.split(b"'", 1)[0]) for part in got.split(b"id='m")[1:]]
+        assert order == list(range(100)), order
+        victim.close()
+        writer.close()
+        await watch.check(peak_mib=8)
+        return watch.note
+
+
+CASES = {
+    "a client that never reads": (never_reads, {}),
+    "a client that asks and never reads": (asks_and_never_reads, {}),
+    "50 clients that never read": (many_never_read, {}),
+    "a client that reads late": (reads_late, {}),
+}
