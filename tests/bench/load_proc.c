@@ -27,8 +27,10 @@ uint64_t load_proc_pss_kib(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
 	FILE *f = fopen(path, "r");
 	while (f && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "Pss:", 4) == 0)
-			kib = strtoull(line + 4, NULL, 10);
+		if (strncmp(line, "Pss_Anon:", 9) == 0)
+			kib += strtoull(line + 9, NULL, 10);
+		if (strncmp(line, "Pss_Shmem:", 10) == 0)
+			kib += strtoull(line + 10, NULL, 10);
 	}
 	if (f)
 		fclose(f);
