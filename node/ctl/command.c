@@ -16,7 +16,7 @@ const struct command *command_find(struct str name)
 	return NULL;
 }
 
-static void answer(struct call *c, enum ctl_exit code, json_t *data, const char *fmt, va_list ap)
+PRINTF_LIKE(4, 0) static void answer(struct call *c, enum ctl_exit code, json_t *data, const char *fmt, va_list ap)
 {
 	char line[2048];
 	int n = vsnprintf(line, sizeof line, fmt, ap);
