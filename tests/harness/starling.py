@@ -3,6 +3,7 @@ import asyncio
 import copy
 import os
 
+from .certs import make_authority, make_certificate
 from .server import Server, ServerProblem, set_path, to_yaml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -19,7 +20,13 @@ def control_binary():
 
 
 class Starling(Server):
+    """With certificates=True it has an ECDSA and an RSA one of a test authority, else the self-signed one that it makes."""
+
     name = "starling"
+
+    def __init__(self, overrides=None, keep=False, certificates=False):
+        super().__init__(overrides, keep)
+        self.certificates = certificates
 
     def base_config(self):
         e = self.endpoint
@@ -40,6 +47,10 @@ class Starling(Server):
 
     def prepare(self):
         config = copy.deepcopy(self.base_config())
+        if self.certificates and not self.ca:
+            self.ca = make_authority(self.dir)
+            config["tls"] = dict(zip(("certificate", "key"), make_certificate(self.dir, "ec", HOSTS)))
+            config["tls"].update(zip(("certificate2", "key2"), make_certificate(self.dir, "rsa", HOSTS, "rsa")))
         for dotted, value in self.overrides.items():
             set_path(config, dotted, value)
         path = os.path.join(self.dir, "starling.yml")

@@ -43,9 +43,11 @@ class OneMechanism(security.SASLProvider):
             raise err.promote_to_authentication_failure() from None
 
 
-def layer(server, provider, tls_max=None):
+def layer(server, provider, tls_max=None, ciphers=None):
     def context():
         ctx = openssl.Context(openssl.TLS_METHOD)
+        if ciphers:
+            ctx.set_cipher_list(ciphers)
         if tls_max:
             ctx.set_max_proto_version(tls_max)
         if server.ca:
@@ -55,10 +57,10 @@ def layer(server, provider, tls_max=None):
     return security.SecurityLayer(context, verifier, True, [provider])
 
 
-async def client(server, jid, provider, direct=False, tls_max=None):
+async def client(server, jid, provider, direct=False, **tls):
     connector = XMPPOverTLSConnector() if direct else STARTTLSConnector()
     port = server.endpoint["direct" if direct else "starttls"]
-    c = aioxmpp.PresenceManagedClient(aioxmpp.JID.fromstr(jid), layer(server, provider, tls_max), override_peer=[(server.endpoint["address"], port, connector)], max_initial_attempts=1)
+    c = aioxmpp.PresenceManagedClient(aioxmpp.JID.fromstr(jid), layer(server, provider, **tls), override_peer=[(server.endpoint["address"], port, connector)], max_initial_attempts=1)
     inbox = asyncio.Queue()
     dispatcher = c.summon(aioxmpp.dispatcher.SimpleMessageDispatcher)
     dispatcher.register_callback(None, None, inbox.put_nowait)
@@ -67,13 +69,13 @@ async def client(server, jid, provider, direct=False, tls_max=None):
     return c, context, stream, inbox
 
 
-async def login_and_chat(server, mech, binding=None, direct=False, tls_max=None):
+async def login_and_chat(server, mech, binding=None, direct=False, **tls):
     users = [f"{name}-{server.tag}" for name in ("three", "four")]
     for user in users:
         if mech != "ANONYMOUS":
             await server.register(user, "localhost", "secret")
     jids = ["anon.localhost"] * 2 if mech == "ANONYMOUS" else [f"{user}@localhost" for user in users]
-    pairs = [await client(server, jid, OneMechanism(mech, "secret", binding), direct, tls_max) for jid in jids]
+    pairs = [await client(server, jid, OneMechanism(mech, "secret", binding), direct, **tls) for jid in jids]
     (a, a_context, a_stream, a_inbox), (b, b_context, _, b_inbox) = pairs
     message = aioxmpp.Message(to=b.local_jid, type_=aioxmpp.MessageType.CHAT)
     message.body[None] = "Wherefore & <art> thou?"
@@ -101,7 +103,10 @@ async def wrong_password(server):
 
 
 CASES = {f"aioxmpp {mech}": lambda s, mech=mech: login_and_chat(s, mech) for mech in ("PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "ANONYMOUS")}
-CASES.update({f"aioxmpp {mech} tls-server-end-point": lambda s, mech=mech: login_and_chat(s, mech, "tls-server-end-point") for mech in ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS")})
+# This cipher of TLS 1.2 asks for the node's RSA certificate; TLS 1.3 gets the ECDSA one.
+RSA = {"tls_max": openssl.TLS1_2_VERSION, "ciphers": b"ECDHE-RSA-AES128-GCM-SHA256"}
+CASES["aioxmpp SCRAM-SHA-1-PLUS tls-server-end-point"] = lambda s: login_and_chat(s, "SCRAM-SHA-1-PLUS", "tls-server-end-point")
+CASES["aioxmpp SCRAM-SHA-256-PLUS tls-server-end-point, RSA"] = lambda s: login_and_chat(s, "SCRAM-SHA-256-PLUS", "tls-server-end-point", **RSA)
 CASES["aioxmpp SCRAM-SHA-256-PLUS tls-unique over TLS 1.2"] = lambda s: login_and_chat(s, "SCRAM-SHA-256-PLUS", "tls-unique", tls_max=openssl.TLS1_2_VERSION)
 CASES["aioxmpp direct TLS"] = lambda s: login_and_chat(s, "SCRAM-SHA-256", direct=True)
 CASES["aioxmpp wrong password"] = wrong_password
