@@ -20,7 +20,7 @@ enum mode { MODE_RUN, MODE_CHECK, MODE_DEFAULTS, MODE_REFERENCE };
 struct arguments {
 	enum mode mode;
 	const char *config;
-	bool greet; /* a person started it: say how to go on */
+	struct str folder; /* of this program, with its last slash: where starlingctl is */
 };
 
 static void usage(FILE *f)
@@ -51,8 +51,6 @@ static bool arguments_read(int argc, char **argv, struct arguments *out, int *co
 			out->mode = MODE_DEFAULTS;
 		} else if (strcmp(a, "--print-reference") == 0) {
 			out->mode = MODE_REFERENCE;
-		} else if (strcmp(a, "--greet") == 0) {
-			out->greet = true;
 		} else if (strcmp(a, "--version") == 0) {
 			printf("starling %s\n", STARLING_VERSION);
 			return false;
@@ -117,20 +115,23 @@ static void signals_stop(struct signals *sig)
 
 /* ---- running ---- */
 
-static void greet(const struct node *n)
+static const char *tls_name(enum listen_tls tls)
+{
+	return tls == LISTEN_DIRECT_TLS ? "direct TLS" : tls == LISTEN_PLAIN ? "no TLS" : "STARTTLS";
+}
+
+static void greet(const struct node *n, const struct arguments *args)
 {
 	struct str host = n->hosts[0]->name;
-	printf("\nStarling %s serves %.*s.\n", STARLING_VERSION, STR_ARG(host));
+	printf("\nStarling %s serves %.*s\n", STARLING_VERSION, STR_ARG(host));
 	for (unsigned i = 0; i < n->n_listens; i++)
-		printf("  listening on %-14.*s %s\n", STR_ARG(n->listens[i].text),
-		       n->listens[i].tls == LISTEN_DIRECT_TLS ? "direct TLS" : n->listens[i].tls == LISTEN_PLAIN ? "plain" : "STARTTLS");
-	printf("Register a user (in another terminal):\n"
-	       "  build/gcc/starlingctl --socket %.*s register_identified alice %.*s PASSWORD\n"
-	       "Connect with any XMPP client as alice@%.*s, server localhost (the certificate is self-signed: let it be trusted), for "
-	       "example:\n"
-	       "  profanity -a alice   then   /connect alice@%.*s server localhost tls trust\n"
-	       "Ctrl-C ends the node.\n\n",
-	       STR_ARG(n->control_path), STR_ARG(host), STR_ARG(host), STR_ARG(host));
+		printf("  on %.*s (%s)\n", STR_ARG(n->listens[i].text), tls_name(n->listens[i].tls));
+	printf("\nRegister a user, in another terminal here:\n"
+	       "  %.*sstarlingctl register_identified alice %.*s PASSWORD\n"
+	       "\nLog in as alice@%.*s with any XMPP client; the certificate is one that the node made, so let the client trust it. For example:\n"
+	       "  profanity, and in it: /connect alice@%.*s server localhost tls trust\n"
+	       "\nData is in %.*s. Ctrl-C ends the node.\n\n",
+	       STR_ARG(args->folder), STR_ARG(host), STR_ARG(host), STR_ARG(host), STR_ARG(n->data_dir));
 	fflush(stdout);
 }
 
@@ -151,8 +152,8 @@ static int run(const struct arguments *args, struct config *config)
 			LOG(LOG_INFO, "node", "listening", L_STR("on", n.listens[i].text));
 		LOG(LOG_INFO, "node", "ready", L_Z("version", STARLING_VERSION), L_UINT("workers", n.n_workers),
 		    L_UINT("hosts", n.n_hosts));
-		if (args->greet)
-			greet(&n);
+		if (!args->config) /* somebody tries it out: say how to go on */
+			greet(&n, args);
 		worker_run(n.main);
 		signals_stop(&sig);
 		life_finish(&n);
@@ -204,6 +205,7 @@ int main(int argc, char **argv)
 		return ctl_client_main(argc, argv);
 	if (!arguments_read(argc, argv, &args, &code))
 		return code;
+	args.folder = slash ? str_span(argv[0], (size_t)(slash - argv[0]) + 1) : STR("");
 	struct config_schema *schema = settings_schema();
 	endpoints_register(schema);
 	log_register(schema);
