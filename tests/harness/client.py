@@ -61,7 +61,7 @@ class Client:
         self.wire = wire.Wire(self.log)
         self.kept = []
         direct = self.tls == "direct"
-        port = self.endpoint[{"direct": "direct", "none": "plain"}.get(self.tls, "starttls")]
+        port = self.endpoint[self.opts.get("port") or {"direct": "direct", "none": "plain"}.get(self.tls, "starttls")]
         context = wire.client_context(self.opts.get("tls_max"), self.opts.get("alpn", "xmpp-client")) if direct else None
         await self.wire.open(port, self.opts.get("address", self.endpoint["address"]), context, self.host, self.opts.get("preamble", b""))
         self.stage = "connection"

@@ -15,6 +15,10 @@ STOP_S = 20 * wire.PATIENCE
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|detected memory leaks|\bBUG\b")
 
 
+# What clients can ask for; "proxied" and "untrusted" take PROXY headers from loopback and from nobody here.
+PORTS = ("starttls", "direct", "plain", "proxied", "untrusted")
+
+
 class ServerProblem(Exception):
     """The server did not start, died, or did not end well."""
 
@@ -75,8 +79,7 @@ class Server:
         self.dir = tempfile.mkdtemp(prefix=f"{self.name}-test-")
         self.log_path = os.path.join(self.dir, "server.log")
         self.process = None
-        starttls, direct, plain = free_ports(3)
-        self.endpoint = {"address": self.address, "starttls": starttls, "direct": direct, "plain": plain}
+        self.endpoint = {"address": self.address, **dict(zip(PORTS, free_ports(len(PORTS))))}
 
     # ---- life ----
     def prepare(self):
@@ -124,8 +127,8 @@ class Server:
     def running(self):
         return self.process is not None and self.process.returncode is None
 
-    async def stop(self, sig=signal.SIGTERM):
-        """Ends the server; a list of what was wrong with its end, empty when all is well. Removes its directory."""
+    async def halt(self, sig=signal.SIGTERM):
+        """Ends the process; the data stays. A list of what was wrong with its end."""
         problems = []
         if self.process:
             if self.running():
@@ -138,7 +141,11 @@ class Server:
                 problems.append(f"{self.name} did not end within {STOP_S:g} s of SIGTERM")
             if code != 0:
                 problems.append(f"{self.name} ended with {code}")
-        problems += self.sanitizer_reports()
+        return problems
+
+    async def stop(self):
+        """Ends the server for good; a list of what was wrong with its end, empty when all is well. Removes its directory then."""
+        problems = await self.halt() + self.sanitizer_reports()
         if problems:
             problems.append(self.log_tail())
         if not self.keep and not problems:

@@ -38,6 +38,9 @@ class Starling(Server):
                 {"port": e["starttls"], "address": self.address, "tls": "starttls"},
                 {"port": e["direct"], "address": self.address, "tls": "direct"},
                 {"port": e["plain"], "address": self.address, "tls": "none"},
+                {"port": e["starttls"], "address": "::1", "tls": "starttls"},
+                {"port": e["proxied"], "address": self.address, "tls": "starttls", "proxy_protocol": True, "trusted_proxies": ["127.0.0.0/8"]},
+                {"port": e["untrusted"], "address": self.address, "tls": "starttls", "proxy_protocol": True, "trusted_proxies": ["192.0.2.0/24"]},
             ],
         }
 

@@ -40,12 +40,14 @@ class Wire(asyncio.Protocol):
         self.events = asyncio.Queue()
         self.transport = None
         self.lost = False
+        self.spaces = 0  # pieces of input that were white space only
 
     # ---- asyncio's side ----
     def connection_made(self, transport):
         self.transport = transport
 
     def data_received(self, data):
+        self.spaces += not data.strip()
         try:
             for event in self.parser.feed(data):
                 self.log("<", str(event[1]) if event[1] is not None else "</stream:stream>")

@@ -23,12 +23,13 @@ class ClientSpec:
     address: str = ""
     tls_max: str = ""
     preamble: str = ""
+    port: str = ""        # of the node's: proxied, untrusted
 
 
 @dataclass
 class Step:
     line: int
-    subject: str          # a client's name, "ctl" or "differ"
+    subject: str          # a client's name, "ctl", "differ" or "server"
     action: str
     body: list = field(default_factory=list)
 
@@ -42,6 +43,7 @@ class Script:
     tls: str = "on"
     split: int = 0
     nodes: int = 1
+    own: bool = False     # a node of its own, for it is stopped or killed
     timeout: float = 0
     ignore: set = field(default_factory=set)
     config: dict = field(default_factory=dict)
@@ -69,7 +71,7 @@ def parse_client(rest):
         if key in FLAGS:
             setattr(spec, *FLAGS[key])
             continue
-        if key not in ("user", "host", "resource", "password", "tls", "split", "mech", "address", "tls_max", "preamble"):
+        if key not in ("user", "host", "resource", "password", "tls", "split", "mech", "address", "tls_max", "preamble", "port"):
             raise ValueError(f"unknown word {key!r} about a client")
         if not words:
             raise ValueError(f"{key} wants a value")
@@ -97,6 +99,10 @@ def header_line(script, word, rest):
         if rest not in TLS_MODES:
             raise ValueError("tls on, off or direct")
         script.tls = rest
+    elif word == "node":
+        if rest != "own":
+            raise ValueError("node own")
+        script.own = True
     elif word in ("split", "nodes"):
         setattr(script, word, int(rest))
     elif word == "timeout":
@@ -126,7 +132,7 @@ def parse_script(text, path="script"):
         try:
             if line[0] in " \t":
                 raise ValueError("indented lines belong to an action")
-            if word in script.clients or word in ("ctl", "differ"):
+            if word in script.clients or word in ("ctl", "differ", "server"):
                 script.steps.append(Step(number, word, rest))
             elif script.steps:
                 raise ValueError(f"no client {word!r} is declared")

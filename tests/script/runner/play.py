@@ -37,6 +37,8 @@ class Play:
         opts = {"anonymous": spec.anonymous}
         if spec.address:
             opts["address"] = spec.address
+        if spec.port:
+            opts["port"] = spec.port
         if spec.tls_max:
             opts["tls_max"] = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[spec.tls_max]
         if spec.preamble:
@@ -73,6 +75,8 @@ class Play:
         try:
             if step.subject == "ctl":
                 await self.ctl(step)
+            elif step.subject == "server":
+                await self.on_server(step)
             elif step.subject == "differ":
                 self.differ(step)
             else:
@@ -265,6 +269,15 @@ class Play:
         await self.receive_close(c, step)
         await self.receive_end(c, step)
 
+    async def receive_whitespace(self, c, step):
+        """White space alone, which is no event of the stream."""
+        deadline = asyncio.get_running_loop().time() + (self.timeout or wire.DEADLINE)
+        while c.wire.spaces == 0:
+            if asyncio.get_running_loop().time() > deadline:
+                raise Mismatch("  no white space came")
+            await asyncio.sleep(0.02)
+        c.wire.spaces = 0
+
     async def receive_close(self, c, step):
         kind, value = await self.take(c, "</stream:stream>")
         if kind != "close":
@@ -319,6 +332,36 @@ class Play:
         c.abort()
 
     # ---- what is no client's ----
+    async def on_server(self, step):
+        """The node itself: its life, where the script has one of its own, and its log."""
+        m = re.fullmatch(r"logs (.+)", step.action)
+        if m:
+            return await self.log_shows(m.group(1))
+        if not self.script.own:
+            raise BadPattern("a script that does this needs `node own` in its header")
+        problems = []
+        if step.action == "stops":
+            self.server.process.terminate()
+        elif step.action == "crashes":
+            await self.server.kill()
+        elif step.action == "starts":
+            await self.server.start()
+        elif step.action == "ends":
+            problems = await self.server.halt()
+        else:
+            raise BadPattern(f"unknown action {step.action!r}")
+        if problems:
+            raise Mismatch("\n".join(problems))
+
+    async def log_shows(self, pattern):
+        """A line of the log that contains the pattern."""
+        pattern = self.words.pattern_text("{any}" + pattern + "{any}")
+        deadline = asyncio.get_running_loop().time() + (self.timeout or wire.DEADLINE)
+        while not any(match_text(pattern, line, self.words.env) for line in self.server.log_text().splitlines()):
+            if asyncio.get_running_loop().time() > deadline:
+                raise Mismatch(f"  no line of the log matches {pattern!r}\n{self.server.log_tail(15)}")
+            await asyncio.sleep(0.05)
+
     def differ(self, step):
         values = [lookup(self.words.env, name) for name in step.action.split()]
         if len(set(values)) != len(values):
@@ -362,6 +405,7 @@ ACTIONS = [
     (r"receives nothing", Play.receive_nothing),
     (r"receives stream header", Play.receive_header),
     (r"receives stream error (\S+)", Play.receive_error),
+    (r"receives whitespace", Play.receive_whitespace),
     (r"receives close", Play.receive_close),
     (r"receives end", Play.receive_end),
     (r"syncs", Play.sync),

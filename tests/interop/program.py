@@ -1,0 +1,218 @@
+"""The node as a program, seen with OpenSSL and a shell: certificates per host, reloading, tickets, configuration checks, exit codes."""
+import asyncio
+import os
+import signal
+import ssl
+
+from harness.certs import make_certificate
+from harness.client import Client
+from harness.server import to_yaml
+from harness.starling import HOSTS, Starling, binary
+
+
+async def tls(server, host="localhost", alpn=("xmpp-client",), low=None, high=None, session=None, sni=True):
+    """A direct TLS connection; (names of the certificate, version, ALPN, the SSL object). The peer's certificate is verified."""
+    def work():
+        import socket
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        ctx.load_verify_locations(server.ca)
+        ctx.check_hostname = sni
+        ctx.set_alpn_protocols(list(alpn))
+        ctx.minimum_version = low or ssl.TLSVersion.MINIMUM_SUPPORTED
+        ctx.maximum_version = high or ssl.TLSVersion.MAXIMUM_SUPPORTED
+        if low and low < ssl.TLSVersion.TLSv1_2:
+            ctx.set_ciphers("ALL:@SECLEVEL=0")
+        raw = socket.create_connection((server.address, server.endpoint["direct"]), timeout=5)
+        with (ctx if session is None else session[0]).wrap_socket(raw, server_hostname=host if sni else None, session=session and session[1]) as s:
+            header = f"<stream:stream to='{host}' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
+            s.sendall(header.encode())
+            seen = b""
+            while b"</stream:features>" not in seen:
+                piece = s.recv(4096)
+                assert piece, seen
+                seen += piece
+            names = [v for k, v in s.getpeercert()["subjectAltName"] if k == "DNS"]
+            return names, s.version(), s.selected_alpn_protocol(), (ctx, s.session), s.session_reused
+    return await asyncio.to_thread(work)
+
+
+async def with_node(check, **options):
+    """A node of the case's own; it must end well."""
+    node = Starling(**options)
+    node.tag = "p"
+    try:
+        await node.start()
+        await check(node)
+    finally:
+        problems = await node.stop()
+    assert not problems, problems
+
+
+async def versions(server):
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        _, got, alpn, _, _ = await tls(server, low=version, high=version)
+        assert (got, alpn) == (version.name.replace("_", "."), "xmpp-client"), (got, alpn)
+    try:
+        await tls(server, low=ssl.TLSVersion.TLSv1_1, high=ssl.TLSVersion.TLSv1_1)
+    except ssl.SSLError:
+        return
+    raise AssertionError("TLS 1.1 was accepted")
+
+
+async def foreign_alpn(server):
+    """RFC 7301 section 3.2: no common protocol ends the handshake; a web browser's request must not reach an XMPP stream."""
+    try:
+        await tls(server, alpn=("h2", "http/1.1"))
+    except (ssl.SSLError, ConnectionError):
+        return
+    raise AssertionError("ALPN h2 was accepted")
+
+
+async def tickets(server):
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        *_, session, reused = await tls(server, high=version)
+        assert not reused
+        *_, reused = await tls(server, session=session)
+        assert reused, f"{version.name}: the session was not resumed"
+
+
+async def sni(server):
+    async def check(node):
+        for host in HOSTS:
+            names, *_ = await tls(node, host)
+            assert names == [host], (host, names)
+
+    class PerHost(Starling):
+        def base_config(self):
+            config = super().base_config()
+            config["tls"] = {}
+            for host in HOSTS:
+                cert, key = make_certificate(self.dir, host, [host])
+                config["hosts"][host]["tls"] = {"certificate": cert, "key": key}
+            return config
+
+        def prepare(self):
+            from harness.certs import make_authority
+            self.ca = make_authority(self.dir)
+            return super().prepare()
+    node = PerHost()
+    await node.start()
+    try:
+        await check(node)
+    finally:
+        problems = await node.stop()
+    assert not problems, problems
+
+
+async def reload(server):
+    """A new certificate for new connections, by signal and by command; a bad one changes nothing; who is connected stays."""
+    async def check(node):
+        await node.register("stays", "localhost", "secret")
+        stays = await Client("stays", node.endpoint, "stays", "localhost", "secret").connect()
+        for name, how in (("new.example", "signal"), ("newer.example", "command")):
+            make_certificate(node.dir, "ec", ["localhost", name])
+            make_certificate(node.dir, "rsa", ["localhost", name], "rsa")
+            if how == "signal":
+                node.process.send_signal(signal.SIGHUP)
+            else:
+                code, out, err = await node.ctl("reload_certificates")
+                assert code == 0, err
+            deadline = asyncio.get_running_loop().time() + 5
+            while name not in (await tls(node))[0]:
+                assert asyncio.get_running_loop().time() < deadline, "the old certificate is still there"
+                await asyncio.sleep(0.05)
+        with open(os.path.join(node.dir, "ec.pem"), "w") as f:
+            f.write("this is no certificate\n")
+        code, out, err = await node.ctl("reload_certificates")
+        assert code != 0 and err.strip(), (code, out, err)
+        assert "newer.example" in (await tls(node))[0]
+        await stays.ping()
+        await stays.close()
+    await with_node(check, certificates=True)
+
+
+async def self_signed(server):
+    """Without a certificate one is made, with a warning, and it is the same after a restart."""
+    async def check(node):
+        def get():
+            return ssl.get_server_certificate((node.address, node.endpoint["direct"]), timeout=5)
+        first = await asyncio.to_thread(get)
+        assert any("level=warn" in line and "certificate" in line for line in node.log_text().splitlines()), node.log_text()
+        assert not await node.halt()
+        await node.start()
+        assert await asyncio.to_thread(get) == first, "another certificate after a restart"
+    await with_node(check)
+
+
+async def run(*args, stdin=None, cwd=None):
+    p = await asyncio.create_subprocess_exec(*args, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=cwd,
+                                             env=Starling.environment())
+    out, err = await asyncio.wait_for(p.communicate(), 15)
+    return p.returncode, out.decode(), err.decode()
+
+
+async def check_config(server):
+    path = os.path.join(server.dir, "check.yml")
+
+    async def check(config):
+        with open(path, "w") as f:
+            f.write(config if isinstance(config, str) else to_yaml(config))
+        return await run(binary(), "--check-config", path)
+    code, out, err = await check({"limits": {"stanza_bytes": "64 KiB"}, "hosts": {"localhost": {}}})
+    assert code == 0, (code, out, err)
+    for text, wanted in (("limits:\n  stanza_byte: 1\n", "stanza_bytes"), ("limits:\n  stanza_bytes: many\n", ":2:"), ("workers: -1\n", ":1:"),
+                         ("hosts:\n  'a b': {}\n", ":2:"), ("nonsense: 1\n", "nonsense"), ("a: [1\n", "check.yml")):
+        code, out, err = await check(text)
+        assert code != 0 and wanted in err and "check.yml" in err, (text, code, out, err)
+    code, _, err = await run(binary(), "--config", os.path.join(server.dir, "no-such-file.yml"))
+    assert code != 0 and "no-such-file.yml" in err, (code, err)
+
+
+async def print_defaults(server):
+    """What it prints is a configuration that it takes."""
+    code, out, err = await run(binary(), "--print-defaults")
+    assert code == 0 and "stanza_bytes" in out, (code, err)
+    path = os.path.join(server.dir, "defaults.yml")
+    with open(path, "w") as f:
+        f.write(out)
+    code, _, err = await run(binary(), "--check-config", path)
+    assert code == 0, err
+    code, out, err = await run(binary(), "--no-such-option")
+    assert code != 0 and "no-such-option" in err, (code, err)
+
+
+async def twice(server):
+    """A second node on the same ports or the same data says so in a line and goes."""
+    code, _, err = await run(binary(), "--config", os.path.join(server.dir, "starling.yml"))
+    assert code != 0 and err.strip(), (code, err)
+    reader = Client("r", server.endpoint, "twice", "localhost", "secret")
+    await server.register("twice", "localhost", "secret")
+    await reader.connect()
+    await reader.close()
+
+
+async def ctl_without_server(server):
+    code, _, err = await run(os.path.join(os.path.dirname(binary()), "starlingctl"), "--socket", os.path.join(server.dir, "no.sock"), "status")
+    assert code != 0 and len(err.strip().splitlines()) == 1, (code, err)
+
+
+async def socket_is_private(server):
+    """The control socket can do everything: nobody but its owner may talk to it."""
+    mode = os.stat(server.socket).st_mode & 0o777
+    assert mode & 0o077 == 0, oct(mode)
+    assert os.stat(os.path.join(server.dir, "data")).st_mode & 0o007 == 0, "others may read the data directory"
+
+
+CASES = {
+    "TLS 1.2 and 1.3, not 1.1": versions,
+    "ALPN of something else": foreign_alpn,
+    "TLS session tickets": tickets,
+    "a certificate per host, by SNI": sni,
+    "certificates are read again": reload,
+    "a self-signed certificate is made once": self_signed,
+    "--check-config": check_config,
+    "--print-defaults": print_defaults,
+    "a second node in the same place": twice,
+    "starlingctl without a node": ctl_without_server,
+    "the control socket is private": socket_is_private,
+}
