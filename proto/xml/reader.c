@@ -38,6 +38,7 @@ void xml_reader_free(struct xml_reader *r)
 		return;
 	buf_fini(&r->part);
 	blob_unref(r->own);
+	scanner_fini(&r->scan);
 	free(r);
 }
 
@@ -59,7 +60,7 @@ void xml_reader_restart(struct xml_reader *r)
 
 size_t xml_reader_bytes(const struct xml_reader *r)
 {
-	return sizeof(*r) + r->part.cap + (r->own ? sizeof(*r->own) + r->own->len : 0);
+	return sizeof(*r) + r->part.cap + r->scan.deep_cap * sizeof(*r->scan.deep) + (r->own ? sizeof(*r->own) + r->own->len : 0);
 }
 
 static struct str prelude_of(const struct xml_reader *r)
@@ -219,7 +220,7 @@ enum xml_event xml_reader_next(struct xml_reader *r, struct xml_parser *p, struc
 		*input = STR(""); /* arithmetic on NULL is not defined, even with 0 */
 	for (;;) {
 		struct scan cut;
-		scanner_run(&r->scan, &r->limits, *input, &cut);
+		scanner_run(&r->scan, &r->limits, buf_str(&r->part), *input, &cut);
 		struct str bytes = str_span(input->p + cut.skipped, cut.used - cut.skipped);
 		*input = str_span(input->p + cut.used, input->len - cut.used);
 		if (cut.result == SCAN_REFUSED)

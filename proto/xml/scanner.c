@@ -2,12 +2,15 @@
  *  START -BOM-> START -'<'-> LT -'?'-> DECLARATION -'>'-> GAP         (before the stream header only)
  *    GAP -'<'-> LT -name-> TAG <-quotes-> VALUE
  *                          TAG -'>'-> TEXT or, when the element is complete, GAP;  TAG -'/'-> SLASH -'>'-> the same
- *   TEXT -'<'-> LT -'/'-> END_TAG -'>'-> TEXT or GAP;   LT -'!'-> BANG -'['-> CDATA_OPEN -> CDATA -']]>'-> TEXT
+ *   TEXT -'<'-> LT -'/'-> END_NAME -> END_TAG -'>'-> TEXT or GAP;   LT -'!'-> BANG -'['-> CDATA_OPEN -> CDATA -']]>'-> TEXT
  *    GAP -'</...>'-> DONE
  */
 #include "proto/xml/scanner.h"
 
-enum { START, BOM_1, BOM_2, GAP, LT, DECLARATION, BANG, CDATA_OPEN, CDATA, TAG, SLASH, VALUE, TEXT, END_TAG, DONE };
+#include <endian.h>
+#include <stdlib.h>
+
+enum { START, BOM_1, BOM_2, GAP, LT, DECLARATION, BANG, CDATA_OPEN, CDATA, TAG, SLASH, VALUE, TEXT, END_NAME, END_TAG, DONE };
 
 /* One run over one piece of input. */
 struct run {
@@ -15,9 +18,14 @@ struct run {
 	const struct xml_limits *limits;
 	const char *end;
 	struct scan *out;
+	struct str kept;   /* the element's bytes of earlier runs */
+	const char *start; /* those of this run */
 };
 
-static const uint8_t is_tag_stop[256] = { ['>'] = 1, ['/'] = 1, ['<'] = 1, ['\''] = 1, ['"'] = 1 };
+/* What ends a search inside a tag; a name ends at white space and '=' as well. */
+#define TAG_STOPS  ['>'] = 1, ['/'] = 1, ['<'] = 1, ['\''] = 1, ['"'] = 1
+static const uint8_t is_tag_stop[256] = { TAG_STOPS };
+static const uint8_t is_name_stop[256] = { TAG_STOPS, ['='] = 1, [' '] = 1, ['\t'] = 1, ['\n'] = 1, ['\r'] = 1 };
 
 static inline bool is_space(char c)
 {
@@ -45,8 +53,16 @@ static const char *finish(struct run *r, const char *p, enum scan_result result)
 	return p;
 }
 
+void scanner_fini(struct scanner *s)
+{
+	free(s->deep);
+	s->deep = NULL;
+	s->deep_cap = 0;
+}
+
 void scanner_reset(struct scanner *s)
 {
+	scanner_fini(s);
 	*s = (struct scanner){ .state = START };
 }
 
@@ -186,6 +202,61 @@ static const char *find_element(struct run *r, const char *p)
 	return p;
 }
 
+/* ---- names of open elements ---- */
+
+/* Where it is kept at which byte the name of the innermost element begins. */
+static uint32_t *name_slot(struct scanner *s)
+{
+	uint32_t i = s->depth - 1;
+	if (i < SCAN_NEAR)
+		return &s->near[i];
+	i -= SCAN_NEAR;
+	if (i >= s->deep_cap) {
+		s->deep_cap = s->deep_cap ? s->deep_cap * 2 : SCAN_NEAR;
+		s->deep = xrealloc(s->deep, s->deep_cap * sizeof *s->deep);
+	}
+	return &s->deep[i];
+}
+
+static inline char byte_at(const struct run *r, uint32_t i)
+{
+	return i < r->kept.len ? r->kept.p[i] : r->start[i - r->kept.len];
+}
+
+/* The length of an end tag's name when all is there, it is as usual (shorter than 8 bytes, no white space) and matches; else 0. */
+static inline size_t match_usual_name(const struct run *r, const char *p)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t w, v;
+	if ((size_t)(r->end - p) < sizeof(w) || r->s->cursor < r->kept.len)
+		return 0;
+	const char *q = r->start + (r->s->cursor - r->kept.len);
+	memcpy(&w, p, sizeof(w));
+	memcpy(&v, q, sizeof(v));
+	uint64_t x = le64toh(w) ^ ones * '>', found = (x - ones) & ~x & ones * 0x80;
+	uint64_t before = (found & -found) - 1; /* the bytes before the first '>', and 7 bits of its own */
+	if (!found || ((le64toh(w) ^ le64toh(v)) & before >> 7))
+		return 0;
+	size_t n = (size_t)__builtin_ctzll(found) / 8;
+	return is_name_stop[(unsigned char)q[n]] ? n : 0;
+}
+
+/* Compares what is there of an end tag's name, up to its last byte or the first that differs. */
+static const char *match_name(struct run *r, const char *p)
+{
+	struct scanner *s = r->s;
+	if (s->cursor >= r->kept.len) { /* the start tag is in this run as a whole */
+		const char *q = r->start + (s->cursor - r->kept.len), *begin = p;
+		while (p < r->end && *p == *q && !is_name_stop[(unsigned char)*p])
+			p++, q++;
+		s->cursor += (uint32_t)(p - begin);
+		return p;
+	}
+	while (p < r->end && *p == byte_at(r, s->cursor) && !is_name_stop[(unsigned char)*p])
+		p++, s->cursor++;
+	return p;
+}
+
 /* ---- inside an element ---- */
 
 static const char *open_element(struct run *r, const char *p)
@@ -199,6 +270,7 @@ static const char *open_element(struct run *r, const char *p)
 		return refuse(r, p, STREAM_POLICY_VIOLATION, "too many elements in a stanza");
 	if (++s->depth > r->limits->max_depth)
 		return refuse(r, p, STREAM_POLICY_VIOLATION, "elements nested too deeply");
+	*name_slot(s) = s->bytes + (uint32_t)(p - r->start);
 	return p + 1;
 }
 
@@ -213,7 +285,8 @@ static const char *at_lt(struct run *r, const char *p)
 	case '/':
 		if (!s->in_stream)
 			return refuse(r, p, STREAM_NOT_WELL_FORMED, "end tag before the stream header");
-		s->state = END_TAG;
+		s->state = END_NAME;
+		s->cursor = s->depth ? *name_slot(s) : 0;
 		return p + 1;
 	case '!':
 		s->state = BANG;
@@ -345,6 +418,24 @@ static const char *at_end_tag(struct run *r, const char *p)
 	return r->s->depth ? element_closed(r, p + 1) : finish(r, p + 1, SCAN_CLOSE);
 }
 
+/* The root's end tag is the reader's to compare. */
+static const char *at_end_name(struct run *r, const char *p)
+{
+	struct scanner *s = r->s;
+	size_t usual = s->depth ? match_usual_name(r, p) : 0;
+	if (usual)
+		return element_closed(r, p + usual + 1);
+	if (s->depth) {
+		p = match_name(r, p);
+		if (p == r->end)
+			return p;
+		if (!is_name_stop[(unsigned char)*p] || !is_name_stop[(unsigned char)byte_at(r, s->cursor)])
+			return refuse(r, p, STREAM_NOT_WELL_FORMED, "end tag of another name than its start");
+	}
+	s->state = END_TAG;
+	return at_end_tag(r, p);
+}
+
 static const char *at_declaration(struct run *r, const char *p)
 {
 	if (*p == '>')
@@ -369,6 +460,7 @@ static const char *step(struct run *r, const char *p)
 	case SLASH: return at_slash(r, p);
 	case VALUE: return skip_to(r, p, (char)r->s->quote, TAG);
 	case TEXT: return skip_to(r, p, '<', LT);
+	case END_NAME: return at_end_name(r, p);
 	default: return at_end_tag(r, p);
 	}
 }
@@ -377,6 +469,7 @@ static void cut_element(struct run *r, const char *in, const char *p)
 {
 	struct scanner *s = r->s;
 	const char *start = p, *all = r->end;
+	r->start = start;
 	uint32_t left = r->limits->max_bytes > s->bytes ? r->limits->max_bytes - s->bytes : 0;
 	if ((size_t)(all - p) > left)
 		r->end = p + left;
@@ -388,13 +481,17 @@ static void cut_element(struct run *r, const char *in, const char *p)
 	r->out->skipped = (size_t)(start - in);
 	r->out->used = (size_t)(p - in);
 	s->bytes += (uint32_t)(p - start);
-	if (r->out->result != SCAN_MORE)
+	if (r->out->result != SCAN_MORE) {
 		s->bytes = s->depth = s->elements = 0;
+		if (s->deep)
+			scanner_fini(s);
+	}
 }
 
-void scanner_run(struct scanner *s, const struct xml_limits *limits, struct str in, struct scan *out)
+void scanner_run(struct scanner *s, const struct xml_limits *limits, struct str kept, struct str in, struct scan *out)
 {
-	struct run r = { s, limits, in.p + in.len, out };
+	struct run r = { .s = s, .limits = limits, .end = in.p + in.len, .out = out, .kept = kept };
+	BUG_ON(kept.len != s->bytes);
 	*out = (struct scan){ .used = in.len, .skipped = in.len };
 	if (s->self_closed) {
 		s->self_closed = false;

@@ -167,7 +167,7 @@ static void order_of_the_headers_declarations_does_not_matter(void **state)
 {
 	feed("<stream:stream to='example.org' version='1.0' xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:client'>");
 	assert_transcript(OPENED);
-	assert_in_range(xml_reader_bytes(reader), 1, 140); /* it is the usual prelude */
+	assert_in_range(xml_reader_bytes(reader), 1, 170); /* it is the usual prelude */
 }
 
 static void text_is_unescaped_and_in_one_piece(void **state)
@@ -345,6 +345,70 @@ static void ill_formed_xml_is_refused(void **state)
 	assert_refused(HEADER, "<m>\0</m>", 8, STREAM_NOT_WELL_FORMED);
 }
 
+/* A client must not wait for ever for an answer to what can never be completed. */
+static void end_tag_of_another_name_is_refused_where_it_stands(void **state)
+{
+	static const char *const list[] = { "<message to='x'><body>No closing tag!</message>", "<a><b></c", "<a><b></c>", "<a><b></a>",
+		"<a><bc></b>", "<a><b></bc>", "<a><b></bc", "<a><b x='1'></b1 >", "<a><p:b></b>", "<a><b></>", "<a><b></ b>",
+		"<a><presences></presence>", "<a><b/></b>", "<a>\n<b\n></B\n>", "<a><presence12></presence13>" };
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		xml_reader_restart(reader);
+		feed(HEADER);
+		buf_clear(&out);
+		feed(list[i]);
+		assert_transcript("refused not-well-formed: end tag of another name than its start (0)\n");
+	}
+}
+
+static void end_tags_of_the_same_name_pass_in_every_form(void **state)
+{
+	feed(HEADER "<a><b  ></b \n><b/><b></b><c.d-e_f\xC3\xA9 x='>'><presence12 /></c.d-e_f\xC3\xA9><b\n/><presence12></presence12></a\t>");
+	buf_clear(&out);
+	feed("<a ><a\n></a\r></a ><a></a>");
+	assert_transcript("stanza <a xmlns='jabber:client'><a/></a> (18)\nstanza <a xmlns='jabber:client'/> (7)\n");
+}
+
+/* `n` open tags <nI>, deep enough to need memory of their own. */
+static void feed_nest(unsigned n)
+{
+	char tag[16];
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(tag, sizeof(tag), "<n%u>", i);
+		feed(tag);
+	}
+}
+
+static void names_of_deep_elements_are_remembered_while_they_are_open(void **state)
+{
+	char tag[16];
+	feed(HEADER);
+	buf_clear(&out);
+	feed_nest(60);
+	assert_in_range(xml_reader_bytes(reader), 300, 1200);
+	for (int i = 59; i >= 0; i--) {
+		snprintf(tag, sizeof(tag), "</n%d>", i);
+		feed(tag);
+	}
+	assert_in_range(xml_reader_bytes(reader), 1, 170);
+	assert_non_null(strstr(out.p, "stanza <n0 xmlns='jabber:client'><n1><n2>"));
+	buf_clear(&out);
+	feed_nest(60);
+	feed("</n58>");
+	assert_transcript("refused not-well-formed: end tag of another name than its start (0)\n");
+	assert_in_range(xml_reader_bytes(reader), 1, 170);
+}
+
+static void restart_forgets_the_names_of_deep_elements(void **state)
+{
+	feed(HEADER);
+	feed_nest(30);
+	xml_reader_restart(reader);
+	buf_clear(&out);
+	assert_in_range(xml_reader_bytes(reader), 1, 170);
+	feed(HEADER "<a></a>");
+	assert_transcript(OPENED "stanza <a xmlns='jabber:client'/> (7)\n");
+}
+
 static void bytes_that_are_not_utf8_are_refused(void **state)
 {
 	static const struct refusal list[] = {
@@ -408,6 +472,10 @@ int main(void)
 		CASE(restricted_xml_is_refused),
 		CASE(billion_laughs_is_refused_at_its_first_declaration),
 		CASE(ill_formed_xml_is_refused),
+		CASE(end_tag_of_another_name_is_refused_where_it_stands),
+		CASE(end_tags_of_the_same_name_pass_in_every_form),
+		CASE(names_of_deep_elements_are_remembered_while_they_are_open),
+		CASE(restart_forgets_the_names_of_deep_elements),
 		CASE(bytes_that_are_not_utf8_are_refused),
 		CASE(undeclared_prefixes_are_refused),
 		CASE(text_between_stanzas_is_bad_format),
