@@ -7,7 +7,7 @@
 
 /* One list of module numbers per hook. */
 #define EVERY_HOOK(X)                                                                                                                  \
-	SESSION_VERDICT_HOOKS(X) USER_VERDICT_HOOKS(X) SESSION_EVENT_HOOKS(X) X(arrive_archive) X(arrive_copy) X(user_free)            \
+	SESSION_VERDICT_HOOKS(X) USER_VERDICT_HOOKS(X) SESSION_EVENT_HOOKS(X) X(amend) X(arrive_archive) X(arrive_copy) X(user_free)   \
 	X(stream_features) X(disco_info) X(disco_items) X(account_created) X(account_deleted)
 #define X(hook) PHASE_##hook,
 enum phase { EVERY_HOOK(X) PHASE_COUNT };
@@ -145,14 +145,35 @@ static const struct module *next_of(const struct host *h, enum phase p, unsigned
 	return NULL;
 }
 
-#define X(hook)                                                                              \
-	int hooks_##hook(struct session *s, struct stanza *st)                               \
-	{                                                                                    \
-		const struct module *m;                                                      \
-		int verdict = PASS;                                                          \
-		for (unsigned i = 0; !verdict && (m = next_of(s->user->host, PHASE_##hook, &i));) \
-			verdict = m->hooks.hook(s, st);                                      \
-		return verdict;                                                              \
+/* Whether a hook's session is there still: hooks run often and end one hardly ever. */
+struct watch {
+	struct node_worker *nw;
+	uint64_t sid, ends;
+};
+
+static struct watch watch_of(const struct session *s)
+{
+	return (struct watch){ .nw = s->nw, .sid = s->sid, .ends = s->nw->session_ends };
+}
+
+static bool watch_lost(const struct watch *w)
+{
+	return w->nw->session_ends != w->ends && !session_find(w->nw, w->sid);
+}
+
+#define X(hook)                                                                   \
+	int hooks_##hook(struct session *s, struct stanza *st)                    \
+	{                                                                         \
+		const struct module *m;                                           \
+		const struct host *h = s->user->host;                             \
+		struct watch watch = watch_of(s);                                 \
+		int verdict = PASS;                                               \
+		for (unsigned i = 0; !verdict && (m = next_of(h, PHASE_##hook, &i));) { \
+			verdict = m->hooks.hook(s, st);                           \
+			if (verdict == PASS && watch_lost(&watch))                \
+				verdict = DONE;                                   \
+		}                                                                 \
+		return verdict;                                                   \
 	}
 SESSION_VERDICT_HOOKS(X)
 #undef X
@@ -169,15 +190,24 @@ SESSION_VERDICT_HOOKS(X)
 USER_VERDICT_HOOKS(X)
 #undef X
 
-#define X(hook)                                                                        \
-	void hooks_##hook(struct session *s)                                           \
-	{                                                                              \
-		const struct module *m;                                                \
-		for (unsigned i = 0; (m = next_of(s->user->host, PHASE_##hook, &i));) \
-			m->hooks.hook(s);                                              \
+#define X(hook)                                                                             \
+	void hooks_##hook(struct session *s)                                                \
+	{                                                                                   \
+		const struct module *m;                                                     \
+		const struct host *h = s->user->host;                                       \
+		struct watch watch = watch_of(s);                                           \
+		for (unsigned i = 0; !watch_lost(&watch) && (m = next_of(h, PHASE_##hook, &i));) \
+			m->hooks.hook(s);                                                   \
 	}
 SESSION_EVENT_HOOKS(X)
 #undef X
+
+void hooks_amend(struct session *s, struct stanza *st)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(s->user->host, PHASE_amend, &i));)
+		m->hooks.amend(s, st);
+}
 
 void hooks_arrive_archive(struct user *u, struct stanza *st)
 {

@@ -12,9 +12,9 @@
 /* X(hook): int hook(struct session *, struct stanza *) */
 #define SESSION_VERDICT_HOOKS(X) X(accept) X(message_sent) X(presence_sent) X(iq_sent)
 /* X(hook): int hook(struct user *, struct stanza *) */
-#define USER_VERDICT_HOOKS(X) X(arrive_policy) X(presence_arrived) X(arrive_offline)
+#define USER_VERDICT_HOOKS(X) X(arrive_policy) X(presence_arrived) X(arrive_behind) X(arrive_offline)
 /* X(hook): void hook(struct session *) */
-#define SESSION_EVENT_HOOKS(X) X(session_bound) X(session_available) X(session_gone)
+#define SESSION_EVENT_HOOKS(X) X(session_bound) X(session_available) X(session_presence) X(session_gone)
 
 struct hook_set;
 
@@ -25,7 +25,8 @@ void hooks_free(struct hook_set *h);
 size_t hooks_user_slots(const struct hook_set *h);
 size_t hooks_session_slots(const struct hook_set *h);
 
-/* The first verdict that is not PASS. */
+/* The first verdict that is not PASS. A hook may end the session (by writing more to it than it takes): nobody else is asked then, and
+ * the answer is DONE. */
 #define X(hook) int hooks_##hook(struct session *s, struct stanza *st);
 SESSION_VERDICT_HOOKS(X)
 #undef X
@@ -35,6 +36,7 @@ USER_VERDICT_HOOKS(X)
 #define X(hook) void hooks_##hook(struct session *s);
 SESSION_EVENT_HOOKS(X)
 #undef X
+void hooks_amend(struct session *s, struct stanza *st);
 void hooks_arrive_archive(struct user *u, struct stanza *st);
 void hooks_arrive_copy(struct user *u, struct stanza *st, struct session *taken_by);
 void hooks_user_free(struct user *u);

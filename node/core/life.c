@@ -73,7 +73,8 @@ static void on_drain_look(struct timer *t)
 {
 	struct drain *d = (struct drain *)((char *)t - offsetof(struct drain, look));
 	struct node_worker *nw = nw_of(d->worker);
-	if (nw->streams && d->worker->now_ms < d->until_ms) {
+	/* What a session's end began (writing down when it was) holds its account until it is done. */
+	if ((nw->streams || map_count(&nw->users)) && d->worker->now_ms < d->until_ms) {
 		worker_timer_set(d->worker, &d->look, DRAIN_LOOK_MS);
 		return;
 	}

@@ -41,6 +41,7 @@ struct iq_route {
 struct hooks {
 	/* ---- what a client of ours sends; on its session's worker, before it is routed ---- */
 	int (*accept)(struct session *s, struct stanza *st);        /* policy: may it? */
+	void (*amend)(struct session *s, struct stanza *st);        /* nobody has seen it yet: may put another root in */
 	int (*message_sent)(struct session *s, struct stanza *st);
 	int (*presence_sent)(struct session *s, struct stanza *st); /* DONE: nothing is left to route */
 	int (*iq_sent)(struct session *s, struct stanza *st);
@@ -50,11 +51,14 @@ struct hooks {
 	int (*presence_arrived)(struct user *u, struct stanza *st); /* subscriptions, probes: DONE: do not deliver */
 	void (*arrive_archive)(struct user *u, struct stanza *st);
 	void (*arrive_copy)(struct user *u, struct stanza *st, struct session *taken_by); /* taken_by: the one session, or NULL */
+	/* A message that the available sessions would get: DONE or HOLD: it waits behind older ones; PASS: it is delivered. */
+	int (*arrive_behind)(struct user *u, struct stanza *st);
 	int (*arrive_offline)(struct user *u, struct stanza *st);   /* nobody took it: DONE or HOLD: kept; PASS: bounce */
 
 	/* ---- the life of a session; on its worker ---- */
 	void (*session_bound)(struct session *s);
 	void (*session_available)(struct session *s);               /* its initial presence */
+	void (*session_presence)(struct session *s);                /* any broadcast presence, also unavailable: it is kept now */
 	void (*session_gone)(struct session *s);                    /* its stream died, was closed or was replaced; still linked */
 	void (*user_free)(struct user *u);                          /* the last session and hold are gone: free the slot's content */
 

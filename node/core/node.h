@@ -68,6 +68,7 @@ struct node_worker {
 	struct map users;          /* bare JID -> struct user */
 	struct map sessions;       /* the 8 bytes of a sid -> struct session */
 	uint64_t next_sid;
+	uint64_t session_ends;     /* how many sessions have ended here */
 	struct c2s *streams;
 	struct listener *listeners;
 	struct tls_config *tls;    /* this worker's own reference */

@@ -97,6 +97,15 @@ static void message_seen(struct user *u, struct stanza *st, struct session *one)
 	hooks_arrive_copy(u, st, one);
 }
 
+/* May it not be delivered yet, as older ones are on their way? A refusal is bounced; a headline waits for nothing. */
+static bool waits_behind(struct user *u, struct stanza *st)
+{
+	int v = st->type == TYPE_HEADLINE ? PASS : hooks_arrive_behind(u, st);
+	if (v < 0)
+		router_bounce(u->nw, stanza_ref(st), (enum stanza_error)-v, STR_NONE);
+	return v != PASS;
+}
+
 static void carry_out(struct user *u, struct stanza *st, enum delivery_verdict v, struct session *one)
 {
 	switch (v) {
@@ -119,7 +128,8 @@ static void carry_out(struct user *u, struct stanza *st, enum delivery_verdict v
 		break;
 	case DELIVERY_TO_NON_NEGATIVE:
 		message_seen(u, st, NULL);
-		deliver_to_many(u, st, 0);
+		if (!waits_behind(u, st))
+			deliver_to_many(u, st, 0);
 		break;
 	case DELIVERY_TO_AVAILABLE:
 		deliver_to_many(u, st, -128);
@@ -209,6 +219,7 @@ static int sent_hooks(struct session *s, struct stanza *st)
 	int v = hooks_accept(s, st);
 	if (v != PASS)
 		return v;
+	hooks_amend(s, st);
 	if (st->kind == STANZA_MESSAGE)
 		return hooks_message_sent(s, st);
 	return st->kind == STANZA_PRESENCE ? hooks_presence_sent(s, st) : hooks_iq_sent(s, st);

@@ -116,6 +116,7 @@ void session_end(struct session *s)
 		}
 	}
 	u->n_sessions--;
+	nw->session_ends++;
 	map_del(&nw->sessions, sid_key(s));
 	count(nw, METRIC_SESSIONS, -1);
 	count(nw, METRIC_SESSIONS_TLS, -(int)s->secure);
@@ -164,10 +165,13 @@ bool session_set_presence(struct session *s, struct stanza *st)
 {
 	int8_t priority;
 	bool initial = !session_is_available(s);
+	struct node_worker *nw = s->nw;
+	uint64_t sid = s->sid;
 	if (st->type == TYPE_UNAVAILABLE) {
 		stanza_unref(s->presence);
 		s->presence = NULL;
 		s->priority = 0;
+		hooks_session_presence(s);
 		return true;
 	}
 	if (!priority_read(st, &priority))
@@ -178,6 +182,8 @@ bool session_set_presence(struct session *s, struct stanza *st)
 	s->priority = priority;
 	if (initial)
 		hooks_session_available(s);
+	if (session_find(nw, sid))
+		hooks_session_presence(s);
 	return true;
 }
 

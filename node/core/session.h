@@ -61,8 +61,8 @@ void session_deliver(struct session *s, const struct stanza *st);
 /* Its later stanzas queue behind what is under way, until as many releases came. Release by sid: it may be gone by then. */
 void session_hold(struct session *s);
 void session_release(struct node_worker *nw, uint64_t sid);
-/* The client sent broadcast presence (RFC 6121 sections 4.2, 4.5): keeps it, tells the hooks when it is the first. False for a priority that
- * is none (RFC 6121 section 4.7.2.3): nothing changed. Consumes nothing. */
+/* The client sent broadcast presence (RFC 6121 sections 4.2, 4.5): keeps it and tells the hooks, which may end the session. False for a
+ * priority that is none (RFC 6121 section 4.7.2.3): nothing changed. Consumes nothing. */
 bool session_set_presence(struct session *s, struct stanza *st);
 /* Ends the stream with this error. */
 void session_close(struct session *s, enum stream_error e, struct str text);

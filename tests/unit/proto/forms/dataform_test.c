@@ -59,7 +59,8 @@ static void form_is_written_as_in_the_examples(void **state)
 	dataform_option(a, f, STR("10"), STR("10"));
 	dataform_required(a, f);
 	assert_written(x, "<x type='form'><title>Bot</title><instructions>Fill in</instructions>"
-			  "<field type='hidden' var='FORM_TYPE'><value>urn:example</value></field><field type='list-single' var='max' label='Most'><value>20</value>"
+			  "<field type='hidden' var='FORM_TYPE'><value>urn:example</value></field>"
+			  "<field type='list-single' var='max' label='Most'><value>20</value>"
 			  "<option label='10'><value>10</value></option><required/></field></x>");
 }
 
@@ -80,7 +81,8 @@ static void form_type_and_values_are_found(void **state)
 	struct arena *a = *state;
 	struct elem *parent = query(a);
 	struct dataform f;
-	dataform_field(a, dataform_new(a, parent, DATAFORM_RESULT, STR("urn:example")), DATAFORM_JID_SINGLE, STR("j"), STR_NONE, STR("a@b"));
+	struct elem *x = dataform_new(a, parent, DATAFORM_RESULT, STR("urn:example"));
+	dataform_field(a, x, DATAFORM_JID_SINGLE, STR("j"), STR_NONE, STR("a@b"));
 	assert_int_equal(dataform_read(a, dataform_find(parent), &f), ERR_NONE);
 	assert_int_equal(f.type, DATAFORM_RESULT);
 	assert_true(str_is(f.form_type, "urn:example"));
