@@ -1,7 +1,7 @@
 /*
  * presence.h: how the server answers a presence probe for its user: RFC 6121 section 4.3.2 as a table.
  *
- * Pure: small facts in, a verdict out. Who gets a user's presence otherwise follows from the subscription (subscription.h): 'from' and 'both'.
+ * Pure: small facts in, a verdict out. Who gets presence otherwise follows from the subscription (subscription.h): "from" and "both".
  */
 #ifndef PROTO_RULES_PRESENCE_H
 #define PROTO_RULES_PRESENCE_H
