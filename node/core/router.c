@@ -70,12 +70,9 @@ static struct delivery_facts facts_of(const struct user *u, const struct stanza 
 
 static void deliver_to_many(struct user *u, struct stanza *st, int lowest)
 {
-	struct session *next;
-	for (struct session *s = u->sessions; s; s = next) {
-		next = s->next; /* a full queue ends the session */
+	for (struct session *s = u->sessions; s; s = s->next)
 		if (session_is_available(s) && s->priority >= lowest)
 			session_deliver(s, st);
-	}
 }
 
 /* Nobody is there to take it: a module may keep it, else its sender is told. */

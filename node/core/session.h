@@ -56,7 +56,7 @@ struct session *session_new(struct node_worker *nw, struct host *host, const str
 /* Runs the hooks, unlinks, frees. The stream must forget it. */
 void session_end(struct session *s);
 struct session *session_find(struct node_worker *nw, uint64_t sid);
-/* Writes the stanza to the client. One that cannot take more is closed. Consumes nothing. */
+/* Writes the stanza to the client. One that cannot take more is closed, but not inside this call. Consumes nothing. */
 void session_deliver(struct session *s, const struct stanza *st);
 /* Its later stanzas queue behind what is under way, until as many releases came. Release by sid: it may be gone by then. */
 void session_hold(struct session *s);

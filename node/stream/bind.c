@@ -60,8 +60,9 @@ static void bound(struct c2s *c, struct stanza *st, const struct jid *full)
 	const struct settings *set = &c->nw->node->settings;
 	uint64_t idle = set->idle_ping_ms && (!set->idle_close_ms || set->idle_ping_ms < set->idle_close_ms) ? set->idle_ping_ms
 													     : set->idle_close_ms;
-	worker_timer_cancel(c->nw->worker, &c->timer);
-	if (idle)
+	if (!c->overflowed)
+		worker_timer_cancel(c->nw->worker, &c->timer);
+	if (idle && !c->overflowed)
 		worker_timer_set(c->nw->worker, &c->timer, idle);
 	c->session = session_new(c->nw, c->host, full, c);
 	free(c->account);

@@ -46,7 +46,7 @@ void c2s_enter(struct c2s *c, enum c2s_state to)
 
 static bool c2s_takes_input(const struct c2s *c)
 {
-	return c->holds == 0 && c->state != C2S_SECURING && c->state != C2S_CLOSING && !c->conn->move_to && !c->conn->paused;
+	return c->holds == 0 && !c->overflowed && c->state != C2S_SECURING && c->state != C2S_CLOSING && !c->conn->move_to && !c->conn->paused;
 }
 
 bool c2s_is_secure(const struct c2s *c)
@@ -157,22 +157,33 @@ static bool write_elem(struct c2s *c, const struct elem *e)
 	return false;
 }
 
+/* Whoever sends may be walking over sessions: the stream ends at the next pass, and takes nothing more until then. */
+static void overflow(struct c2s *c)
+{
+	count(c->nw, METRIC_LIMITS_HIT_TOTAL, 1);
+	c->overflowed = true;
+	worker_timer_set(c->nw->worker, &c->timer, 0);
+}
+
+static bool takes_output(const struct c2s *c)
+{
+	return c->state != C2S_CLOSING && !c->overflowed;
+}
+
 void c2s_send(struct c2s *c, const struct stanza *st)
 {
-	if (c->state == C2S_CLOSING)
+	if (!takes_output(c))
 		return;
-	if (write_elem(c, st->root)) {
+	if (write_elem(c, st->root))
 		count(c->nw, METRIC_STANZAS_OUT_TOTAL, 1);
-		return;
-	}
-	count(c->nw, METRIC_LIMITS_HIT_TOTAL, 1);
-	c2s_close(c, STREAM_RESOURCE_CONSTRAINT, STR("you do not read what is sent to you"));
+	else
+		overflow(c);
 }
 
 void c2s_send_elem(struct c2s *c, const struct elem *e)
 {
-	if (c->state != C2S_CLOSING && !write_elem(c, e))
-		c2s_close(c, STREAM_RESOURCE_CONSTRAINT, STR_NONE);
+	if (takes_output(c) && !write_elem(c, e))
+		overflow(c);
 }
 
 static void send_header(struct c2s *c, const struct stream_open *open)
@@ -252,7 +263,9 @@ static void on_idle(struct c2s *c)
 static void on_timer(struct timer *t)
 {
 	struct c2s *c = (struct c2s *)((char *)t - offsetof(struct c2s, timer));
-	if (c->state == C2S_OPEN)
+	if (c->overflowed)
+		c2s_close(c, STREAM_RESOURCE_CONSTRAINT, STR("you do not read what is sent to you"));
+	else if (c->state == C2S_OPEN)
 		on_idle(c);
 	else if (c->state == C2S_SECURING)
 		conn_abort(c->conn, END_TIMEOUT);

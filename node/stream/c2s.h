@@ -31,7 +31,7 @@ struct c2s {
 	uint64_t number;          /* for logs: unique in this process */
 	uint16_t holds;
 	uint8_t state, sasl_failures;
-	bool direct_tls, plain_allowed, header_sent, authenticated, fresh;
+	bool direct_tls, plain_allowed, header_sent, authenticated, fresh, overflowed;
 };
 
 /* A connection was accepted for this listener. Consumes fd. */
@@ -39,7 +39,8 @@ void c2s_accept(struct node_worker *nw, const struct listen_spec *spec, int fd, 
 bool c2s_is_secure(const struct c2s *c);
 /* May this client go on without TLS? */
 bool c2s_plain_is_fine(const struct c2s *c);
-/* Queues a stanza for the client. A client that lets its queue grow past the ceiling is closed with resource-constraint. */
+/* Queues a stanza for the client. One that lets its queue grow past the ceiling is closed with resource-constraint, but never inside this call:
+ * sessions stay while somebody walks over them. */
 void c2s_send(struct c2s *c, const struct stanza *st);
 /* The same for an element that is no stanza (SASL, features). */
 void c2s_send_elem(struct c2s *c, const struct elem *e);
