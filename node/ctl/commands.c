@@ -19,7 +19,7 @@
 
 /* ---- arguments ---- */
 
-/* Each refuses the call itself when the argument is bad. */
+/* Each refuses the call itself when the argument is bad; the call and its arena are gone then. */
 static struct host *host_arg(struct call *c, unsigned i)
 {
 	struct str name;
@@ -53,11 +53,14 @@ struct job_of {
 
 static bool account_args(struct call *c, unsigned user, unsigned host, struct job_of **out)
 {
+	struct jid jid;
+	struct host *h = host_arg(c, host);
+	if (!h || !accounts_here(c, h) || !user_arg(c, user, h, &jid))
+		return false;
 	struct job_of *j = arena_zalloc(c->arena, sizeof *j);
-	j->call = c;
-	j->host = host_arg(c, host);
+	*j = (struct job_of){ .call = c, .host = h, .jid = jid };
 	*out = j;
-	return j->host && accounts_here(c, j->host) && user_arg(c, user, j->host, &j->jid);
+	return true;
 }
 
 static struct account_ask ask_of(struct job_of *j, void (*on_done)(const struct account_answer *a))
@@ -105,11 +108,12 @@ static void create(struct job_of *j, struct str password)
 
 static void run_register(struct call *c)
 {
+	struct host *h = host_arg(c, 0);
+	if (!h || !accounts_here(c, h))
+		return;
 	struct job_of *j = arena_zalloc(c->arena, sizeof *j);
 	j->call = c;
-	j->host = host_arg(c, 0);
-	if (!j->host || !accounts_here(c, j->host))
-		return;
+	j->host = h;
 	struct str name = rng_token(&c->node->main->rng, c->arena, NAME_CHARS);
 	if (jid_make(c->arena, name, j->host->name, STR_NONE, &j->jid) != ERR_NONE)
 		call_fail(c, CTL_FAILED, "no user name could be made");
@@ -252,11 +256,12 @@ static void list_page(struct listing *l, struct str after)
 
 static void run_registered_users(struct call *c)
 {
+	struct host *h = host_arg(c, 0);
+	if (!h)
+		return;
 	struct listing *l = arena_zalloc(c->arena, sizeof *l);
 	l->call = c;
-	l->host = host_arg(c, 0);
-	if (!l->host)
-		return;
+	l->host = h;
 	l->names = json_array();
 	list_page(l, STR_NONE);
 }
@@ -308,10 +313,13 @@ static void on_who(struct visit *v)
 
 static void run_connected_users(struct call *c)
 {
+	bool all = c->n_args == 0;
+	struct host *h = all ? NULL : host_arg(c, 0);
+	if (!h && !all)
+		return;
 	struct who *w = arena_zalloc(c->arena, sizeof *w);
 	w->call = c;
-	if (c->n_args && !(w->host = host_arg(c, 0)))
-		return;
+	w->host = h;
 	w->list = json_array();
 	visit_all(&w->visit, c->node, who_on_worker, on_who);
 }
