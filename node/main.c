@@ -106,11 +106,16 @@ static void signals_start(struct signals *sig, struct node *n)
 	uv_unref((uv_handle_t *)&sig->hup);
 }
 
+/* The node is at its end: a second SIGTERM must not turn that into a death by signal, which is what libuv leaves behind. */
 static void signals_stop(struct signals *sig)
 {
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	uv_close((uv_handle_t *)&sig->term, NULL);
 	uv_close((uv_handle_t *)&sig->interrupt, NULL);
 	uv_close((uv_handle_t *)&sig->hup, NULL);
+	sigaction(SIGTERM, &ignore, NULL);
+	sigaction(SIGINT, &ignore, NULL);
+	sigaction(SIGHUP, &ignore, NULL);
 }
 
 /* ---- running ---- */

@@ -203,6 +203,19 @@ async def socket_is_private(server):
     assert os.stat(os.path.join(server.dir, "data")).st_mode & 0o007 == 0, "others may read the data directory"
 
 
+async def many_signals(server):
+    """Whoever asks a node to end many times gets the same orderly end."""
+    async def check(node):
+        while node.running():
+            try:
+                node.process.send_signal(signal.SIGTERM)
+            except ProcessLookupError:
+                break
+            await asyncio.sleep(0.0005)
+        assert not await node.halt()
+    await with_node(check)
+
+
 CASES = {
     "TLS 1.2 and 1.3, not 1.1": versions,
     "ALPN of something else": foreign_alpn,
@@ -215,4 +228,5 @@ CASES = {
     "a second node in the same place": twice,
     "starlingctl without a node": ctl_without_server,
     "the control socket is private": socket_is_private,
+    "SIGTERM again and again": many_signals,
 }
