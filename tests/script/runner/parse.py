@@ -55,6 +55,8 @@ TLS_MODES = ("on", "off", "direct")
 
 
 def scalar(text):
+    if text.startswith("[") and text.endswith("]"):
+        return [scalar(item.strip()) for item in text[1:-1].split(",") if item.strip()]
     if text in ("true", "false"):
         return text == "true"
     return int(text) if re.fullmatch(r"-?\d+", text) else text
@@ -132,7 +134,7 @@ def parse_script(text, path="script"):
         try:
             if line[0] in " \t":
                 raise ValueError("indented lines belong to an action")
-            if word in script.clients or word in ("ctl", "differ", "server"):
+            if word in script.clients or word in ("ctl", "differ", "server", "clock"):
                 script.steps.append(Step(number, word, rest))
             elif script.steps:
                 raise ValueError(f"no client {word!r} is declared")

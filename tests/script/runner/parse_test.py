@@ -10,6 +10,7 @@ title: a talk
 client romeo: user romeo@localhost resource orchard split 1
 account nurse@localhost password secret
 config limits.x=5
+config limits.y=[10.0.0.0/8, ::1]
 
 romeo connects
 romeo sends
@@ -23,7 +24,7 @@ class ParseTest(unittest.TestCase):
     def test_a_script_has_steps_with_bodies(self):
         s = parse_script(GOOD)
         self.assertEqual([(t.subject, t.action, len(t.body)) for t in s.steps], [("romeo", "connects", 0), ("romeo", "sends", 2), ("ctl", "status", 0)])
-        self.assertEqual((s.clients["romeo"].split, s.config, s.accounts), (1, {"limits.x": 5}, [("nurse", "localhost", "secret")]))
+        self.assertEqual((s.clients["romeo"].split, s.config, s.accounts), (1, {"limits.x": 5, "limits.y": ["10.0.0.0/8", "::1"]}, [("nurse", "localhost", "secret")]))
 
     def test_wrong_scripts_are_refused(self):
         for text in ("", "client romeo: user r@h\n", "juliet connects\n", "client r: colour red\nr connects\n", "tls perhaps\nclient r: user r@h\nr connects\n",

@@ -3,6 +3,7 @@ import asyncio
 import re
 import shlex
 import ssl
+import time
 
 from harness import client as xmpp
 from harness import sasl, wire
@@ -30,6 +31,7 @@ class Play:
         self.script, self.server = script, server
         self.words = Words(script, tag)
         self.transcript = []
+        self.started = time.monotonic()
         self.clients = {name: self.make_client(spec) for name, spec in script.clients.items()}
         self.timeout = script.timeout * wire.PATIENCE if script.timeout else None
 
@@ -79,6 +81,8 @@ class Play:
                 await self.on_server(step)
             elif step.subject == "differ":
                 self.differ(step)
+            elif step.subject == "clock":
+                self.clock(step)
             else:
                 await self.dispatch(self.clients[step.subject], step)
         except (Mismatch, xmpp.Unexpected, wire.Timeout, sasl.SaslError, OSError) as err:
@@ -366,6 +370,19 @@ class Play:
         values = [lookup(self.words.env, name) for name in step.action.split()]
         if len(set(values)) != len(values):
             raise Mismatch(f"  these do not all differ: {values}")
+
+    def clock(self, step):
+        """How long something took; only lower bounds are exact on a busy machine."""
+        m = re.fullmatch(r"starts|shows at (least|most) ([0-9.]+)", step.action)
+        if not m:
+            raise BadPattern("clock starts, clock shows at least S, clock shows at most S")
+        now = time.monotonic()
+        if not m.group(1):
+            self.started = now
+            return
+        took, bound = now - self.started, float(m.group(2))
+        if took < bound if m.group(1) == "least" else took > bound * wire.PATIENCE:
+            raise Mismatch(f"  it took {took:.2f} s, not at {m.group(1)} {bound} s")
 
     async def ctl(self, step):
         args = shlex.split(self.words.expand(step.action))
