@@ -337,6 +337,7 @@ enum err life_start(struct node *n, struct config *config, struct buf *why)
 	n->started_wall_ms = worker_wall_ms();
 	BUG_ON(RAND_bytes((unsigned char *)n->hash_key, sizeof n->hash_key) != 1);
 	settings_read(config, &n->settings);
+	n->limits = limits_new(config, n->hash_key);
 	n->main = worker_new(WORKERS_MAX, "main");
 	n->started_ms = n->main->now_ms;
 	workers_make(n);
@@ -378,6 +379,7 @@ void life_finish(struct node *n)
 	}
 	worker_free(n->main);
 	tls_config_unref(n->life->tls);
+	limits_free(n->limits);
 	config_unref(n->config);
 	arena_free(n->arena);
 }

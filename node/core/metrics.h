@@ -27,7 +27,10 @@
 	X(OFFLINE_STORED_TOTAL, "offline_stored_total", counter, "Messages put into the offline store")      \
 	X(OFFLINE_DELIVERED_TOTAL, "offline_delivered_total", counter, "Messages delivered from the offline store") \
 	X(LIMITS_HIT_TOTAL, "limits_hit_total", counter, "Ceilings that a peer hit")                         \
-	X(HOLDS, "holds", gauge, "Streams that wait for a store, a peer or DNS")                             \
+	X(HOLDS, "holds", gauge, "Reasons for which streams are not read: they wait for a store or a peer, or sent too fast") \
+	X(THROTTLED_TOTAL, "throttled_total", counter, "Times a client that sent too fast was not read for a while") \
+	X(LOGINS_DELAYED_TOTAL, "logins_delayed_total", counter, "Wrong passwords that were answered late")   \
+	X(CONNECTIONS_REFUSED_TOTAL, "connections_refused_total", counter, "Connections of addresses that had too many") \
 	X(BYTES_IN_TOTAL, "bytes_in_total", counter, "Bytes received from clients, TLS taken off")           \
 	X(BYTES_OUT_TOTAL, "bytes_out_total", counter, "Bytes sent to clients, TLS not counted")
 

@@ -13,6 +13,7 @@
 
 #include "cluster/worker.h"
 #include "node/core/host.h"
+#include "node/core/limits.h"
 #include "node/core/metrics.h"
 #include "node/core/module.h"
 #include "node/store/store.h"
@@ -49,6 +50,7 @@ struct node {
 	unsigned n_hosts;
 	struct hook_set *hooks;
 	struct store *store;
+	struct limits *limits;
 	uint8_t secret[32];        /* of this service: fake SCRAM keys and the like */
 	struct str data_dir, control_path; /* NUL-terminated */
 	struct life *life;         /* life.c's */

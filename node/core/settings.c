@@ -149,6 +149,7 @@ struct config_schema *settings_schema(void)
 	config_register(s, "c2s", ROWS(c2s_options));
 	config_describe(s, "c2s", "Client connections.");
 	config_register(s, "limits", ROWS(limit_options));
+	limits_register(s);
 	config_describe(s, "limits", "Ceilings; each has its answer when it is hit.");
 	config_register(s, "sasl", ROWS(sasl_options));
 	config_describe(s, "sasl", "Passwords and logins.");

@@ -115,18 +115,11 @@ static void send_sasl(struct c2s *c, const char *name, struct str payload)
 	arena_free(a);
 }
 
-static void fail(struct c2s *c, enum sasl_error e)
+static void fail_now(struct c2s *c)
 {
-	char text[IP_TEXT_BYTES];
-	struct str user = c->auth ? sasl_user(c->auth->sasl) : STR_NONE;
-	LOG(LOG_INFO, "auth", "login failed", L_UINT("stream", c->number), L_STR("peer", conn_peer_text(c->conn, text)),
-	    L_STR("host", c->host->name), L_STR("mechanism", c->auth ? sasl_mech_name(c->auth->mech) : STR_NONE), L_STR("user", user),
-	    L_STR("error", sasl_error_name(e)));
-	count(c->nw, METRIC_LOGIN_FAILURES_TOTAL, 1);
-	auth_drop(c);
 	struct arena *a = arena_new(256);
 	struct elem *failure = elem_new(a, NS_SASL, STR("failure"));
-	elem_add(a, failure, STR_NONE, sasl_error_name(e));
+	elem_add(a, failure, STR_NONE, sasl_error_name((enum sasl_error)c->sasl_error));
 	c2s_send_elem(c, failure);
 	arena_free(a);
 	if (c->state == C2S_CLOSING)
@@ -135,6 +128,28 @@ static void fail(struct c2s *c, enum sasl_error e)
 		c2s_enter(c, C2S_NEGOTIATE);
 	if (++c->sasl_failures >= c->nw->node->settings.sasl_tries)
 		c2s_close(c, STREAM_POLICY_VIOLATION, STR("too many failed logins"));
+}
+
+/* Guessing is slowed down: the answer to a wrong password waits (core/limits.h), and the stream with it. */
+static void fail(struct c2s *c, enum sasl_error e)
+{
+	char text[IP_TEXT_BYTES];
+	struct str user = c->auth ? sasl_user(c->auth->sasl) : STR_NONE;
+	LOG(LOG_INFO, "auth", "login failed", L_UINT("stream", c->number), L_STR("peer", conn_peer_text(c->conn, text)),
+	    L_STR("host", c->host->name), L_STR("mechanism", c->auth ? sasl_mech_name(c->auth->mech) : STR_NONE), L_STR("user", user),
+	    L_STR("error", sasl_error_name(e)));
+	count(c->nw, METRIC_LOGIN_FAILURES_TOTAL, 1);
+	uint64_t late_ms = 0;
+	if (e == SASL_NOT_AUTHORIZED)
+		late_ms = limits_login_failed(c->nw->node->limits, &c->conn->peer, user, c->host->name, c->nw->worker->now_ms);
+	auth_drop(c);
+	c->sasl_error = (uint8_t)e;
+	if (!late_ms) {
+		fail_now(c);
+		return;
+	}
+	count(c->nw, METRIC_LOGINS_DELAYED_TOTAL, 1);
+	c2s_pause(c, late_ms, fail_now);
 }
 
 /* RFC 6120 section 6.3.8: who the client asks to be must be who it is. */

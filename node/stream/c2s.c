@@ -20,6 +20,8 @@ static _Atomic uint64_t next_number;
 
 static const struct conn_ops c2s_conn_ops;
 static void on_timer(struct timer *t);
+static void on_pause_over(struct timer *t);
+static void pause_forget(struct c2s *c);
 
 /* ---- states ---- */
 
@@ -78,6 +80,30 @@ static void list_remove(struct c2s *c)
 
 /* ---- birth and death ---- */
 
+/* The address is known: may it have one more connection? False: the stream is closing. */
+static bool admit(struct c2s *c)
+{
+	char text[IP_TEXT_BYTES];
+	c->counted = limits_connected(c->nw->node->limits, &c->conn->peer);
+	if (c->counted)
+		return true;
+	LOG(LOG_WARN, "c2s", "too many connections from one address (limits.connections_per_address)",
+	    L_STR("peer", conn_peer_text(c->conn, text)));
+	count(c->nw, METRIC_CONNECTIONS_REFUSED_TOTAL, 1);
+	count(c->nw, METRIC_LIMITS_HIT_TOTAL, 1);
+	if (c->direct_tls)
+		conn_abort(c->conn, END_ABORTED);
+	else
+		c2s_close(c, STREAM_POLICY_VIOLATION, STR("too many connections from your address"));
+	return false;
+}
+
+static bool on_address(struct conn *conn)
+{
+	admit(conn->owner);
+	return true;
+}
+
 void c2s_accept(struct node_worker *nw, const struct listen_spec *spec, int fd, const struct sockaddr *peer)
 {
 	const struct settings *set = &nw->node->settings;
@@ -98,11 +124,14 @@ void c2s_accept(struct node_worker *nw, const struct listen_spec *spec, int fd, 
 	c->reader = xml_reader_new(&set->before_auth);
 	c->number = atomic_fetch_add(&next_number, 1) + 1;
 	c->timer.on_timer = on_timer;
+	c->pause.on_timer = on_pause_over;
 	list_add(c, nw);
 	worker_timer_set(nw->worker, &c->timer, set->unauthenticated_ms);
 	count(nw, METRIC_CONNECTIONS_TOTAL, 1);
 	char text[IP_TEXT_BYTES];
 	LOG(LOG_DEBUG, "c2s", "accepted", L_UINT("stream", c->number), L_STR("peer", conn_peer_text(c->conn, text)));
+	if (!proxy)
+		admit(c);
 }
 
 static void c2s_free(struct c2s *c)
@@ -119,6 +148,7 @@ static void c2s_let_go(struct c2s *c)
 	struct session *s = c->session;
 	c->session = NULL;
 	worker_timer_cancel(c->nw->worker, &c->timer);
+	worker_timer_cancel(c->nw->worker, &c->pause);
 	auth_drop(c);
 	count(c->nw, METRIC_HOLDS, -(int)c->holds);
 	c->holds = 0;
@@ -139,6 +169,8 @@ static void on_gone(struct conn *conn, enum conn_end why)
 	    L_STR("peer", conn_peer_text(conn, text)));
 	c2s_let_go(c);
 	list_remove(c);
+	if (c->counted)
+		limits_disconnected(c->nw->node->limits, &conn->peer);
 	c2s_free(c);
 }
 
@@ -238,6 +270,44 @@ void c2s_release(struct c2s *c)
 	count(c->nw, METRIC_HOLDS, -1);
 	if (--c->holds == 0)
 		conn_resume(c->conn);
+}
+
+void c2s_pause(struct c2s *c, uint64_t for_ms, void (*then)(struct c2s *c))
+{
+	if (!timer_is_set(&c->pause))
+		c2s_hold(c);
+	c->after_pause = then;
+	worker_timer_set(c->nw->worker, &c->pause, for_ms);
+}
+
+static void on_pause_over(struct timer *t)
+{
+	struct c2s *c = (struct c2s *)((char *)t - offsetof(struct c2s, pause));
+	c2s_release(c);
+	if (c->after_pause)
+		c->after_pause(c);
+}
+
+/* Before the stream moves: debt stays in the buckets, and is asked for where it arrives. */
+static void pause_forget(struct c2s *c)
+{
+	if (!timer_is_set(&c->pause))
+		return;
+	worker_timer_cancel(c->nw->worker, &c->pause);
+	c2s_release(c);
+}
+
+/* What was sent is paid for with time. */
+static void pay(struct c2s *c, struct bucket *b, const struct bucket_rate *r, uint64_t n, const char *what)
+{
+	uint64_t wait_ms = bucket_take(b, r, n, c->nw->worker->now_ms);
+	if (!wait_ms || c->state == C2S_CLOSING || timer_is_set(&c->pause))
+		return;
+	LOG(LOG_INFO, "c2s", "a client sends too fast: it is not read for a while", L_UINT("stream", c->number), L_Z("what", what),
+	    L_STR("jid", c->session ? jid_str(&c->session->jid) : STR("")), L_UINT("wait_ms", wait_ms));
+	count(c->nw, METRIC_THROTTLED_TOTAL, 1);
+	count(c->nw, METRIC_LIMITS_HIT_TOTAL, 1);
+	c2s_pause(c, wait_ms, NULL);
 }
 
 /* ---- time ---- */
@@ -452,6 +522,9 @@ static void on_bytes(struct conn *conn, struct str *input)
 		*input = str_span(input->p + input->len, 0);
 		return;
 	}
+	const struct limit_rates *rates = limits_rates(c->nw->node->limits);
+	pay(c, &c->bytes, &rates->bytes, conn->bytes_in - c->bytes_seen, "bytes");
+	c->bytes_seen = conn->bytes_in;
 	while (c2s_takes_input(c)) {
 		struct xml_item item;
 		skip_leftover(c, input);
@@ -459,6 +532,8 @@ static void on_bytes(struct conn *conn, struct str *input)
 		if (ev == XML_MORE)
 			return;
 		on_item(c, ev, &item, input);
+		if (c->state == C2S_OPEN)
+			pay(c, &c->stanzas, &rates->stanzas, 1, "stanzas");
 	}
 	if (c->state == C2S_CLOSING)
 		*input = str_span(input->p + input->len, 0);
@@ -468,6 +543,7 @@ static const struct conn_ops c2s_conn_ops = {
 	.on_bytes = on_bytes,
 	.on_secure = on_secure,
 	.on_gone = on_gone,
+	.on_address = on_address,
 };
 
 /* ---- to the account's shard ---- */
@@ -488,6 +564,7 @@ static void on_arrived(struct conn *conn, bool cancelled)
 void c2s_authenticated(struct c2s *c, const struct jid *bare)
 {
 	struct worker *shard = node_shard(c->nw->node, jid_str(bare));
+	pause_forget(c);
 	c->account = xstrndup(bare->text, bare->len);
 	c->authenticated = true;
 	xml_reader_set_limits(c->reader, &c->nw->node->settings.after_auth);

@@ -13,6 +13,7 @@
 #include "node/core/node.h"
 #include "node/net/conn.h"
 #include "node/net/listener.h"
+#include "proto/base/bucket.h"
 
 enum c2s_state { C2S_HEADER, C2S_NEGOTIATE, C2S_SECURING, C2S_AUTH, C2S_BINDING, C2S_OPEN, C2S_CLOSING, C2S_STATE_COUNT };
 
@@ -28,10 +29,14 @@ struct c2s {
 	struct session *session;  /* when OPEN */
 	char *account;            /* bare JID once authenticated; freed when bound */
 	struct timer timer;       /* until OPEN: the deadline; then: idleness */
+	struct timer pause;       /* not read until then */
+	void (*after_pause)(struct c2s *c); /* may be NULL */
+	struct bucket stanzas, bytes; /* what it may still send (core/limits.h) */
+	uint64_t bytes_seen;      /* of conn->bytes_in: paid for */
 	uint64_t number;          /* for logs: unique in this process */
 	uint16_t holds;
-	uint8_t state, sasl_failures;
-	bool direct_tls, plain_allowed, header_sent, authenticated, fresh, overflowed;
+	uint8_t state, sasl_failures, sasl_error;
+	bool direct_tls, plain_allowed, header_sent, authenticated, fresh, counted, overflowed;
 };
 
 /* A connection was accepted for this listener. Consumes fd. */
@@ -48,6 +53,8 @@ void c2s_send_elem(struct c2s *c, const struct elem *e);
 void c2s_close(struct c2s *c, enum stream_error e, struct str text);
 void c2s_hold(struct c2s *c);
 void c2s_release(struct c2s *c);
+/* Not read for so long; then `then`, which may be NULL. Takes the place of a pause under way. */
+void c2s_pause(struct c2s *c, uint64_t for_ms, void (*then)(struct c2s *c));
 
 /* ---- between the files of this folder ---- */
 

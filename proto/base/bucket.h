@@ -1,9 +1,10 @@
 /*
- * bucket.h: a token bucket in eight bytes: `burst` tokens at most, refilled evenly. It knows no clock: the caller brings `now_ms`, monotonic.
+ * bucket.h: a token bucket in eight bytes: `burst` tokens at most, refilled evenly. It knows no clock: the caller brings `now_ms`,
+ * monotonic.
  *
- * What it keeps is the moment until which everything taken so far is paid for (the virtual scheduling of GCRA, ITU-T I.371): a zeroed bucket
- * is full, and one that nobody touches costs nothing. Taking may go into debt, as what a peer has sent cannot be unsent: the answer is
- * how long not to read on.
+ * What it keeps is the moment until which everything taken so far is paid for (the virtual scheduling of GCRA, ITU-T I.371): a zeroed
+ * bucket is full, and one that nobody touches costs nothing. Taking may go into debt, as what a peer has sent cannot be unsent: the answer
+ * is how long not to read on.
  */
 #ifndef PROTO_BASE_BUCKET_H
 #define PROTO_BASE_BUCKET_H
