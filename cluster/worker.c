@@ -22,7 +22,6 @@ struct worker_private {
 	_Atomic uint64_t step; /* changes whenever the action does: the watchdog's sign of life */
 	_Atomic uint64_t passes, busy_us, max_lag_us, posted, slow;
 	_Atomic uint32_t depth;
-	uint64_t pass_start_ns;
 };
 
 static _Thread_local struct worker *current;
@@ -181,23 +180,25 @@ static void on_prepare(uv_prepare_t *prep)
 		uv_timer_start(&p->timer, on_timer, (uint64_t)sleep_ms, 0);
 	}
 	uint64_t now_ns = uv_hrtime();
-	if (p->pass_start_ns) {
-		uint64_t us = (now_ns - p->pass_start_ns) / 1000;
+	if (w->pass_ns) {
+		uint64_t us = (now_ns - w->pass_ns) / 1000;
 		atomic_fetch_add_explicit(&p->busy_us, us, memory_order_relaxed);
 		if (us > atomic_load_explicit(&p->max_lag_us, memory_order_relaxed))
 			atomic_store_explicit(&p->max_lag_us, us, memory_order_relaxed);
+		if (w->on_pass_end)
+			w->on_pass_end(w, now_ns);
 	}
 	atomic_fetch_add_explicit(&p->passes, 1, memory_order_relaxed);
 	worker_doing(w, NULL);
-	p->pass_start_ns = 0;
+	w->pass_ns = 0;
 }
 
 /* The first callback after the poll in each pass that had work notes its start. */
 void worker_pass_begin(struct worker *w)
 {
-	if (w->priv->pass_start_ns)
+	if (w->pass_ns)
 		return;
-	w->priv->pass_start_ns = uv_hrtime();
+	w->pass_ns = uv_hrtime();
 	refresh_now(w);
 }
 

@@ -34,6 +34,9 @@ struct worker {
 	uv_loop_t loop;
 	struct wheel wheel;    /* worker_timer_set */
 	uint64_t now_ms;       /* monotonic, refreshed once per loop pass */
+	uint64_t pass_ns;      /* monotonic: when this pass began; 0 in the first callback until worker_pass_begin */
+	/* The end of a pass that began at pass_ns, all output written; may be NULL. */
+	void (*on_pass_end)(struct worker *w, uint64_t now_ns);
 	struct rng rng;        /* OpenSSL's */
 	void *node;            /* node/'s per-worker state: set before start, opaque here */
 	struct worker_private *priv;

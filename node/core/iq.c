@@ -20,7 +20,8 @@ void iq_arrived(struct node_worker *nw, struct host *h, struct user *u, struct s
 		stanza_unref(st);
 		return;
 	}
-	struct iq iq = { .nw = nw, .host = h, .user = u, .stanza = st, .payload = stanza_payload(st), .sid = sender_sid(nw, st) };
+	struct iq iq = { .nw = nw, .host = h, .user = u, .stanza = st, .payload = stanza_payload(st), .sid = sender_sid(nw, st),
+			 .read_ns = nw->read_ns };
 	iq.target = !u ? IQ_HOST : jid_bare_eq(&st->from, &u->jid) ? IQ_OWN : IQ_OTHER;
 	const struct iq_route *r = iq.payload ? hooks_iq_route(nw->node->hooks, h, iq.payload, st->type, iq.target) : NULL;
 	int v = r ? r->handler(&iq) : -STANZA_SERVICE_UNAVAILABLE;
@@ -65,12 +66,15 @@ struct iq *iq_hold(struct iq *iq)
 void iq_finish(struct iq *held, struct stanza *reply, enum stanza_error e, struct str text)
 {
 	struct node_worker *nw = held->nw;
+	uint64_t before = nw->read_ns;
+	nw->read_ns = held->read_ns;
 	if (reply) {
 		iq_send(held, reply);
 		stanza_unref(held->stanza);
 	} else {
 		router_bounce(nw, held->stanza, e, text);
 	}
+	nw->read_ns = before;
 	if (held->sid)
 		session_release(nw, held->sid);
 	if (held->user)

@@ -1,54 +1,172 @@
 /*
- * metrics.h: what is counted. One row per figure; each worker has its own copy, written by it alone (relaxed), summed by whoever asks.
- * A gauge is counted up and down and must come back to the truth; tests compare it.
+ * metrics.h: what is counted. One row a family; each worker has its own copy, written by it alone (relaxed), summed by whoever asks.
+ *
+ * A family has a cell for every value of its labels, and all are known when this is compiled: counting is one addition to a fixed place.
+ * A gauge is counted up and down and must come back to the truth; tests compare it. Whoever asks never looks at sessions: what it
+ * costs does not depend on how many there are.
+ * What others count already (workers, the store, the process) is read when somebody asks: node/http/sampled.c.
  */
 #ifndef NODE_CORE_METRICS_H
 #define NODE_CORE_METRICS_H
 
 #include <stdatomic.h>
-#include <stdint.h>
 
-/* X(symbol, name, kind, help) */
-#define METRICS(X)                                                                                          \
-	X(CONNECTIONS, "connections", gauge, "Open client connections, authenticated or not")                \
-	X(CONNECTIONS_TOTAL, "connections_total", counter, "Client connections accepted")                    \
-	X(SESSIONS, "sessions", gauge, "Bound resources")                                                    \
-	X(SESSIONS_TLS, "sessions_tls", gauge, "Bound resources on TLS")                                     \
-	X(LOGINS_TOTAL, "logins_total", counter, "Successful authentications")                               \
-	X(LOGIN_FAILURES_TOTAL, "login_failures_total", counter, "Failed authentications")                   \
-	X(TLS_HANDSHAKES_TOTAL, "tls_handshakes_total", counter, "Completed TLS handshakes")                 \
-	X(STREAM_ERRORS_TOTAL, "stream_errors_total", counter, "Streams that we ended with an error")        \
-	X(MESSAGES_IN_TOTAL, "messages_in_total", counter, "Message stanzas received from clients")          \
-	X(PRESENCES_IN_TOTAL, "presences_in_total", counter, "Presence stanzas received from clients")       \
-	X(IQS_IN_TOTAL, "iqs_in_total", counter, "IQ stanzas received from clients")                         \
-	X(STANZAS_OUT_TOTAL, "stanzas_out_total", counter, "Stanzas written to clients")                     \
-	X(STANZAS_BOUNCED_TOTAL, "stanzas_bounced_total", counter, "Stanzas answered with an error")         \
-	X(STANZAS_DROPPED_TOTAL, "stanzas_dropped_total", counter, "Stanzas that a rule lets vanish")        \
-	X(OFFLINE_STORED_TOTAL, "offline_stored_total", counter, "Messages put into the offline store")      \
-	X(OFFLINE_DELIVERED_TOTAL, "offline_delivered_total", counter, "Messages delivered from the offline store") \
-	X(LIMITS_HIT_TOTAL, "limits_hit_total", counter, "Ceilings that a peer hit")                         \
-	X(HOLDS, "holds", gauge, "Reasons for which streams are not read: they wait for a store or a peer, or sent too fast") \
-	X(THROTTLED_TOTAL, "throttled_total", counter, "Times a client that sent too fast was not read for a while") \
-	X(LOGINS_DELAYED_TOTAL, "logins_delayed_total", counter, "Wrong passwords that were answered late")   \
-	X(CONNECTIONS_REFUSED_TOTAL, "connections_refused_total", counter, "Connections of addresses that had too many") \
-	X(BYTES_IN_TOTAL, "bytes_in_total", counter, "Bytes received from clients, TLS taken off")           \
-	X(BYTES_OUT_TOTAL, "bytes_out_total", counter, "Bytes sent to clients, TLS not counted")
+#include "node/core/histogram.h"
+#include "proto/base/errors.h"
+#include "proto/sasl/sasl.h"
+#include "proto/wire/stanza.h"
 
-#define X(sym, name, kind, help) METRIC_##sym,
+/* How a session's bytes come. X(symbol, label) */
+#define TRANSPORTS(X)            \
+	X(PLAIN, "plain")        \
+	X(STARTTLS, "starttls")  \
+	X(DIRECT_TLS, "direct-tls")
+
+/* Ceilings that a peer can hit. X(symbol, label) */
+#define LIMITS(X)                                  \
+	X(OTHER, "other")                          \
+	X(FILE_DESCRIPTORS, "file-descriptors")    \
+	X(CONNECTIONS, "connections-per-address")  \
+	X(LOGIN_TRIES, "login-tries")              \
+	X(LOGIN_PACE, "login-pace")                \
+	X(LOGIN_QUEUE, "login-queue")              \
+	X(LOGIN_TIME, "login-time")                \
+	X(RESOURCES, "resources")                  \
+	X(STANZA, "stanza")                        \
+	X(STANZA_RATE, "stanza-rate")              \
+	X(BYTE_RATE, "byte-rate")                  \
+	X(UNSENT_BYTES, "unsent-bytes")
+
+/* What holds memory for clients. X(symbol, label) */
+#define MEMORY_KINDS(X)        \
+	X(STREAM, "stream")    \
+	X(SESSION, "session")  \
+	X(ACCOUNT, "account")  \
+	X(OUTPUT, "output")
+
+/* X(symbol, version, resumed) */
+#define TLS_KINDS(X)                    \
+	X(TLS12_FULL, "1.2", "no")      \
+	X(TLS12_RESUMED, "1.2", "yes")  \
+	X(TLS13_FULL, "1.3", "no")      \
+	X(TLS13_RESUMED, "1.3", "yes")
+
+#define X(sym, ...) TRANSPORT_##sym,
+enum transport { TRANSPORTS(X) TRANSPORT_COUNT };
+#undef X
+#define X(sym, ...) LIMIT_##sym,
+enum limit_name { LIMITS(X) LIMIT_COUNT };
+#undef X
+#define X(sym, ...) MEMORY_##sym,
+enum memory_kind { MEMORY_KINDS(X) MEMORY_COUNT };
+#undef X
+#define X(sym, ...) TLS_KIND_##sym,
+enum tls_kind { TLS_KINDS(X) TLS_KIND_COUNT };
+#undef X
+
+#define METRIC_HOSTS 64 /* hosts with a label of their own; those after them share one, as "(others)" */
+
+/* Sets of labels. X(symbol, names for documents, cells) */
+#define LABEL_SETS(X)                                               \
+	X(NONE, "", 1)                                              \
+	X(KIND, "kind", STANZA_IQ + 1)                              \
+	X(MECHANISM, "mechanism", MECH_COUNT)                       \
+	X(LIMIT, "limit", LIMIT_COUNT)                              \
+	X(MEMORY, "kind", MEMORY_COUNT)                             \
+	X(TLS, "version, resumed", TLS_KIND_COUNT)                  \
+	X(STANZA_ERROR, "condition", STANZA_ERROR_COUNT)            \
+	X(STREAM_ERROR, "condition", STREAM_ERROR_COUNT)            \
+	X(HOST, "host, transport", (METRIC_HOSTS + 1) * TRANSPORT_COUNT)
+#define X(sym, names, cells) LABELS_##sym,
+enum label_set { LABEL_SETS(X) LABEL_SET_COUNT };
+#undef X
+#define X(sym, names, cells) LABEL_CELLS_##sym = (cells),
+enum { LABEL_SETS(X) };
+#undef X
+
+/* X(symbol, name, kind, labels, help). Names follow OpenMetrics: a counter ends in _total, units are base units. */
+#define METRICS(X)                                                                                                              \
+	X(CONNECTIONS, "connections", GAUGE, NONE, "Open client connections, authenticated or not")                            \
+	X(CONNECTIONS_TOTAL, "connections_total", COUNTER, NONE, "Client connections accepted")                                \
+	X(SESSIONS, "sessions", GAUGE, HOST, "Bound resources")                                                                \
+	X(LOGINS_TOTAL, "logins_total", COUNTER, MECHANISM, "Successful authentications")                                      \
+	X(LOGIN_FAILURES_TOTAL, "login_failures_total", COUNTER, MECHANISM, "Failed authentications")                          \
+	X(TLS_HANDSHAKES_TOTAL, "tls_handshakes_total", COUNTER, TLS, "Completed TLS handshakes")                              \
+	X(TLS_FAILURES_TOTAL, "tls_failures_total", COUNTER, NONE, "TLS handshakes that failed")                               \
+	X(STREAM_ERRORS_TOTAL, "stream_errors_total", COUNTER, STREAM_ERROR, "Streams that this node ended with an error")     \
+	X(STANZAS_IN_TOTAL, "stanzas_in_total", COUNTER, KIND, "Stanzas received from clients")                                \
+	X(STANZAS_OUT_TOTAL, "stanzas_out_total", COUNTER, KIND, "Stanzas written to clients")                                 \
+	X(STANZAS_ROUTED_TOTAL, "stanzas_routed_total", COUNTER, KIND, "Stanzas sent on their way to an address")              \
+	X(STANZAS_BOUNCED_TOTAL, "stanzas_bounced_total", COUNTER, STANZA_ERROR, "Stanzas answered with an error")             \
+	X(STANZAS_DROPPED_TOTAL, "stanzas_dropped_total", COUNTER, NONE, "Stanzas that a rule lets vanish")                    \
+	X(OFFLINE_STORED_TOTAL, "offline_stored_total", COUNTER, NONE, "Messages put into the offline store")                  \
+	X(OFFLINE_DELIVERED_TOTAL, "offline_delivered_total", COUNTER, NONE, "Messages delivered from the offline store")      \
+	X(LIMITS_HIT_TOTAL, "limits_hit_total", COUNTER, LIMIT, "Ceilings that a peer hit")                                    \
+	X(HOLDS, "holds", GAUGE, NONE, "Reasons for which streams are not read: a store, a peer, their own haste")                                          \
+	X(RECEIVED_BYTES_TOTAL, "received_bytes_total", COUNTER, NONE, "Bytes received from clients, TLS taken off")           \
+	X(SENT_BYTES_TOTAL, "sent_bytes_total", COUNTER, NONE, "Bytes sent to clients, TLS not counted")                       \
+	X(MEMORY_BYTES, "memory_bytes", GAUGE, MEMORY, "Memory held for clients, without OpenSSL's and the allocator's own")
+
+/* X(symbol, name, labels, help). In seconds. */
+#define HISTOGRAMS(X)                                                                                                           \
+	X(DELIVERY, "delivery_seconds", KIND, "From the read of what a client sent to the write of what came of it to a client") \
+	X(PASS, "worker_pass_seconds", NONE, "Passes of the workers' loops: what waits, waits at most as long")
+
+#define X(sym, ...) METRIC_##sym,
 enum metric { METRICS(X) METRIC_COUNT };
+#undef X
+#define X(sym, name, kind, labels, help) METRIC_AT_##sym, METRIC_LAST_##sym = METRIC_AT_##sym + LABEL_CELLS_##labels - 1,
+enum metric_cell { METRICS(X) METRIC_CELLS };
+#undef X
+#define X(sym, ...) HISTOGRAM_##sym,
+enum histogram_name { HISTOGRAMS(X) HISTOGRAM_COUNT };
+#undef X
+#define X(sym, name, labels, help) HISTOGRAM_AT_##sym, HISTOGRAM_LAST_##sym = HISTOGRAM_AT_##sym + LABEL_CELLS_##labels - 1,
+enum histogram_cell { HISTOGRAMS(X) HISTOGRAM_CELLS };
 #undef X
 
 struct metrics {
-	_Atomic int64_t v[METRIC_COUNT];
+	_Atomic int64_t v[METRIC_CELLS];
+	struct histogram h[HISTOGRAM_CELLS];
 };
 
+/* Where a family begins; the last is the end. The compiler knows it where `which` is a constant. */
+#define X(sym, ...) METRIC_AT_##sym,
+static const uint16_t metric_first[METRIC_COUNT + 1] = { METRICS(X) METRIC_CELLS };
+#undef X
+
+/* `label`: a value of the family's labels; 0 where there are none. */
+static inline void metrics_add_at(struct metrics *m, enum metric which, unsigned label, int64_t n)
+{
+	_Atomic int64_t *v = &m->v[metric_first[which] + label];
+	atomic_store_explicit(v, atomic_load_explicit(v, memory_order_relaxed) + n, memory_order_relaxed);
+}
 static inline void metrics_add(struct metrics *m, enum metric which, int64_t n)
 {
-	atomic_store_explicit(&m->v[which], atomic_load_explicit(&m->v[which], memory_order_relaxed) + n, memory_order_relaxed);
+	metrics_add_at(m, which, 0, n);
 }
-static inline int64_t metrics_get(const struct metrics *m, enum metric which)
+/* The sum over all labels. */
+int64_t metrics_get(const struct metrics *m, enum metric which);
+
+/* The value of LABELS_HOST for a session. */
+static inline unsigned metric_host(unsigned host_index, enum transport t)
 {
-	return atomic_load_explicit(&m->v[which], memory_order_relaxed);
+	return (host_index < METRIC_HOSTS ? host_index : METRIC_HOSTS) * TRANSPORT_COUNT + t;
 }
+
+/* ---- telling ---- */
+
+enum metric_kind { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM, METRIC_INFO };
+struct metric_row {
+	const char *name, *help;
+	enum metric_kind kind;
+	enum label_set labels;
+};
+extern const struct metric_row metric_rows[METRIC_COUNT];
+extern const struct metric_row histogram_rows[HISTOGRAM_COUNT];
+unsigned label_set_cells(enum label_set s);
+const char *limit_text(enum limit_name l);
+/* "host, transport" */
+const char *label_set_names(enum label_set s);
 
 #endif

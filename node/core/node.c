@@ -6,6 +6,13 @@
 
 #define IDLE_PARSERS 4
 
+static void on_pass_end(struct worker *w, uint64_t now_ns)
+{
+	struct node_worker *nw = nw_of(w);
+	histogram_add(&nw->metrics.h[HISTOGRAM_AT_PASS], now_ns - w->pass_ns, 1);
+	lag_time(&nw->lags, now_ns, &nw->metrics);
+}
+
 struct node_worker *node_worker_new(struct node *n, struct worker *w)
 {
 	struct node_worker *nw = xzalloc(sizeof *nw);
@@ -17,6 +24,7 @@ struct node_worker *node_worker_new(struct node *n, struct worker *w)
 	map_init(&nw->users, n->hash_key);
 	map_init(&nw->sessions, n->hash_key);
 	w->node = nw;
+	w->on_pass_end = on_pass_end;
 	return nw;
 }
 
@@ -28,6 +36,7 @@ void node_worker_free(struct node_worker *nw)
 	map_fini(&nw->users);
 	map_fini(&nw->sessions);
 	xml_parser_free(nw->parser);
+	lag_pool_fini(&nw->lags);
 	tls_config_unref(nw->tls);
 	free(nw);
 }

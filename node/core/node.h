@@ -13,6 +13,7 @@
 
 #include "cluster/worker.h"
 #include "node/core/host.h"
+#include "node/core/lag.h"
 #include "node/core/limits.h"
 #include "node/core/metrics.h"
 #include "node/core/module.h"
@@ -66,6 +67,8 @@ struct node_worker {
 	struct node *node;
 	struct worker *worker;
 	struct metrics metrics;
+	struct lag_pool lags;
+	uint64_t read_ns;          /* when what is handled now was read from a client; 0: nobody waits for it (lag.h) */
 	struct xml_parser *parser;
 	struct map users;          /* bare JID -> struct user */
 	struct map sessions;       /* the 8 bytes of a sid -> struct session */
@@ -81,7 +84,13 @@ static inline struct node_worker *nw_of(struct worker *w) { return w->node; }
 /* The worker that owns a bare JID. */
 struct worker *node_shard(struct node *n, struct str bare);
 static inline void count(struct node_worker *nw, enum metric m, int64_t n) { metrics_add(&nw->metrics, m, n); }
-/* A figure summed over all workers; any thread. */
+/* `label`: a value of the family's labels (metrics.h). */
+static inline void count_at(struct node_worker *nw, enum metric m, unsigned label, int64_t n)
+{
+	metrics_add_at(&nw->metrics, m, label, n);
+}
+static inline void count_limit(struct node_worker *nw, enum limit_name l) { count_at(nw, METRIC_LIMITS_HIT_TOTAL, l, 1); }
+/* A figure summed over all workers and labels; any thread. */
 int64_t node_metric(const struct node *n, enum metric m);
 
 struct node_worker *node_worker_new(struct node *n, struct worker *w);

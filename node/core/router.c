@@ -19,7 +19,7 @@ void router_bounce(struct node_worker *nw, struct stanza *st, enum stanza_error 
 	stanza_unref(st);
 	if (!reply)
 		return;
-	count(nw, METRIC_STANZAS_BOUNCED_TOTAL, 1);
+	count_at(nw, METRIC_STANZAS_BOUNCED_TOTAL, e, 1);
 	if (jid_present(&reply->to))
 		router_route(nw, reply);
 	else
@@ -174,21 +174,26 @@ struct routed {
 	struct message message;
 	struct stanza *stanza;
 	struct host *host;
+	uint64_t read_ns;
 };
 
 static void on_routed(struct worker *w, struct message *m, bool cancelled)
 {
 	struct routed *r = (struct routed *)m;
+	struct node_worker *nw = nw_of(w);
+	nw->read_ns = r->read_ns;
 	if (cancelled)
 		stanza_unref(r->stanza);
 	else
-		user_arrive(nw_of(w), r->host, r->stanza);
+		user_arrive(nw, r->host, r->stanza);
+	nw->read_ns = 0;
 	free(r);
 }
 
 void router_route(struct node_worker *nw, struct stanza *st)
 {
 	struct host *h = host_find(nw->node, jid_domain(&st->to));
+	count_at(nw, METRIC_STANZAS_ROUTED_TOTAL, st->kind, 1);
 	if (!h) {
 		router_bounce(nw, st, STANZA_REMOTE_SERVER_NOT_FOUND, STR("this service does not talk to other domains"));
 		return;
@@ -206,6 +211,7 @@ void router_route(struct node_worker *nw, struct stanza *st)
 	r->message.run = on_routed;
 	r->stanza = st;
 	r->host = h;
+	r->read_ns = nw->read_ns;
 	worker_post(shard, &r->message);
 }
 

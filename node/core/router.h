@@ -21,6 +21,7 @@ struct iq {
 	struct user *user;       /* the account asked; NULL when the service is asked */
 	enum iq_target target;
 	uint64_t sid;            /* the sender's session if it lives on this worker, else 0 */
+	uint64_t read_ns;        /* node_worker's when it came */
 	struct stanza *stanza;
 	const struct elem *payload;
 };

@@ -13,6 +13,11 @@ struct user *user_find(struct node_worker *nw, struct str bare)
 	return map_get(&nw->users, bare);
 }
 
+static int64_t user_bytes(const struct user *u)
+{
+	return (int64_t)(sizeof *u + hooks_user_slots(u->nw->node->hooks) + u->jid.bare_len + 1);
+}
+
 /* One block: the struct, its slots, its address. */
 static struct user *user_new(struct node_worker *nw, struct host *host, const struct jid *bare)
 {
@@ -25,6 +30,7 @@ static struct user *user_new(struct node_worker *nw, struct host *host, const st
 	u->slots = (char *)(u + 1);
 	u->jid = (struct jid){ .text = text, .local_len = bare->local_len, .bare_len = bare->bare_len, .len = bare->bare_len };
 	map_put(&nw->users, jid_str(&u->jid), u);
+	count_at(nw, METRIC_MEMORY_BYTES, MEMORY_ACCOUNT, user_bytes(u));
 	return u;
 }
 
@@ -44,6 +50,7 @@ void user_release(struct user *u)
 		return;
 	hooks_user_free(u);
 	map_del(&u->nw->users, jid_str(&u->jid));
+	count_at(u->nw, METRIC_MEMORY_BYTES, MEMORY_ACCOUNT, -user_bytes(u));
 	free(u);
 }
 
@@ -75,6 +82,14 @@ struct session *session_find(struct node_worker *nw, uint64_t sid)
 	return map_get(&nw->sessions, str_span((const char *)&sid, sizeof sid));
 }
 
+/* +1 or -1: it is there, or gone. */
+static void session_count(struct session *s, int n)
+{
+	size_t bytes = sizeof *s + hooks_session_slots(s->nw->node->hooks) + s->jid.len + 1;
+	count_at(s->nw, METRIC_SESSIONS, metric_host(s->user->host->index, s->transport), n);
+	count_at(s->nw, METRIC_MEMORY_BYTES, MEMORY_SESSION, n * (int64_t)bytes);
+}
+
 struct session *session_new(struct node_worker *nw, struct host *host, const struct jid *full, struct c2s *stream)
 {
 	size_t slots = hooks_session_slots(nw->node->hooks);
@@ -89,6 +104,7 @@ struct session *session_new(struct node_worker *nw, struct host *host, const str
 	s->sid = ++nw->next_sid;
 	s->secure = c2s_is_secure(stream);
 	s->anonymous = host->anonymous;
+	s->transport = c2s_transport(stream);
 	s->bound_wall_ms = worker_wall_ms();
 	s->user = user_hold(nw, host, full);
 	struct session **end = &s->user->sessions;
@@ -97,8 +113,7 @@ struct session *session_new(struct node_worker *nw, struct host *host, const str
 	*end = s;
 	s->user->n_sessions++;
 	map_put(&nw->sessions, sid_key(s), s);
-	count(nw, METRIC_SESSIONS, 1);
-	count(nw, METRIC_SESSIONS_TLS, s->secure);
+	session_count(s, 1);
 	hooks_session_bound(s);
 	return s;
 }
@@ -118,8 +133,7 @@ void session_end(struct session *s)
 	u->n_sessions--;
 	nw->session_ends++;
 	map_del(&nw->sessions, sid_key(s));
-	count(nw, METRIC_SESSIONS, -1);
-	count(nw, METRIC_SESSIONS_TLS, -(int)s->secure);
+	session_count(s, -1);
 	free(s);
 	user_release(u);
 }

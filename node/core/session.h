@@ -33,6 +33,7 @@ struct session {
 	int64_t bound_wall_ms;
 	int8_t priority;             /* 0 while not available */
 	bool secure, anonymous;
+	uint8_t transport;           /* enum transport */
 	char *slots;
 };
 

@@ -175,6 +175,7 @@ static int read_some(struct conn *c)
 
 static void readable(struct conn *c)
 {
+	worker_pass_begin(c->worker);
 	for (int i = 0; i < READS_PER_PASS * (c->ssl ? 4 : 1); i++) {
 		if (c->paused || c->move_to || (c->state != CONN_OPEN && c->state != CONN_CLOSING))
 			return;
@@ -187,6 +188,7 @@ static void readable(struct conn *c)
 			return;
 		c->bytes_in += (uint64_t)n;
 		c->last_in_ms = c->worker->now_ms;
+		c->read_ns = c->worker->pass_ns;
 		if (c->half_closed)
 			continue; /* our FIN is out: only the peer's end is awaited */
 		offer(c, str_span(scratch, (size_t)n));
@@ -320,6 +322,7 @@ static ssize_t write_some(struct conn *c)
 
 static void write_out(struct conn *c)
 {
+	uint64_t before = c->bytes_out;
 	while (conn_unsent(c)) {
 		ssize_t n = write_some(c);
 		if (n < 0) {
@@ -332,6 +335,8 @@ static void write_out(struct conn *c)
 		c->bytes_out += (uint64_t)n;
 	}
 	bool left = conn_unsent(c) != 0;
+	if (c->bytes_out != before && c->ops->on_written)
+		c->ops->on_written(c);
 	if (!left) {
 		buf_fini(&c->out);
 		c->out_pos = 0;

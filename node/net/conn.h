@@ -33,6 +33,8 @@ struct conn_ops {
 	void (*on_secure)(struct conn *c);
 	/* The wire is dead: forget the conn. */
 	void (*on_gone)(struct conn *c, enum conn_end why);
+	/* Output was written (optional). */
+	void (*on_written)(struct conn *c);
 	/* The PROXY header named the client's address (optional). False refuses the connection. */
 	bool (*on_address)(struct conn *c);
 };
@@ -52,6 +54,7 @@ struct conn {
 	void (*move_then)(struct conn *c, bool cancelled);
 	struct ip peer;
 	uint64_t bytes_in, bytes_out, last_in_ms;
+	uint64_t read_ns;  /* monotonic: when the pass began that read what is offered */
 	int fd;
 	uint16_t peer_port;
 	uint8_t state, end;

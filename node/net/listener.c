@@ -90,7 +90,7 @@ static void out_of_descriptors(struct listener *l)
 		close(fd);
 	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	LOG(LOG_WARN, "listener", "out of file descriptors: accepting rests", L_STR("listen", l->spec->text));
-	count(l->nw, METRIC_LIMITS_HIT_TOTAL, 1);
+	count_limit(l->nw, LIMIT_FILE_DESCRIPTORS);
 	uv_poll_stop(&l->poll);
 	worker_timer_set(l->nw->worker, &l->pause, PAUSE_MS);
 }

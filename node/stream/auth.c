@@ -126,8 +126,10 @@ static void fail_now(struct c2s *c)
 		return;
 	if (c->state == C2S_AUTH)
 		c2s_enter(c, C2S_NEGOTIATE);
-	if (++c->sasl_failures >= c->nw->node->settings.sasl_tries)
+	if (++c->sasl_failures >= c->nw->node->settings.sasl_tries) {
+		count_limit(c->nw, LIMIT_LOGIN_TRIES);
 		c2s_close(c, STREAM_POLICY_VIOLATION, STR("too many failed logins"));
+	}
 }
 
 /* Guessing is slowed down: the answer to a wrong password waits (core/limits.h), and the stream with it. */
@@ -138,7 +140,7 @@ static void fail(struct c2s *c, enum sasl_error e)
 	LOG(LOG_INFO, "auth", "login failed", L_UINT("stream", c->number), L_STR("peer", conn_peer_text(c->conn, text)),
 	    L_STR("host", c->host->name), L_STR("mechanism", c->auth ? sasl_mech_name(c->auth->mech) : STR_NONE), L_STR("user", user),
 	    L_STR("error", sasl_error_name(e)));
-	count(c->nw, METRIC_LOGIN_FAILURES_TOTAL, 1);
+	count_at(c->nw, METRIC_LOGIN_FAILURES_TOTAL, c->auth ? c->auth->mech : MECH_NONE, 1);
 	uint64_t late_ms = 0;
 	if (e == SASL_NOT_AUTHORIZED)
 		late_ms = limits_login_failed(c->nw->node->limits, &c->conn->peer, user, c->host->name, c->nw->worker->now_ms);
@@ -148,7 +150,7 @@ static void fail(struct c2s *c, enum sasl_error e)
 		fail_now(c);
 		return;
 	}
-	count(c->nw, METRIC_LOGINS_DELAYED_TOTAL, 1);
+	count_limit(c->nw, LIMIT_LOGIN_PACE);
 	c2s_pause(c, late_ms, fail_now);
 }
 
@@ -180,7 +182,7 @@ static void succeed(struct c2s *c, struct str data)
 	char text[IP_TEXT_BYTES];
 	LOG(LOG_INFO, "auth", "logged in", L_UINT("stream", c->number), L_STR("jid", jid_str(&bare)),
 	    L_STR("mechanism", sasl_mech_name(au->mech)), L_STR("peer", conn_peer_text(c->conn, text)));
-	count(c->nw, METRIC_LOGINS_TOTAL, 1);
+	count_at(c->nw, METRIC_LOGINS_TOTAL, au->mech, 1);
 	send_sasl(c, "success", data);
 	if (c->state == C2S_AUTH)
 		c2s_authenticated(c, &bare);
@@ -254,7 +256,7 @@ static void want_derive(struct c2s *c)
 	au->derive.work = derive_work;
 	au->derive.on_done = derive_done;
 	if (pool_submit(c->nw->worker, &au->derive) != ERR_NONE) {
-		count(c->nw, METRIC_LIMITS_HIT_TOTAL, 1);
+		count_limit(c->nw, LIMIT_LOGIN_QUEUE);
 		fail(c, SASL_TEMPORARY_AUTH_FAILURE);
 		return;
 	}

@@ -32,9 +32,10 @@ static enum stanza_error make_room(struct c2s *c, const struct jid *full)
 	struct session *old = u ? user_session(u, jid_resource(full)) : NULL;
 	if (old)
 		session_close(old, STREAM_CONFLICT, STR("another client has taken this resource"));
-	else if (u && u->n_sessions >= c->nw->node->settings.resources_max)
-		return STANZA_RESOURCE_CONSTRAINT;
-	return STANZA_ERROR_NONE;
+	if (old || !u || u->n_sessions < c->nw->node->settings.resources_max)
+		return STANZA_ERROR_NONE;
+	count_limit(c->nw, LIMIT_RESOURCES);
+	return STANZA_RESOURCE_CONSTRAINT;
 }
 
 static void refuse(struct c2s *c, struct stanza *st, enum stanza_error e, struct str text)

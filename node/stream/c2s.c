@@ -56,6 +56,28 @@ bool c2s_is_secure(const struct c2s *c)
 	return c->conn->ssl != NULL;
 }
 
+enum transport c2s_transport(const struct c2s *c)
+{
+	return !c->conn->ssl ? TRANSPORT_PLAIN : c->direct_tls ? TRANSPORT_DIRECT_TLS : TRANSPORT_STARTTLS;
+}
+
+/* Each counts what the connection did since the last time. */
+static void tally_input(struct c2s *c)
+{
+	count(c->nw, METRIC_RECEIVED_BYTES_TOTAL, (int64_t)(c->conn->bytes_in - c->bytes_seen));
+	c->bytes_seen = c->conn->bytes_in;
+}
+
+static void tally_output(struct c2s *c)
+{
+	const struct conn *conn = c->conn;
+	uint32_t unsent = (uint32_t)conn_unsent(conn);
+	count(c->nw, METRIC_SENT_BYTES_TOTAL, (int64_t)(conn->bytes_out - c->sent_seen));
+	count_at(c->nw, METRIC_MEMORY_BYTES, MEMORY_OUTPUT, (int64_t)unsent - c->unsent_seen);
+	c->sent_seen = conn->bytes_out;
+	c->unsent_seen = unsent;
+}
+
 static void list_add(struct c2s *c, struct node_worker *nw)
 {
 	c->nw = nw;
@@ -64,7 +86,9 @@ static void list_add(struct c2s *c, struct node_worker *nw)
 	if (c->next)
 		c->next->prev = &c->next;
 	nw->streams = c;
+	c->held_bytes = (uint32_t)(sizeof *c + sizeof *c->conn + sizeof *c->conn->poll + xml_reader_bytes(c->reader));
 	count(nw, METRIC_CONNECTIONS, 1);
+	count_at(nw, METRIC_MEMORY_BYTES, MEMORY_STREAM, c->held_bytes);
 }
 
 static void list_remove(struct c2s *c)
@@ -76,6 +100,10 @@ static void list_remove(struct c2s *c)
 		c->next->prev = c->prev;
 	c->prev = NULL;
 	count(c->nw, METRIC_CONNECTIONS, -1);
+	count_at(c->nw, METRIC_MEMORY_BYTES, MEMORY_STREAM, -(int64_t)c->held_bytes);
+	count_at(c->nw, METRIC_MEMORY_BYTES, MEMORY_OUTPUT, -(int64_t)c->unsent_seen);
+	c->unsent_seen = 0;
+	lag_drop(&c->nw->lags, &c->lag);
 }
 
 /* ---- birth and death ---- */
@@ -89,8 +117,7 @@ static bool admit(struct c2s *c)
 		return true;
 	LOG(LOG_WARN, "c2s", "too many connections from one address (limits.connections_per_address)",
 	    L_STR("peer", conn_peer_text(c->conn, text)));
-	count(c->nw, METRIC_CONNECTIONS_REFUSED_TOTAL, 1);
-	count(c->nw, METRIC_LIMITS_HIT_TOTAL, 1);
+	count_limit(c->nw, LIMIT_CONNECTIONS);
 	if (c->direct_tls)
 		conn_abort(c->conn, END_ABORTED);
 	else
@@ -161,8 +188,10 @@ static void c2s_let_go(struct c2s *c)
 static void on_gone(struct conn *conn, enum conn_end why)
 {
 	struct c2s *c = conn->owner;
-	count(c->nw, METRIC_BYTES_IN_TOTAL, (int64_t)conn->bytes_in);
-	count(c->nw, METRIC_BYTES_OUT_TOTAL, (int64_t)conn->bytes_out);
+	tally_input(c);
+	tally_output(c);
+	if (why == END_TLS_FAILED)
+		count(c->nw, METRIC_TLS_FAILURES_TOTAL, 1);
 	char text[IP_TEXT_BYTES];
 	LOG(c->session ? LOG_INFO : LOG_DEBUG, "c2s", "connection ended", L_UINT("stream", c->number),
 	    L_STR("jid", c->session ? jid_str(&c->session->jid) : STR("")), L_Z("why", conn_end_name(why)),
@@ -192,7 +221,7 @@ static bool write_elem(struct c2s *c, const struct elem *e)
 /* Whoever sends may be walking over sessions: the stream ends at the next pass, and takes nothing more until then. */
 static void overflow(struct c2s *c)
 {
-	count(c->nw, METRIC_LIMITS_HIT_TOTAL, 1);
+	count_limit(c->nw, LIMIT_UNSENT_BYTES);
 	c->overflowed = true;
 	worker_timer_set(c->nw->worker, &c->timer, 0);
 }
@@ -206,10 +235,13 @@ void c2s_send(struct c2s *c, const struct stanza *st)
 {
 	if (!takes_output(c))
 		return;
-	if (write_elem(c, st->root))
-		count(c->nw, METRIC_STANZAS_OUT_TOTAL, 1);
-	else
+	if (write_elem(c, st->root)) {
+		count_at(c->nw, METRIC_STANZAS_OUT_TOTAL, st->kind, 1);
+		if (c->nw->read_ns)
+			lag_add(&c->nw->lags, &c->lag, c->nw->read_ns, st->kind, c->conn->bytes_out + conn_unsent(c->conn));
+	} else {
 		overflow(c);
+	}
 }
 
 void c2s_send_elem(struct c2s *c, const struct elem *e)
@@ -236,7 +268,7 @@ void c2s_close(struct c2s *c, enum stream_error e, struct str text)
 		return;
 	bool writable = c->state != C2S_SECURING;
 	if (e != STREAM_ERROR_NONE) {
-		count(c->nw, METRIC_STREAM_ERRORS_TOTAL, 1);
+		count_at(c->nw, METRIC_STREAM_ERRORS_TOTAL, e, 1);
 		LOG(LOG_INFO, "c2s", "stream ended with an error", L_UINT("stream", c->number), L_STR("error", stream_error_name(e)),
 		    L_STR("text", text), L_Z("state", state_names[c->state]),
 		    L_STR("jid", c->session ? jid_str(&c->session->jid) : STR("")));
@@ -298,15 +330,14 @@ static void pause_forget(struct c2s *c)
 }
 
 /* What was sent is paid for with time. */
-static void pay(struct c2s *c, struct bucket *b, const struct bucket_rate *r, uint64_t n, const char *what)
+static void pay(struct c2s *c, struct bucket *b, const struct bucket_rate *r, uint64_t n, enum limit_name limit)
 {
 	uint64_t wait_ms = bucket_take(b, r, n, c->nw->worker->now_ms);
 	if (!wait_ms || c->state == C2S_CLOSING || timer_is_set(&c->pause))
 		return;
-	LOG(LOG_INFO, "c2s", "a client sends too fast: it is not read for a while", L_UINT("stream", c->number), L_Z("what", what),
+	LOG(LOG_INFO, "c2s", "a client sends too fast: it is not read for a while", L_UINT("stream", c->number), L_Z("limit", limit_text(limit)),
 	    L_STR("jid", c->session ? jid_str(&c->session->jid) : STR("")), L_UINT("wait_ms", wait_ms));
-	count(c->nw, METRIC_THROTTLED_TOTAL, 1);
-	count(c->nw, METRIC_LIMITS_HIT_TOTAL, 1);
+	count_limit(c->nw, limit);
 	c2s_pause(c, wait_ms, NULL);
 }
 
@@ -339,8 +370,10 @@ static void on_timer(struct timer *t)
 		on_idle(c);
 	else if (c->state == C2S_SECURING)
 		conn_abort(c->conn, END_TIMEOUT);
-	else
+	else {
+		count_limit(c->nw, LIMIT_LOGIN_TIME);
 		c2s_close(c, STREAM_CONNECTION_TIMEOUT, STR("you did not log in in time"));
+	}
 }
 
 /* ---- input ---- */
@@ -422,7 +455,8 @@ static void on_starttls(struct c2s *c, struct str *rest)
 static void on_secure(struct conn *conn)
 {
 	struct c2s *c = conn->owner;
-	count(c->nw, METRIC_TLS_HANDSHAKES_TOTAL, 1);
+	bool tls13 = SSL_version(conn->ssl) == TLS1_3_VERSION, resumed = SSL_session_reused(conn->ssl);
+	count_at(c->nw, METRIC_TLS_HANDSHAKES_TOTAL, (tls13 ? TLS_KIND_TLS13_FULL : TLS_KIND_TLS12_FULL) + resumed, 1);
 	c2s_restart(c);
 	c->host = NULL;
 	c2s_enter(c, C2S_HEADER);
@@ -446,14 +480,13 @@ static bool from_is_own(const struct c2s *c, const struct stanza *st)
 
 static void on_stanza(struct c2s *c, struct xml_item *item)
 {
-	static const enum metric kinds[] = { METRIC_MESSAGES_IN_TOTAL, METRIC_PRESENCES_IN_TOTAL, METRIC_IQS_IN_TOTAL };
 	enum stanza_error error;
 	struct stanza *st = stanza_from_elem(&item->arena, item->root, NS_CLIENT, &error);
 	if (!st) {
 		c2s_close(c, STREAM_UNSUPPORTED_STANZA_TYPE, STR_NONE);
 		return;
 	}
-	count(c->nw, kinds[st->kind], 1);
+	count_at(c->nw, METRIC_STANZAS_IN_TOTAL, st->kind, 1);
 	if (c->state == C2S_BINDING) {
 		bind_on_stanza(c, st, error);
 		return;
@@ -490,6 +523,8 @@ static void on_item(struct c2s *c, enum xml_event ev, struct xml_item *item, str
 	} else if (ev == XML_STREAM_CLOSE) {
 		c2s_close(c, STREAM_ERROR_NONE, STR_NONE);
 	} else if (ev == XML_REFUSED) {
+		if (item->error == STREAM_POLICY_VIOLATION)
+			count_limit(c->nw, LIMIT_STANZA);
 		c2s_close(c, item->error, str_of(item->why));
 	} else if (elem_is(item->root, NS_STREAMS, "error")) { /* answered with nothing but the end (RFC 6120 section 4.9.1.1) */
 		LOG(LOG_INFO, "c2s", "the client ends its stream with an error", L_UINT("stream", c->number));
@@ -523,20 +558,29 @@ static void on_bytes(struct conn *conn, struct str *input)
 		return;
 	}
 	const struct limit_rates *rates = limits_rates(c->nw->node->limits);
-	pay(c, &c->bytes, &rates->bytes, conn->bytes_in - c->bytes_seen, "bytes");
-	c->bytes_seen = conn->bytes_in;
+	pay(c, &c->bytes, &rates->bytes, conn->bytes_in - c->bytes_seen, LIMIT_BYTE_RATE);
+	tally_input(c);
+	c->nw->read_ns = conn->read_ns;
 	while (c2s_takes_input(c)) {
 		struct xml_item item;
 		skip_leftover(c, input);
 		enum xml_event ev = xml_reader_next(c->reader, c->nw->parser, input, &item);
 		if (ev == XML_MORE)
-			return;
+			break;
 		on_item(c, ev, &item, input);
 		if (c->state == C2S_OPEN)
-			pay(c, &c->stanzas, &rates->stanzas, 1, "stanzas");
+			pay(c, &c->stanzas, &rates->stanzas, 1, LIMIT_STANZA_RATE);
 	}
+	c->nw->read_ns = 0;
 	if (c->state == C2S_CLOSING)
 		*input = str_span(input->p + input->len, 0);
+}
+
+static void on_written(struct conn *conn)
+{
+	struct c2s *c = conn->owner;
+	tally_output(c);
+	lag_written(&c->nw->lags, &c->lag, conn->bytes_out, &c->nw->metrics);
 }
 
 static const struct conn_ops c2s_conn_ops = {
@@ -544,6 +588,7 @@ static const struct conn_ops c2s_conn_ops = {
 	.on_secure = on_secure,
 	.on_gone = on_gone,
 	.on_address = on_address,
+	.on_written = on_written,
 };
 
 /* ---- to the account's shard ---- */

@@ -32,7 +32,10 @@ struct c2s {
 	struct timer pause;       /* not read until then */
 	void (*after_pause)(struct c2s *c); /* may be NULL */
 	struct bucket stanzas, bytes; /* what it may still send (core/limits.h) */
-	uint64_t bytes_seen;      /* of conn->bytes_in: paid for */
+	uint64_t bytes_seen;      /* of conn->bytes_in: paid for, and counted */
+	struct lag *lag;          /* stanzas that are queued (core/lag.h) */
+	uint64_t sent_seen;       /* of conn->bytes_out: counted */
+	uint32_t unsent_seen, held_bytes; /* memory that is counted for output, and for the stream itself */
 	uint64_t number;          /* for logs: unique in this process */
 	uint16_t holds;
 	uint8_t state, sasl_failures, sasl_error;
@@ -42,6 +45,7 @@ struct c2s {
 /* A connection was accepted for this listener. Consumes fd. */
 void c2s_accept(struct node_worker *nw, const struct listen_spec *spec, int fd, const struct sockaddr *peer);
 bool c2s_is_secure(const struct c2s *c);
+enum transport c2s_transport(const struct c2s *c);
 /* May this client go on without TLS? */
 bool c2s_plain_is_fine(const struct c2s *c);
 /* Queues a stanza for the client. One that lets its queue grow past the ceiling is closed with resource-constraint, but never inside this call:
