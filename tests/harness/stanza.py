@@ -3,6 +3,7 @@
 A StreamParser takes bytes in any split and gives events: ("open", Elem), ("stanza", Elem), ("close", None). It is strict about what
 RFC 6120 section 11.1 forbids a server to send: comments, processing instructions and DTDs raise StreamProblem.
 """
+import re
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
@@ -146,7 +147,11 @@ class StreamParser:
             raise StreamProblem("text between stanzas: %r" % data)
 
     def feed(self, data):
-        """Gives the events that these bytes complete. After <proceed/> and <success/> a new stream is expected."""
+        """Gives the events that these bytes complete. After <proceed/> and <success/> a new stream is expected, maybe in the same bytes."""
+        pieces = re.split(b"(?<=>)", data) if b"success" in data else [data]
+        return [event for piece in pieces for event in self._feed(piece)]
+
+    def _feed(self, data):
         try:
             self.expat.Parse(data, False)
         except expat.ExpatError as err:

@@ -56,6 +56,11 @@ class StreamParserTest(unittest.TestCase):
         events += [e for b in b"<iq/> <message><body>x</body></message></stream:stream>" for e in p.feed(bytes([b]))]
         self.assertEqual([k for k, _ in events], ["open", "stanza", "stanza", "close"])
 
+    def test_a_new_stream_may_follow_success_at_once(self):
+        p = StreamParser()
+        events = p.feed(self.HEAD + b"<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>" + self.HEAD + b"<iq/>")
+        self.assertEqual([k for k, _ in events], ["open", "stanza", "open", "stanza"])
+
     def test_what_a_server_must_not_send_is_a_problem(self):
         for bad in (b"<!-- x -->", b"<?pi x?>", b"text", b"</wrong>", b"&entity;", b"\xff"):
             p = StreamParser()
