@@ -8,8 +8,9 @@
 #define NODE_API_H
 
 #include "node/core/account.h"
-#include "node/core/disco.h"
 #include "node/core/config.h"
+#include "node/core/disco.h"
+#include "node/core/early.h"
 #include "node/core/hooks.h"
 #include "node/core/host.h"
 #include "node/core/log.h"

@@ -2,13 +2,14 @@
 
 #include <stdlib.h>
 
+#include "node/core/early.h"
 #include "node/core/node.h"
 #include "node/core/session.h"
 
 /* One list of module numbers per hook. */
 #define EVERY_HOOK(X)                                                                                                                  \
 	SESSION_VERDICT_HOOKS(X) USER_VERDICT_HOOKS(X) SESSION_EVENT_HOOKS(X) X(amend) X(arrive_archive) X(arrive_copy) X(user_free)   \
-	X(stream_features) X(disco_info) X(disco_items) X(account_created) X(account_deleted)
+	X(early_iq) X(early_features) X(stream_features) X(disco_info) X(disco_items) X(account_created) X(account_deleted)
 #define X(hook) PHASE_##hook,
 enum phase { EVERY_HOOK(X) PHASE_COUNT };
 #undef X
@@ -228,6 +229,22 @@ void hooks_user_free(struct user *u)
 	const struct module *m;
 	for (unsigned i = 0; (m = next_of(u->host, PHASE_user_free, &i));)
 		m->hooks.user_free(u);
+}
+
+int hooks_early_iq(struct early *e)
+{
+	const struct module *m;
+	int verdict = PASS;
+	for (unsigned i = 0; !verdict && (m = next_of(e->host, PHASE_early_iq, &i));)
+		verdict = m->hooks.early_iq(e);
+	return verdict;
+}
+
+void hooks_early_features(struct host *h, const struct ip *peer, struct arena *a, struct elem *features)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(h, PHASE_early_features, &i));)
+		m->hooks.early_features(h, peer, a, features);
 }
 
 void hooks_stream_features(struct host *h, struct arena *a, struct elem *features)

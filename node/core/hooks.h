@@ -40,6 +40,8 @@ void hooks_amend(struct session *s, struct stanza *st);
 void hooks_arrive_archive(struct user *u, struct stanza *st);
 void hooks_arrive_copy(struct user *u, struct stanza *st, struct session *taken_by);
 void hooks_user_free(struct user *u);
+int hooks_early_iq(struct early *e);
+void hooks_early_features(struct host *h, const struct ip *peer, struct arena *a, struct elem *features);
 void hooks_stream_features(struct host *h, struct arena *a, struct elem *features);
 /* True when some module knows this node. */
 bool hooks_disco_info(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);

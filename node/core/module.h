@@ -18,7 +18,9 @@
 #include "node/store/store.h"
 #include "proto/wire/stanza.h"
 
+struct early;
 struct host;
+struct ip;
 struct iq;
 struct node;
 struct node_worker;
@@ -63,6 +65,8 @@ struct hooks {
 	void (*user_free)(struct user *u);                          /* the last session and hold are gone: free the slot's content */
 
 	/* ---- negotiation and disco ---- */
+	int (*early_iq)(struct early *e);                           /* a request of a client that has not logged in: early.h */
+	void (*early_features)(struct host *h, const struct ip *peer, struct arena *a, struct elem *features); /* before authentication */
 	void (*stream_features)(struct host *h, struct arena *a, struct elem *features); /* after authentication */
 	/* Adds to an answer about the service (u NULL) or an account; `node` is absent for the thing itself. True: this node is mine. */
 	bool (*disco_info)(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);

@@ -177,6 +177,7 @@ static void c2s_let_go(struct c2s *c)
 	worker_timer_cancel(c->nw->worker, &c->timer);
 	worker_timer_cancel(c->nw->worker, &c->pause);
 	auth_drop(c);
+	early_drop(c);
 	count(c->nw, METRIC_HOLDS, -(int)c->holds);
 	c->holds = 0;
 	if (s) {
@@ -400,8 +401,10 @@ static void send_features(struct c2s *c)
 			if (required)
 				elem_add(a, tls, STR_NONE, STR("required"));
 		}
-		if (c2s_is_secure(c) || !required)
+		if (c2s_is_secure(c) || !required) {
 			auth_features(c, a, f);
+			hooks_early_features(c->host, &c->conn->peer, a, f);
+		}
 	}
 	c2s_send_elem(c, f);
 	arena_free(a);
@@ -504,16 +507,18 @@ static void on_stanza(struct c2s *c, struct xml_item *item)
 }
 
 /* A first-level element while no session exists yet. */
-static void on_negotiation(struct c2s *c, const struct elem *e, struct str *rest)
+static void on_negotiation(struct c2s *c, struct xml_item *item, struct str *rest)
 {
+	const struct elem *e = item->root;
 	if (str_eq(e->ns, NS_TLS) && str_is(e->name, "starttls") && c->state == C2S_NEGOTIATE)
 		on_starttls(c, rest);
 	else if (str_eq(e->ns, NS_SASL) && (c->state == C2S_NEGOTIATE || c->state == C2S_AUTH))
 		auth_on_element(c, e);
 	else if (str_eq(e->ns, NS_CLIENT))
-		c2s_close(c, STREAM_NOT_AUTHORIZED, STR("log in first"));
+		early_on_element(c, item);
 	else
 		c2s_close(c, STREAM_UNSUPPORTED_STANZA_TYPE, STR_NONE);
+	arena_free(item->arena);
 }
 
 static void on_item(struct c2s *c, enum xml_event ev, struct xml_item *item, struct str *rest)
@@ -533,8 +538,7 @@ static void on_item(struct c2s *c, enum xml_event ev, struct xml_item *item, str
 	} else if (c->state == C2S_OPEN || c->state == C2S_BINDING) {
 		on_stanza(c, item);
 	} else {
-		on_negotiation(c, item->root, rest);
-		arena_free(item->arena);
+		on_negotiation(c, item, rest);
 	}
 }
 

@@ -18,6 +18,7 @@
 enum c2s_state { C2S_HEADER, C2S_NEGOTIATE, C2S_SECURING, C2S_AUTH, C2S_BINDING, C2S_OPEN, C2S_CLOSING, C2S_STATE_COUNT };
 
 struct auth;
+struct early;
 
 struct c2s {
 	struct c2s *next, **prev; /* the worker's list */
@@ -26,6 +27,7 @@ struct c2s {
 	struct xml_reader *reader;
 	struct host *host;        /* from the stream header's `to` */
 	struct auth *auth;        /* an exchange under way */
+	struct early *early;      /* a request under way */
 	struct session *session;  /* when OPEN */
 	char *account;            /* bare JID once authenticated; freed when bound */
 	struct timer timer;       /* until OPEN: the deadline; then: idleness */
@@ -73,6 +75,10 @@ void auth_on_element(struct c2s *c, const struct elem *e);
 void auth_features(struct c2s *c, struct arena *a, struct elem *features);
 /* Forgets an exchange; what runs in the background ends by itself. */
 void auth_drop(struct c2s *c);
+/* early.c: a stanza, or what looks like one, before authentication. Consumes item->arena. */
+void early_on_element(struct c2s *c, struct xml_item *item);
+/* Forgets a request; what runs in the background ends by itself. */
+void early_drop(struct c2s *c);
 /* bind.c: any stanza while BINDING. Consumes st. */
 /* Once OPEN: the legacy session request (a no-op), and a second binding (refused: one stream, one resource). True: it was one; consumed. */
 bool bind_when_open(struct c2s *c, struct stanza *st);
