@@ -4,12 +4,12 @@
 #include "node/core/module.h"
 
 #define MODULES(X) \
-	X(disco)   \
-	X(caps)    \
-	X(ping)    \
-	X(time)    \
+	X(disco) \
+	X(caps) \
+	X(ping) \
+	X(time) \
+	X(stream_limits) \
 	X(version)
-
 #define X(name) extern const struct module mod_##name;
 MODULES(X)
 #undef X
