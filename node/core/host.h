@@ -7,6 +7,7 @@
 #include "proto/addr/jid.h"
 
 struct node;
+struct store;
 struct module;
 
 struct host {
@@ -17,6 +18,7 @@ struct host {
 	bool anonymous;          /* logins are ANONYMOUS only; nothing is stored */
 	bool channel_binding;    /* -PLUS mechanisms are offered */
 	uint32_t scram_iterations;
+	struct store *store;     /* of this host's accounts and all that is theirs: the node's, or for an anonymous host one in memory */
 	struct arena *arena;
 	char *slots;
 	uint64_t enabled;        /* a bit per module of all_modules */

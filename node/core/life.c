@@ -20,6 +20,7 @@
 #define DRAIN_LOOK_MS 20
 #define WATCH_MS    10
 #define SLOW_MS     50
+#define GUESTS_MAX_BYTES (64u << 20) /* of all that anonymous users may store while they are there */
 #define MUTTER_MS   5000
 
 /* What main's timers need; there is one node in a process. */
@@ -259,13 +260,18 @@ static enum err store_start(struct node *n, struct buf *why)
 		.path = arena_printf(n->arena, "%.*s/starling.db", STR_ARG(n->data_dir)).p,
 		.sync_normal = config_enum(n->config, "store.sync") == 1,
 	};
-	if (config_enum(n->config, "store.backend") == 1) {
+	enum err e = ERR_NONE;
+	if (config_enum(n->config, "store.backend") == 1)
 		n->store = memory_store_open(&o.common, 0);
-		return ERR_NONE;
-	}
-	enum err e = sqlite_store_open(&o, &n->store, text);
+	else
+		e = sqlite_store_open(&o, &n->store, text);
 	if (e != ERR_NONE)
 		buf_addf(why, "store: %s", text);
+	for (unsigned i = 0; i < n->n_hosts; i++) {
+		if (n->hosts[i]->anonymous && !n->memory)
+			n->memory = memory_store_open(NULL, GUESTS_MAX_BYTES);
+		n->hosts[i]->store = n->hosts[i]->anonymous ? n->memory : n->store;
+	}
 	return e;
 }
 
@@ -369,6 +375,7 @@ void life_finish(struct node *n)
 	for (unsigned i = 0; i < n->n_workers; i++)
 		worker_join(n->workers[i]);
 	store_close(n->store);
+	store_close(n->memory);
 	for (unsigned i = 0; i < n->n_listens; i++)
 		listen_unbind(&n->listens[i]);
 	modules_stop(n);

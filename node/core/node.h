@@ -50,7 +50,8 @@ struct node {
 	struct host **hosts;
 	unsigned n_hosts;
 	struct hook_set *hooks;
-	struct store *store;
+	struct store *store;       /* features use their host's: host->store */
+	struct store *memory;      /* of the anonymous hosts; NULL when there are none */
 	struct limits *limits;
 	uint8_t secret[32];        /* of this service: fake SCRAM keys and the like */
 	struct str data_dir, control_path; /* NUL-terminated */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/core/hooks.h"
+#include "node/core/log.h"
 #include "node/core/node.h"
 #include "node/stream/c2s.h"
 
@@ -43,12 +44,28 @@ struct user *user_hold(struct node_worker *nw, struct host *host, const struct j
 	return u;
 }
 
+static void on_forgotten(struct store_op *op)
+{
+	(void)op; /* a store in memory that cannot forget is one that ends */
+}
+
+/* A guest leaves nothing behind. */
+static void forget(const struct user *u)
+{
+	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_forgotten, NULL);
+	store_owner_delete(op);
+	if (store_submit(u->host->store, op) != ERR_NONE)
+		LOG(LOG_WARN, "session", "what a guest left stays until the node ends", L_STR("jid", jid_str(&u->jid)));
+}
+
 void user_release(struct user *u)
 {
 	BUG_ON(u->holds == 0);
 	if (--u->holds || u->sessions)
 		return;
 	hooks_user_free(u);
+	if (u->host->anonymous)
+		forget(u);
 	map_del(&u->nw->users, jid_str(&u->jid));
 	count_at(u->nw, METRIC_MEMORY_BYTES, MEMORY_ACCOUNT, -user_bytes(u));
 	free(u);

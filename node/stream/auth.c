@@ -214,7 +214,7 @@ static void want_keys(struct c2s *c)
 {
 	struct auth *au = c->auth;
 	struct account_ask ask = {
-		.store = c->nw->node->store,
+		.store = c->host->store,
 		.host = c->host->name,
 		.user = sasl_user(au->sasl),
 		.on_done = on_keys,
