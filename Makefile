@@ -51,7 +51,7 @@ all: build
 help:
 	@echo 'make build     the server and starlingctl, in $(B)'
 	@echo 'make run       build, and start a node with an embedded store and no configuration file (ARGS="--config FILE" and the like)'
-	@echo 'make test      unit tests, fuzz corpora, conversations, real clients, abuse (`make unit`: the first alone; TESTS="unit script")'
+	@echo 'make test      unit tests, fuzz corpora, conversations, load, real clients, abuse (`make unit`: the first alone; TESTS="unit script")'
 	@echo 'make lint      layers, sizes, headers, banned calls, shellcheck, clang-tidy'
 	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS=10 (FUZZ="jid reader": those only)'
 	@echo 'make bench     cost of a message, a login and an idle session, beside a bare relay, ejabberd and Prosody where installed'
@@ -66,7 +66,7 @@ build:
 run: build
 	@exec $(B)/starling $(ARGS)
 
-TESTS ?= unit corpus script interop abuse
+TESTS ?= unit corpus script load interop abuse
 test:
 	@scripts/deps test $(filter clang,$(CC))
 	+@B=$(B) tests/run $(TESTS)
