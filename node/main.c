@@ -133,7 +133,8 @@ static void greet(const struct node *n, const struct arguments *args)
 		printf("  on %.*s (%s)\n", STR_ARG(n->listens[i].text), tls_name(n->listens[i].tls));
 	printf("\nRegister a user, in another terminal here:\n"
 	       "  %.*sstarlingctl register_identified alice %.*s PASSWORD\n"
-	       "\nLog in as alice@%.*s with any XMPP client; the certificate is one that the node made, so let the client trust it. For example:\n"
+	       "\nLog in as alice@%.*s with any XMPP client; the certificate is one that the node made, so let the client trust it. For "
+	       "example:\n"
 	       "  profanity, and in it: /connect alice@%.*s server localhost tls trust\n"
 	       "\nData is in %.*s. Ctrl-C ends the node.\n\n",
 	       STR_ARG(args->folder), STR_ARG(host), STR_ARG(host), STR_ARG(host), STR_ARG(n->data_dir));

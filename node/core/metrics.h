@@ -85,26 +85,26 @@ enum { LABEL_SETS(X) };
 #undef X
 
 /* X(symbol, name, kind, labels, help). Names follow OpenMetrics: a counter ends in _total, units are base units. */
-#define METRICS(X)                                                                                                              \
-	X(CONNECTIONS, "connections", GAUGE, NONE, "Open client connections, authenticated or not")                            \
-	X(CONNECTIONS_TOTAL, "connections_total", COUNTER, NONE, "Client connections accepted")                                \
-	X(SESSIONS, "sessions", GAUGE, HOST, "Bound resources")                                                                \
-	X(LOGINS_TOTAL, "logins_total", COUNTER, MECHANISM, "Successful authentications")                                      \
-	X(LOGIN_FAILURES_TOTAL, "login_failures_total", COUNTER, MECHANISM, "Failed authentications")                          \
-	X(TLS_HANDSHAKES_TOTAL, "tls_handshakes_total", COUNTER, TLS, "Completed TLS handshakes")                              \
-	X(TLS_FAILURES_TOTAL, "tls_failures_total", COUNTER, NONE, "TLS handshakes that failed")                               \
-	X(STREAM_ERRORS_TOTAL, "stream_errors_total", COUNTER, STREAM_ERROR, "Streams that this node ended with an error")     \
-	X(STANZAS_IN_TOTAL, "stanzas_in_total", COUNTER, KIND, "Stanzas received from clients")                                \
-	X(STANZAS_OUT_TOTAL, "stanzas_out_total", COUNTER, KIND, "Stanzas written to clients")                                 \
-	X(STANZAS_ROUTED_TOTAL, "stanzas_routed_total", COUNTER, KIND, "Stanzas sent on their way to an address")              \
-	X(STANZAS_BOUNCED_TOTAL, "stanzas_bounced_total", COUNTER, STANZA_ERROR, "Stanzas answered with an error")             \
-	X(STANZAS_DROPPED_TOTAL, "stanzas_dropped_total", COUNTER, NONE, "Stanzas that a rule lets vanish")                    \
-	X(OFFLINE_STORED_TOTAL, "offline_stored_total", COUNTER, NONE, "Messages put into the offline store")                  \
-	X(OFFLINE_DELIVERED_TOTAL, "offline_delivered_total", COUNTER, NONE, "Messages delivered from the offline store")      \
-	X(LIMITS_HIT_TOTAL, "limits_hit_total", COUNTER, LIMIT, "Ceilings that a peer hit")                                    \
-	X(HOLDS, "holds", GAUGE, NONE, "Reasons for which streams are not read: a store, a peer, their own haste")                                          \
-	X(RECEIVED_BYTES_TOTAL, "received_bytes_total", COUNTER, NONE, "Bytes received from clients, TLS taken off")           \
-	X(SENT_BYTES_TOTAL, "sent_bytes_total", COUNTER, NONE, "Bytes sent to clients, TLS not counted")                       \
+#define METRICS(X)                                                                                                                       \
+	X(CONNECTIONS, "connections", GAUGE, NONE, "Open client connections, authenticated or not")                                      \
+	X(CONNECTIONS_TOTAL, "connections_total", COUNTER, NONE, "Client connections accepted")                                          \
+	X(SESSIONS, "sessions", GAUGE, HOST, "Bound resources")                                                                          \
+	X(LOGINS_TOTAL, "logins_total", COUNTER, MECHANISM, "Successful authentications")                                                \
+	X(LOGIN_FAILURES_TOTAL, "login_failures_total", COUNTER, MECHANISM, "Failed authentications")                                    \
+	X(TLS_HANDSHAKES_TOTAL, "tls_handshakes_total", COUNTER, TLS, "Completed TLS handshakes")                                        \
+	X(TLS_FAILURES_TOTAL, "tls_failures_total", COUNTER, NONE, "TLS handshakes that failed")                                         \
+	X(STREAM_ERRORS_TOTAL, "stream_errors_total", COUNTER, STREAM_ERROR, "Streams that this node ended with an error")               \
+	X(STANZAS_IN_TOTAL, "stanzas_in_total", COUNTER, KIND, "Stanzas received from clients")                                          \
+	X(STANZAS_OUT_TOTAL, "stanzas_out_total", COUNTER, KIND, "Stanzas written to clients")                                           \
+	X(STANZAS_ROUTED_TOTAL, "stanzas_routed_total", COUNTER, KIND, "Stanzas sent on their way to an address")                        \
+	X(STANZAS_BOUNCED_TOTAL, "stanzas_bounced_total", COUNTER, STANZA_ERROR, "Stanzas answered with an error")                       \
+	X(STANZAS_DROPPED_TOTAL, "stanzas_dropped_total", COUNTER, NONE, "Stanzas that a rule lets vanish")                              \
+	X(OFFLINE_STORED_TOTAL, "offline_stored_total", COUNTER, NONE, "Messages put into the offline store")                            \
+	X(OFFLINE_DELIVERED_TOTAL, "offline_delivered_total", COUNTER, NONE, "Messages delivered from the offline store")                \
+	X(LIMITS_HIT_TOTAL, "limits_hit_total", COUNTER, LIMIT, "Ceilings that a peer hit")                                              \
+	X(HOLDS, "holds", GAUGE, NONE, "Reasons for which streams are not read: a store, a peer, their own haste")                       \
+	X(RECEIVED_BYTES_TOTAL, "received_bytes_total", COUNTER, NONE, "Bytes received from clients, TLS taken off")                     \
+	X(SENT_BYTES_TOTAL, "sent_bytes_total", COUNTER, NONE, "Bytes sent to clients, TLS not counted")                                 \
 	X(MEMORY_BYTES, "memory_bytes", GAUGE, MEMORY, "Memory held for clients, without OpenSSL's and the allocator's own")
 
 /* X(symbol, name, labels, help). In seconds. */

@@ -48,7 +48,8 @@ void c2s_enter(struct c2s *c, enum c2s_state to)
 
 static bool c2s_takes_input(const struct c2s *c)
 {
-	return c->holds == 0 && !c->overflowed && c->state != C2S_SECURING && c->state != C2S_CLOSING && !c->conn->move_to && !c->conn->paused;
+	return c->holds == 0 && !c->overflowed && c->state != C2S_SECURING && c->state != C2S_CLOSING && !c->conn->move_to &&
+	       !c->conn->paused;
 }
 
 bool c2s_is_secure(const struct c2s *c)
@@ -336,8 +337,8 @@ static void pay(struct c2s *c, struct bucket *b, const struct bucket_rate *r, ui
 	uint64_t wait_ms = bucket_take(b, r, n, c->nw->worker->now_ms);
 	if (!wait_ms || c->state == C2S_CLOSING || timer_is_set(&c->pause))
 		return;
-	LOG(LOG_INFO, "c2s", "a client sends too fast: it is not read for a while", L_UINT("stream", c->number), L_Z("limit", limit_text(limit)),
-	    L_STR("jid", c->session ? jid_str(&c->session->jid) : STR("")), L_UINT("wait_ms", wait_ms));
+	LOG(LOG_INFO, "c2s", "a client sends too fast: it is not read for a while", L_UINT("stream", c->number),
+	    L_Z("limit", limit_text(limit)), L_STR("jid", c->session ? jid_str(&c->session->jid) : STR("")), L_UINT("wait_ms", wait_ms));
 	count_limit(c->nw, limit);
 	c2s_pause(c, wait_ms, NULL);
 }

@@ -50,7 +50,8 @@ bool c2s_is_secure(const struct c2s *c);
 enum transport c2s_transport(const struct c2s *c);
 /* May this client go on without TLS? */
 bool c2s_plain_is_fine(const struct c2s *c);
-/* Queues a stanza for the client. One that lets its queue grow past the ceiling is closed with resource-constraint, but never inside this call:
+/* Queues a stanza for the client. One that lets its queue grow past the ceiling is closed with resource-constraint, but never inside
+ * this call:
  * sessions stay while somebody walks over them. */
 void c2s_send(struct c2s *c, const struct stanza *st);
 /* The same for an element that is no stanza (SASL, features). */

@@ -18,8 +18,9 @@ struct stream_open {
 };
 
 /* Reads the root element of a stream. STREAM_INVALID_NAMESPACE: wrong streams or content namespace; STREAM_BAD_FORMAT: another name;
- * STREAM_UNSUPPORTED_VERSION: no version, one below 1.0, or a malformed one; STREAM_HOST_UNKNOWN: a malformed to; STREAM_IMPROPER_ADDRESSING: a malformed from.
- * *out holds what could be read in each case, so that the answer's header can be addressed. */
+ * STREAM_UNSUPPORTED_VERSION: no version, one below 1.0, or a malformed one; STREAM_HOST_UNKNOWN: a malformed to;
+ * STREAM_IMPROPER_ADDRESSING: a malformed from. *out holds what could be read in each case, so that the answer's header can be
+ * addressed. */
 enum stream_error stream_open_read(struct arena *a, const struct elem *root, struct str default_ns, struct str content_ns,
 				   struct stream_open *out);
 

@@ -362,7 +362,8 @@ static void end_tag_of_another_name_is_refused_where_it_stands(void **state)
 
 static void end_tags_of_the_same_name_pass_in_every_form(void **state)
 {
-	feed(HEADER "<a><b  ></b \n><b/><b></b><c.d-e_f\xC3\xA9 x='>'><presence12 /></c.d-e_f\xC3\xA9><b\n/><presence12></presence12></a\t>");
+	feed(HEADER
+	     "<a><b  ></b \n><b/><b></b><c.d-e_f\xC3\xA9 x='>'><presence12 /></c.d-e_f\xC3\xA9><b\n/><presence12></presence12></a\t>");
 	buf_clear(&out);
 	feed("<a ><a\n></a\r></a ><a></a>");
 	assert_transcript("stanza <a xmlns='jabber:client'><a/></a> (18)\nstanza <a xmlns='jabber:client'/> (7)\n");
