@@ -98,7 +98,8 @@ def split_name(name):
 
 
 class StreamParser:
-    def __init__(self):
+    def __init__(self, restarts=True):
+        self.restarts = restarts
         self.restart()
 
     def restart(self):
@@ -158,14 +159,14 @@ class StreamParser:
             raise StreamProblem("the server's XML is ill-formed: %s in %r" % (err, data[:200])) from None
         events, self.events = self.events, []
         for kind, e in events:
-            if kind == "stanza" and (e.is_("tls", "proceed") or e.is_("sasl", "success")):
+            if self.restarts and kind == "stanza" and (e.is_("tls", "proceed") or e.is_("sasl", "success")):
                 self.restart()
         return events
 
 
 def parse(text, prefixes=""):
     """XML text to a list of Elem, in the context of a client stream. ValueError if it is ill-formed."""
-    p = StreamParser()
+    p = StreamParser(restarts=False)
     head = f"<stream:stream xmlns='{NS['client']}' xmlns:stream='{NS['streams']}' {prefixes}>"
     try:
         events = p.feed((head + text + "</stream:stream>").encode())
