@@ -207,11 +207,9 @@ static void on_gone(struct conn *conn, enum conn_end why)
 
 /* ---- output ---- */
 
-/* What does not fit is not written at all (writer.h): a part of an element would corrupt the stream. */
-static bool write_elem(struct c2s *c, const struct elem *e)
+/* What does not fit was not written at all (writer.h): a part of an element would corrupt the stream. */
+static bool wrote(struct c2s *c, struct buf *out)
 {
-	struct buf *out = conn_out(c->conn);
-	xml_write(out, e, NS_CLIENT, true);
 	if (buf_status(out) == ERR_NONE) {
 		conn_touch(c->conn);
 		return true;
@@ -237,7 +235,9 @@ void c2s_send(struct c2s *c, const struct stanza *st)
 {
 	if (!takes_output(c))
 		return;
-	if (write_elem(c, st->root)) {
+	struct buf *out = conn_out(c->conn);
+	stanza_write(out, st);
+	if (wrote(c, out)) {
 		count_at(c->nw, METRIC_STANZAS_OUT_TOTAL, st->kind, 1);
 		if (c->nw->read_ns)
 			lag_add(&c->nw->lags, &c->lag, c->nw->read_ns, st->kind, c->conn->bytes_out + conn_unsent(c->conn));
@@ -248,7 +248,11 @@ void c2s_send(struct c2s *c, const struct stanza *st)
 
 void c2s_send_elem(struct c2s *c, const struct elem *e)
 {
-	if (takes_output(c) && !write_elem(c, e))
+	if (!takes_output(c))
+		return;
+	struct buf *out = conn_out(c->conn);
+	xml_write(out, e, NS_CLIENT, true);
+	if (!wrote(c, out))
 		overflow(c);
 }
 

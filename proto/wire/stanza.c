@@ -173,9 +173,51 @@ static void unref_later(void *s)
 
 struct stanza *stanza_readdress(struct stanza *s, const struct jid *from, const struct jid *to)
 {
-	struct arena *a = arena_new(512);
+	struct arena *a = arena_new(768);
 	arena_defer(a, unref_later, stanza_ref(s));
-	return stanza_new(&a, elem_reroot(a, s->root), from ? from : &s->from, to ? to : &s->to);
+	struct stanza *n = stanza_alloc(&a, elem_reroot(a, s->root));
+	n->kind = s->kind;
+	n->type = s->type;
+	n->id = s->id;
+	n->from = s->from;
+	n->to = s->to;
+	if (!from) {
+		n->wire = s->wire;
+		n->patch = s->patch;
+	} else if (jid_present(from)) {
+		stanza_stamp_from(n, from);
+	}
+	if (to && jid_present(to))
+		stanza_stamp_to(n, to);
+	return n;
+}
+
+/* ---- writing ---- */
+
+void stanza_prewrite(struct stanza *s)
+{
+	struct buf b;
+	struct xml_patch patch;
+	buf_init(&b, SIZE_MAX);
+	xml_write_patch(&b, s->root, NS_CLIENT, &patch);
+	BUG_ON(buf_status(&b) != ERR_NONE || patch.to_start == 0);
+	s->wire = arena_str(s->arena, buf_str(&b));
+	s->patch = patch;
+	buf_fini(&b);
+}
+
+void stanza_write(struct buf *out, const struct stanza *s)
+{
+	if (!str_present(s->wire)) {
+		xml_write(out, s->root, NS_CLIENT, true);
+		return;
+	}
+	size_t before = out->len;
+	buf_add(out, s->wire.p, s->patch.to_start);
+	xml_escape_attr(out, jid_str(&s->to));
+	buf_add(out, s->wire.p + s->patch.to_end, s->wire.len - s->patch.to_end);
+	if (out->failed)
+		out->len = before;
 }
 
 struct stanza *stanza_ref(struct stanza *s)

@@ -13,6 +13,7 @@
 #include "proto/addr/jid.h"
 #include "proto/base/errors.h"
 #include "proto/xml/elem.h"
+#include "proto/xml/writer.h"
 
 enum stanza_kind { STANZA_MESSAGE, STANZA_PRESENCE, STANZA_IQ };
 
@@ -32,6 +33,8 @@ struct stanza {
 	const struct elem *root;
 	struct jid from, to; /* absent when the stanza has none */
 	struct str id;       /* absent when the stanza has none */
+	struct str wire;     /* stanza_prewrite: its bytes on a client stream; absent usually */
+	struct xml_patch patch; /* where `to` lies in them */
 };
 
 /* Classifies a first-level element of `content_ns`; consumes its arena. When it is a stanza that breaks a rule (malformed `to` or
@@ -46,6 +49,10 @@ struct stanza *stanza_ref(struct stanza *s);
 void stanza_unref(struct stanza *s);
 /* Another stanza with the same content, children shared and kept alive with the old one, for other addresses; NULL keeps an address. */
 struct stanza *stanza_readdress(struct stanza *s, const struct jid *from, const struct jid *to);
+/* For fan-out: writes a frozen stanza that has a `to` once. Those that stanza_readdress makes of it with another `to` alone share the bytes. */
+void stanza_prewrite(struct stanza *s);
+/* Appends the stanza as it stands on a client stream (xml_write with jabber:client). Past the buf's ceiling nothing of it stays. */
+void stanza_write(struct buf *out, const struct stanza *s);
 /* Before it is frozen: sets the attribute and the address; the address is copied. */
 void stanza_stamp_from(struct stanza *s, const struct jid *from);
 void stanza_stamp_to(struct stanza *s, const struct jid *to);
