@@ -8,8 +8,9 @@
 
 /* One list of module numbers per hook. */
 #define EVERY_HOOK(X)                                                                                                                  \
-	SESSION_VERDICT_HOOKS(X) USER_VERDICT_HOOKS(X) SESSION_EVENT_HOOKS(X) X(amend) X(arrive_archive) X(arrive_copy) X(user_free)   \
-	X(early_iq) X(early_features) X(stream_features) X(disco_info) X(disco_items) X(account_created) X(account_deleted)
+	SESSION_VERDICT_HOOKS(X) USER_VERDICT_HOOKS(X) SESSION_EVENT_HOOKS(X) X(amend) X(arrive_archive) X(arrive_copy) X(knows)       \
+	X(leave_policy) X(session_broadcast) X(user_free) X(early_iq) X(early_features) X(stream_features) X(disco_info)               \
+	X(disco_items) X(account_created) X(account_ending) X(account_ended)
 #define X(hook) PHASE_##hook,
 enum phase { EVERY_HOOK(X) PHASE_COUNT };
 #undef X
@@ -224,6 +225,31 @@ void hooks_arrive_copy(struct user *u, struct stanza *st, struct session *taken_
 		m->hooks.arrive_copy(u, st, taken_by);
 }
 
+int hooks_knows(struct user *u, const struct jid *who, struct asked *later)
+{
+	const struct module *m;
+	int verdict = PASS;
+	for (unsigned i = 0; !verdict && (m = next_of(u->host, PHASE_knows, &i));)
+		verdict = m->hooks.knows(u, who, later);
+	return verdict;
+}
+
+bool hooks_may_leave(struct user *u, const struct jid *to)
+{
+	const struct module *m;
+	int verdict = PASS;
+	for (unsigned i = 0; !verdict && (m = next_of(u->host, PHASE_leave_policy, &i));)
+		verdict = m->hooks.leave_policy(u, to);
+	return verdict == PASS;
+}
+
+void hooks_session_broadcast(struct session *s, struct stanza *st, bool was_available)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(s->user->host, PHASE_session_broadcast, &i));)
+		m->hooks.session_broadcast(s, st, was_available);
+}
+
 void hooks_user_free(struct user *u)
 {
 	const struct module *m;
@@ -279,11 +305,18 @@ void hooks_account_created(struct host *h, struct str name)
 		m->hooks.account_created(h, name);
 }
 
-void hooks_account_deleted(struct host *h, struct str name)
+void hooks_account_ending(struct user *u)
 {
 	const struct module *m;
-	for (unsigned i = 0; (m = next_of(h, PHASE_account_deleted, &i));)
-		m->hooks.account_deleted(h, name);
+	for (unsigned i = 0; (m = next_of(u->host, PHASE_account_ending, &i));)
+		m->hooks.account_ending(u);
+}
+
+void hooks_account_ended(struct user *u, bool removed)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(u->host, PHASE_account_ended, &i));)
+		m->hooks.account_ended(u, removed);
 }
 
 const struct iq_route *hooks_iq_route(const struct hook_set *hs, const struct host *h, const struct elem *payload, enum stanza_type type,

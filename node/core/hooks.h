@@ -39,6 +39,11 @@ SESSION_EVENT_HOOKS(X)
 void hooks_amend(struct session *s, struct stanza *st);
 void hooks_arrive_archive(struct user *u, struct stanza *st);
 void hooks_arrive_copy(struct user *u, struct stanza *st, struct session *taken_by);
+/* DONE, a negative verdict, HOLD, or PASS when no module has a say; module.h. */
+int hooks_knows(struct user *u, const struct jid *who, struct asked *later);
+/* May the server send anything there for the user? */
+bool hooks_may_leave(struct user *u, const struct jid *to);
+void hooks_session_broadcast(struct session *s, struct stanza *st, bool was_available);
 void hooks_user_free(struct user *u);
 int hooks_early_iq(struct early *e);
 void hooks_early_features(struct host *h, const struct ip *peer, struct arena *a, struct elem *features);
@@ -47,7 +52,8 @@ void hooks_stream_features(struct host *h, struct arena *a, struct elem *feature
 bool hooks_disco_info(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
 bool hooks_disco_items(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
 void hooks_account_created(struct host *h, struct str name);
-void hooks_account_deleted(struct host *h, struct str name);
+void hooks_account_ending(struct user *u);
+void hooks_account_ended(struct user *u, bool removed);
 
 /* The IQ route for this payload and target; NULL if no module of this host has one. */
 const struct iq_route *hooks_iq_route(const struct hook_set *hs, const struct host *h, const struct elem *payload, enum stanza_type type,

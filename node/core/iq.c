@@ -14,6 +14,58 @@ static uint64_t sender_sid(struct node_worker *nw, const struct stanza *st)
 	return s ? s->sid : 0;
 }
 
+/* Consumes st. */
+static void dispatch(struct iq *iq, const struct iq_route *r)
+{
+	int v = r ? r->handler(iq) : -STANZA_SERVICE_UNAVAILABLE;
+	BUG_ON(v == PASS);
+	if (v < 0)
+		router_bounce(iq->nw, iq->stanza, (enum stanza_error)-v, STR_NONE);
+	else
+		stanza_unref(iq->stanza);
+}
+
+/* ---- for friends only ---- */
+
+struct friend_asked {
+	struct asked asked;
+	struct iq *iq;
+	const struct iq_route *route;
+};
+
+static void on_friend_known(struct asked *asked, bool knows, bool cancelled)
+{
+	struct friend_asked *f = (struct friend_asked *)asked;
+	struct iq *held = f->iq;
+	const struct iq_route *route = f->route;
+	free(f);
+	if (cancelled) {
+		iq_abandon(held);
+		return;
+	}
+	stanza_ref(held->stanza);
+	dispatch(held, knows ? route : NULL);
+	iq_abandon(held);
+}
+
+/* Consumes iq->stanza. */
+static void dispatch_to_friends(struct iq *iq, const struct iq_route *r)
+{
+	int v = hooks_knows(iq->user, &iq->stanza->from, NULL);
+	if (v != HOLD) {
+		dispatch(iq, v == DONE ? r : NULL);
+		return;
+	}
+	struct friend_asked *f = xzalloc(sizeof *f);
+	f->asked.then = on_friend_known;
+	f->iq = iq_hold(iq);
+	f->route = r;
+	stanza_unref(iq->stanza);
+	v = hooks_knows(f->iq->user, &f->iq->stanza->from, &f->asked);
+	if (v != HOLD)
+		on_friend_known(&f->asked, v == DONE, false);
+}
+
 void iq_arrived(struct node_worker *nw, struct host *h, struct user *u, struct stanza *st)
 {
 	if (!stanza_is_request(st)) {
@@ -24,12 +76,15 @@ void iq_arrived(struct node_worker *nw, struct host *h, struct user *u, struct s
 			 .read_ns = nw->read_ns };
 	iq.target = !u ? IQ_HOST : jid_bare_eq(&st->from, &u->jid) ? IQ_OWN : IQ_OTHER;
 	const struct iq_route *r = iq.payload ? hooks_iq_route(nw->node->hooks, h, iq.payload, st->type, iq.target) : NULL;
-	int v = r ? r->handler(&iq) : -STANZA_SERVICE_UNAVAILABLE;
-	BUG_ON(v == PASS);
-	if (v < 0)
-		router_bounce(nw, st, (enum stanza_error)-v, STR_NONE);
-	else
-		stanza_unref(st);
+	if (!r && iq.payload && iq.target == IQ_OTHER) {
+		iq.target = IQ_FRIEND;
+		r = hooks_iq_route(nw->node->hooks, h, iq.payload, st->type, IQ_FRIEND);
+		if (r) {
+			dispatch_to_friends(&iq, r);
+			return;
+		}
+	}
+	dispatch(&iq, r);
 }
 
 struct stanza *iq_result(struct iq *iq, struct elem **root)
@@ -77,6 +132,16 @@ void iq_finish(struct iq *held, struct stanza *reply, enum stanza_error e, struc
 	nw->read_ns = before;
 	if (held->sid)
 		session_release(nw, held->sid);
+	if (held->user)
+		user_release(held->user);
+	free(held);
+}
+
+void iq_abandon(struct iq *held)
+{
+	stanza_unref(held->stanza);
+	if (held->sid)
+		session_release(held->nw, held->sid);
 	if (held->user)
 		user_release(held->user);
 	free(held);

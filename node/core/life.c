@@ -9,6 +9,7 @@
 
 #include "node/core/hooks.h"
 #include "node/core/log.h"
+#include "node/core/session.h"
 #include "node/core/settings.h"
 #include "node/ctl/server.h"
 #include "node/net/endpoints.h"
@@ -378,6 +379,8 @@ void life_finish(struct node *n)
 	store_close(n->memory);
 	for (unsigned i = 0; i < n->n_listens; i++)
 		listen_unbind(&n->listens[i]);
+	for (unsigned i = 0; i < n->n_workers; i++)
+		user_free_all(nw_of(n->workers[i]));
 	modules_stop(n);
 	for (unsigned i = 0; i < n->n_workers; i++) {
 		struct node_worker *nw = nw_of(n->workers[i]);

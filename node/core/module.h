@@ -29,8 +29,15 @@ struct user;
 
 enum verdict { PASS = 0, DONE = 1, HOLD = 2 };
 
-/* To whom an IQ is addressed: the service itself, the sender's own account (its bare JID, or no `to` at all), or somebody else's. */
-enum iq_target { IQ_HOST = 1, IQ_OWN = 2, IQ_OTHER = 4, IQ_ACCOUNT = 6, IQ_ANY = 7 };
+/* To whom an IQ is addressed: the service itself, the sender's own account (its bare JID, or no `to` at all), or somebody else's.
+ * IQ_FRIEND is somebody else's too, but only those whom the hook `knows` confirms get through; the others hear what they would hear of
+ * no account. */
+enum iq_target { IQ_HOST = 1, IQ_OWN = 2, IQ_OTHER = 4, IQ_FRIEND = 8, IQ_ACCOUNT = 6, IQ_ANY = 7 };
+
+/* Embedded first in what waits for the answer to the hook `knows`. `then` is called once, on the account's worker; cancelled: just free. */
+struct asked {
+	void (*then)(struct asked *a, bool knows, bool cancelled);
+};
 
 struct iq_route {
 	unsigned targets;    /* bits of enum iq_target */
@@ -57,9 +64,20 @@ struct hooks {
 	int (*arrive_behind)(struct user *u, struct stanza *st);
 	int (*arrive_offline)(struct user *u, struct stanza *st);   /* nobody took it: DONE or HOLD: kept; PASS: bounce */
 
+	/* ---- who may know what; on the account's worker ---- */
+	/* May `who` know whether the user is there: he sees its presence, by subscription or because it was directed to him? DONE: yes;
+	 * negative: no; HOLD: `later` (consumed) gets the answer, or, if it is NULL, ask again with one. When nobody says anything: IQs
+	 * reach connected resources, and IQ_FRIEND nobody. */
+	int (*knows)(struct user *u, const struct jid *who, struct asked *later);
+	/* What the server sends to `to` for the user: presence, subscriptions. Anything but PASS: it sends nothing. */
+	int (*leave_policy)(struct user *u, const struct jid *to);
+
 	/* ---- the life of a session; on its worker ---- */
 	void (*session_bound)(struct session *s);
-	void (*session_available)(struct session *s);               /* its initial presence */
+	/* Broadcast presence, before the other hooks of it: what the client sent, or 'unavailable' made by us as its stream ends.
+	 * s->presence is the new one already. */
+	void (*session_broadcast)(struct session *s, struct stanza *st, bool was_available);
+	void (*session_available)(struct session *s);               /* after its initial presence */
 	void (*session_presence)(struct session *s);                /* any broadcast presence, also unavailable: it is kept now */
 	void (*session_gone)(struct session *s);                    /* its stream died, was closed or was replaced; still linked */
 	void (*user_free)(struct user *u);                          /* the last session and hold are gone: free the slot's content */
@@ -72,9 +90,12 @@ struct hooks {
 	bool (*disco_info)(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
 	bool (*disco_items)(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
 
-	/* ---- accounts; main thread ---- */
-	void (*account_created)(struct host *h, struct str name);
-	void (*account_deleted)(struct host *h, struct str name);
+	/* ---- accounts ---- */
+	void (*account_created)(struct host *h, struct str name);   /* main thread */
+	/* On the account's worker (removal.h), with a hold from the first to the second: what a module asks the store in the first is
+	 * answered as it was before. In the second all is gone; `removed` false: it failed, and the account is as it was. */
+	void (*account_ending)(struct user *u);
+	void (*account_ended)(struct user *u, bool removed);
 };
 
 struct module {

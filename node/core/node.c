@@ -32,8 +32,7 @@ void node_worker_free(struct node_worker *nw)
 {
 	if (!nw)
 		return;
-	BUG_ON(nw->streams || map_count(&nw->sessions));
-	map_fini(&nw->users);
+	BUG_ON(nw->streams || map_count(&nw->sessions) || map_count(&nw->users));
 	map_fini(&nw->sessions);
 	xml_parser_free(nw->parser);
 	lag_pool_fini(&nw->lags);

@@ -138,21 +138,66 @@ static void carry_out(struct user *u, struct stanza *st, enum delivery_verdict v
 	stanza_unref(st);
 }
 
-static void user_arrive(struct node_worker *nw, struct host *h, struct stanza *st)
+/* Does what the hooks said; consumes st. */
+static void settle(struct user *u, struct stanza *st, int v)
 {
 	struct session *one;
-	struct user *u = user_hold(nw, h, &st->to);
-	int v = hooks_arrive_policy(u, st);
-	if (v == PASS && st->kind == STANZA_PRESENCE)
-		v = hooks_presence_arrived(u, st);
 	if (v < 0) {
-		router_bounce(nw, st, (enum stanza_error)-v, STR_NONE);
+		router_bounce(u->nw, st, (enum stanza_error)-v, STR_NONE);
 	} else if (v != PASS) {
 		stanza_unref(st);
 	} else {
 		struct delivery_facts facts = facts_of(u, st, &one);
 		carry_out(u, st, delivery_decide(kind_of(st), &facts), one);
 	}
+}
+
+/* An IQ request to a resource waits to hear whether its sender may know of it. */
+struct stranger {
+	struct asked asked;
+	struct user *user; /* held */
+	struct stanza *stanza;
+};
+
+static void on_stranger_known(struct asked *asked, bool knows, bool cancelled)
+{
+	struct stranger *w = (struct stranger *)asked;
+	if (cancelled)
+		stanza_unref(w->stanza);
+	else
+		settle(w->user, w->stanza, knows ? PASS : -STANZA_SERVICE_UNAVAILABLE);
+	user_release(w->user);
+	free(w);
+}
+
+/* RFC 6121 section 8.5.3.1: a request to a resource that does not share its presence with the sender is answered as if there were none. */
+static int strangers_policy(struct user *u, struct stanza *st)
+{
+	bool to_other = stanza_is_request(st) && jid_is_full(&st->to) && !jid_bare_eq(&st->from, &st->to);
+	int v = to_other && user_session(u, jid_resource(&st->to)) ? hooks_knows(u, &st->from, NULL) : PASS;
+	if (v == HOLD) {
+		struct stranger *w = xzalloc(sizeof *w);
+		w->asked.then = on_stranger_known;
+		w->user = u;
+		w->stanza = stanza_ref(st);
+		u->holds++;
+		v = hooks_knows(u, &st->from, &w->asked);
+		if (v != HOLD)
+			on_stranger_known(&w->asked, v >= 0, false);
+		return HOLD;
+	}
+	return v < 0 ? -STANZA_SERVICE_UNAVAILABLE : PASS;
+}
+
+static void user_arrive(struct node_worker *nw, struct host *h, struct stanza *st)
+{
+	struct user *u = user_hold(nw, h, &st->to);
+	int v = hooks_arrive_policy(u, st);
+	if (v == PASS && st->kind == STANZA_PRESENCE)
+		v = hooks_presence_arrived(u, st);
+	if (v == PASS && st->kind == STANZA_IQ)
+		v = strangers_policy(u, st);
+	settle(u, st, v);
 	user_release(u);
 }
 

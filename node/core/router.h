@@ -36,6 +36,8 @@ void iq_send_empty(struct iq *iq);
 struct iq *iq_hold(struct iq *iq);
 /* Sends the reply (consumed), or the error if reply is NULL, and frees the held iq. */
 void iq_finish(struct iq *held, struct stanza *reply, enum stanza_error e, struct str text);
+/* Frees the held iq without an answer: it was answered otherwise, or the node ends. */
+void iq_abandon(struct iq *held);
 /* The sender's session, if it lives here and is still there. */
 struct session *iq_session(const struct iq *iq);
 

@@ -71,6 +71,19 @@ void user_release(struct user *u)
 	free(u);
 }
 
+void user_free_all(struct node_worker *nw)
+{
+	struct str key;
+	void *value;
+	for (size_t i = 0; map_next(&nw->users, &i, &key, &value);)
+		((struct user *)value)->holds++; /* what a hook lets go of may hold one of them */
+	for (size_t i = 0; map_next(&nw->users, &i, &key, &value);)
+		hooks_user_free(value);
+	for (size_t i = 0; map_next(&nw->users, &i, &key, &value);)
+		free(value);
+	map_fini(&nw->users);
+}
+
 bool user_is_reachable(const struct user *u)
 {
 	for (const struct session *s = u->sessions; s; s = s->next)
@@ -135,12 +148,24 @@ struct session *session_new(struct node_worker *nw, struct host *host, const str
 	return s;
 }
 
+/* RFC 6121 section 4.5.2: a client that left without a word is announced as unavailable. */
+static void say_goodbye(struct session *s)
+{
+	struct arena *a = arena_new(512);
+	struct elem *root = stanza_root(a, STANZA_PRESENCE, TYPE_UNAVAILABLE);
+	struct stanza *st = stanza_new(&a, root, &s->jid, NULL);
+	bool is_set = session_set_presence(s, st);
+	BUG_ON(!is_set);
+	stanza_unref(st);
+}
+
 void session_end(struct session *s)
 {
 	struct node_worker *nw = s->nw;
 	struct user *u = s->user;
+	if (session_is_available(s))
+		say_goodbye(s);
 	hooks_session_gone(s);
-	stanza_unref(s->presence);
 	for (struct session **at = &u->sessions; *at; at = &(*at)->next) {
 		if (*at == s) {
 			*at = s->next;
@@ -195,13 +220,14 @@ static bool priority_read(const struct stanza *st, int8_t *out)
 bool session_set_presence(struct session *s, struct stanza *st)
 {
 	int8_t priority;
-	bool initial = !session_is_available(s);
+	bool was_available = session_is_available(s);
 	struct node_worker *nw = s->nw;
 	uint64_t sid = s->sid;
 	if (st->type == TYPE_UNAVAILABLE) {
 		stanza_unref(s->presence);
 		s->presence = NULL;
 		s->priority = 0;
+		hooks_session_broadcast(s, st, was_available);
 		hooks_session_presence(s);
 		return true;
 	}
@@ -211,7 +237,8 @@ bool session_set_presence(struct session *s, struct stanza *st)
 	stanza_unref(s->presence);
 	s->presence = st;
 	s->priority = priority;
-	if (initial)
+	hooks_session_broadcast(s, st, was_available);
+	if (!was_available)
 		hooks_session_available(s);
 	if (session_find(nw, sid))
 		hooks_session_presence(s);

@@ -45,6 +45,8 @@ struct user *user_find(struct node_worker *nw, struct str bare);
 struct user *user_hold(struct node_worker *nw, struct host *host, const struct jid *bare);
 /* May free it. */
 void user_release(struct user *u);
+/* At the end of the worker's life: those that are still held, because something was under way, are freed. */
+void user_free_all(struct node_worker *nw);
 static inline bool session_is_available(const struct session *s) { return s->presence != NULL; }
 /* Any available session with a non-negative priority? */
 bool user_is_reachable(const struct user *u);
@@ -54,7 +56,7 @@ struct session *user_session(const struct user *u, struct str resource);
 
 /* Links a new one to its account. The resource is free (session_end the older one first). */
 struct session *session_new(struct node_worker *nw, struct host *host, const struct jid *full, struct c2s *stream);
-/* Runs the hooks, unlinks, frees. The stream must forget it. */
+/* Announces an available one as unavailable, runs the hooks, unlinks, frees. The stream must forget it. */
 void session_end(struct session *s);
 struct session *session_find(struct node_worker *nw, uint64_t sid);
 /* Writes the stanza to the client. One that cannot take more is closed, but not inside this call. Consumes nothing. */

@@ -7,6 +7,7 @@
 #include "node/core/hooks.h"
 #include "node/core/life.h"
 #include "node/core/log.h"
+#include "node/core/removal.h"
 #include "node/core/session.h"
 #include "node/ctl/command.h"
 #include "node/ctl/visit.h"
@@ -150,13 +151,6 @@ static void kick_on_worker(struct visit *v, struct node_worker *nw)
 	}
 }
 
-static void on_kicked_after_delete(struct visit *v)
-{
-	struct kick *k = (struct kick *)v;
-	LOG(LOG_INFO, "ctl", "account unregistered", L_STR("jid", jid_str(&k->jid)), L_UINT("sessions", k->n));
-	call_ok(k->call, json_str(jid_str(&k->jid)), "User %.*s unregistered", STR_ARG(jid_str(&k->jid)));
-}
-
 static void kick(struct call *c, struct host *h, const struct jid *jid, const char *text, void (*on_done)(struct visit *v))
 {
 	struct kick *k = arena_zalloc(c->arena, sizeof *k);
@@ -167,22 +161,18 @@ static void kick(struct call *c, struct host *h, const struct jid *jid, const ch
 	visit_one(&k->visit, c->node, node_shard(c->node, jid_bare_str(jid)), kick_on_worker, on_done);
 }
 
-static void on_deleted(const struct account_answer *a)
+static void on_removed(const struct account_answer *a)
 {
 	struct job_of *j = a->arg;
-	if (failed(j->call, a->err, &j->jid))
-		return;
-	hooks_account_deleted(j->host, jid_local(&j->jid));
-	kick(j->call, j->host, &j->jid, "your account was removed", on_kicked_after_delete);
+	if (!failed(j->call, a->err, &j->jid))
+		call_ok(j->call, json_str(jid_str(&j->jid)), "User %.*s unregistered", STR_ARG(jid_str(&j->jid)));
 }
 
 static void run_unregister(struct call *c)
 {
 	struct job_of *j;
-	if (!account_args(c, 0, 1, &j))
-		return;
-	struct account_ask ask = ask_of(j, on_deleted);
-	failed(c, account_delete(&ask), &j->jid);
+	if (account_args(c, 0, 1, &j))
+		account_remove(j->host, &j->jid, "your account was removed", on_removed, j);
 }
 
 static void on_changed(const struct account_answer *a)

@@ -49,7 +49,8 @@ struct stanza *stanza_ref(struct stanza *s);
 void stanza_unref(struct stanza *s);
 /* Another stanza with the same content, children shared and kept alive with the old one, for other addresses; NULL keeps an address. */
 struct stanza *stanza_readdress(struct stanza *s, const struct jid *from, const struct jid *to);
-/* For fan-out: writes a frozen stanza that has a `to` once. Those that stanza_readdress makes of it with another `to` alone share the bytes. */
+/* For fan-out: writes a frozen stanza that has a `to` once. Those that stanza_readdress makes of it with another `to` alone share the
+ * bytes. */
 void stanza_prewrite(struct stanza *s);
 /* Appends the stanza as it stands on a client stream (xml_write with jabber:client). Past the buf's ceiling nothing of it stays. */
 void stanza_write(struct buf *out, const struct stanza *s);
