@@ -203,7 +203,8 @@ async def sasl_abandoned(server):
         for _ in range(300):
             peer = await Peer().connect(server)
             await peer.open()
-            await peer.send(b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + base64.b64encode(b"\0nobody\0x") + b"</auth>")
+            token = base64.b64encode(b"\0nobody\0x")
+            await peer.send(b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + token + b"</auth>")
             peer.close()
         await watch.check(peak_mib=16)
         return watch.note

@@ -75,7 +75,8 @@ class Peer:
         await self.send(b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + token + b"</auth>")
         await self.read_until(b"<success")
         await self.open()
-        await self.send(b"<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>%s</resource></bind></iq>" % resource.encode())
+        bind = b"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + resource.encode() + b"</resource></bind>"
+        await self.send(b"<iq type='set' id='b'>" + bind + b"</iq>")
         await self.read_until(b"</iq>")
         return self
 

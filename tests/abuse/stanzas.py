@@ -76,8 +76,8 @@ async def refused(server, data, condition, log_in=True):
 
 
 def bomb():
-    entities = b"<!ENTITY lol 'lol'>" + b"".join(b"<!ENTITY lol%d '%s'>" % (i, b"&lol%d;" % (i - 1) * 10 if i > 1 else b"&lol;" * 10) for i in range(1, 10))
-    return b"<!DOCTYPE lolz [" + entities + b"]>"
+    lines = [b"<!ENTITY lol0 'lol'>"] + [b"<!ENTITY lol%d '%s'>" % (i, b"&lol%d;" % (i - 1) * 10) for i in range(1, 10)]
+    return b"<!DOCTYPE lolz [" + b"".join(lines) + b"]>"
 
 
 async def new_names(server):
@@ -86,7 +86,8 @@ async def new_names(server):
         peer = await member(server)
         for i in range(2000):
             names = b"".join(b"<n%dx%d a%dx%d='1'/>" % (i, j, i, j) for j in range(50))
-            assert await peer.send(b"<iq type='result' id='x' to='localhost'><q xmlns='urn:x'>" + names + b"</q></iq>"), "the server hung up"
+            stanza = b"<iq type='result' id='x' to='localhost'><q xmlns='urn:x'>" + names + b"</q></iq>"
+            assert await peer.send(stanza), "the server hung up"
         await peer.send(b"<iq type='get' id='end' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
         await peer.read_until(b"id='end'", timeout=60)
         peer.close()
@@ -111,17 +112,22 @@ async def namespace_bomb(server):
         return watch.note
 
 
+TOO_DEEP = b"<message to='localhost'>" + b"<a>" * 10000
+TOO_WIDE = b"<message " + b" ".join(b"a%d='1'" % i for i in range(10000)) + b"/>"
+LAUGH = b"<message to='localhost'><body>&lol9;</body></message>"
+DECLARED = b"<?xml version='1.0'?>" + bomb() + HEADER
+
 CASES = {
     "a stanza of 1 GB before login": (huge_before_login, {}),
     "a header of 1 GB": (huge_header, {}),
     "a stanza of 1 GB after login": (huge_after_login, {}),
     "64 MB of white space": (huge_white_space, {}),
-    "10,000 levels": (lambda s: refused(s, b"<message to='localhost'>" + b"<a>" * 10000, "policy-violation"), {}),
+    "10,000 levels": (lambda s: refused(s, TOO_DEEP, "policy-violation"), {}),
     "10,000 levels before login": (lambda s: refused(s, HEADER + b"<a>" * 3000, "policy-violation", log_in=False), {}),
-    "10,000 attributes": (lambda s: refused(s, b"<message " + b" ".join(b"a%d='1'" % i for i in range(10000)) + b"/>", "policy-violation"), {}),
-    "billion laughs before the header": (lambda s: refused(s, b"<?xml version='1.0'?>" + bomb() + HEADER, "restricted-xml", log_in=False), {}),
-    "billion laughs in the stream": (lambda s: refused(s, bomb() + b"<message to='localhost'><body>&lol9;</body></message>", "restricted-xml"), {}),
-    "an entity that nobody declared": (lambda s: refused(s, b"<message to='localhost'><body>&lol9;</body></message>", "restricted-xml"), {}),
+    "10,000 attributes": (lambda s: refused(s, TOO_WIDE, "policy-violation"), {}),
+    "billion laughs before the header": (lambda s: refused(s, DECLARED, "restricted-xml", log_in=False), {}),
+    "billion laughs in the stream": (lambda s: refused(s, bomb() + LAUGH, "restricted-xml"), {}),
+    "an entity that nobody declared": (lambda s: refused(s, LAUGH, "restricted-xml"), {}),
     "200,000 different names": (new_names, {}),
     "thousands of namespace declarations": (namespace_bomb, {}),
 }

@@ -70,12 +70,18 @@ class Watch:
         assert self.pings > 0 and self.worst_s < PING_S, f"a ping took {self.worst_s:.2f} s"
         if not self.sanitized():
             assert self.grown(self.peak_kib) <= peak_mib, f"memory grew by {self.grown(self.peak_kib):.1f} MiB, at most {peak_mib} are fine"
-            await self.until(lambda: self.grown(self.server.rss_kib()) <= left_mib, lambda: f"{self.grown(self.server.rss_kib()):.1f} MiB were not given back")
-        await self.until(lambda: self.server.open_files() <= self.base_files + 2, lambda: f"{self.server.open_files() - self.base_files} files were left open")
-        self.note += f", {self.grown(self.server.rss_kib()):.1f} after"
+            await self.until(lambda: self.more_mib() <= left_mib, lambda: f"{self.more_mib():.1f} MiB were not given back")
+        await self.until(lambda: self.more_files() <= 2, lambda: f"{self.more_files()} files were left open")
+        self.note += f", {self.more_mib():.1f} after"
 
     def grown(self, kib):
         return (kib - self.base_kib) / 1024
+
+    def more_mib(self):
+        return self.grown(self.server.rss_kib())
+
+    def more_files(self):
+        return self.server.open_files() - self.base_files
 
     def sanitized(self):
         """Sanitizers keep freed memory back; then its size says nothing."""

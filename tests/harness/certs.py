@@ -11,7 +11,8 @@ def make_authority(folder):
     """ca.pem and ca.key in the folder; gives the path of ca.pem. RSA: aiosasl's tls-server-end-point knows no hash for ECDSA signatures."""
     ca = os.path.join(folder, "ca.pem")
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test authority",
-            "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign", "-keyout", os.path.join(folder, "ca.key"), "-out", ca)
+            "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign",
+            "-keyout", os.path.join(folder, "ca.key"), "-out", ca)
     return ca
 
 
@@ -22,6 +23,6 @@ def make_certificate(folder, name, hosts, kind="ec"):
     openssl("req", *key, "-nodes", "-subj", f"/CN={hosts[0]}", "-keyout", path + ".key", "-out", path + ".csr")
     with open(path + ".ext", "w") as f:
         f.write("subjectAltName=" + ",".join("DNS:" + h for h in hosts) + "\n")
-    openssl("x509", "-req", "-in", path + ".csr", "-CA", os.path.join(folder, "ca.pem"), "-CAkey", os.path.join(folder, "ca.key"), "-CAcreateserial",
-            "-days", "2", "-extfile", path + ".ext", "-out", path + ".pem")
+    openssl("x509", "-req", "-in", path + ".csr", "-CA", os.path.join(folder, "ca.pem"), "-CAkey", os.path.join(folder, "ca.key"),
+            "-CAcreateserial", "-days", "2", "-extfile", path + ".ext", "-out", path + ".pem")
     return path + ".pem", path + ".key"

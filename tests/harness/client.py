@@ -67,7 +67,8 @@ class Client:
         self.stage = "connection"
 
     def header_text(self):
-        return f"<?xml version='1.0'?><stream:stream xmlns='{NS['client']}' xmlns:stream='{NS['streams']}' to={quoteattr(self.host)} version='1.0'>"
+        spaces = f"xmlns='{NS['client']}' xmlns:stream='{NS['streams']}'"
+        return f"<?xml version='1.0'?><stream:stream {spaces} to={quoteattr(self.host)} version='1.0'>"
 
     async def open_stream(self):
         """Sends a header; takes the server's header and features."""
@@ -158,7 +159,10 @@ class Client:
         ident = f"r{next(self.ids)}"
         address = f" to={quoteattr(to)}" if to else ""
         await self.send(f"<iq type='{iq_type}' id='{ident}'{address}>{payload}</iq>")
-        return await self.await_stanza(lambda e: e.name == "iq" and e.get("id") == ident and e.get("type") in ("result", "error"), "an answer", timeout)
+
+        def is_answer(e):
+            return e.name == "iq" and e.get("id") == ident and e.get("type") in ("result", "error")
+        return await self.await_stanza(is_answer, "an answer", timeout)
 
     async def ping(self, timeout=None):
         """A round trip to our own server."""

@@ -1,6 +1,7 @@
 """A Prosody (Debian's package) in the place of Starling: shows whether a conversation says what another server also understands.
 
-It is a yardstick, not a judge: `tests/script/run --against prosody` lists where the two differ, and each difference is looked up in the RFC.
+It is a yardstick, not a judge: `tests/script/run --against prosody` lists where the two differ, and each difference is looked up in
+the RFC.
 """
 import os
 import re

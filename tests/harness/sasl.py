@@ -1,12 +1,13 @@
-"""SASL, client side: PLAIN, ANONYMOUS and SCRAM (RFC 5802, RFC 7677) with channel binding. Written here and not taken from a library, so that
-the scripts can also misbehave."""
+"""SASL, client side: PLAIN, ANONYMOUS and SCRAM (RFC 5802, RFC 7677) with channel binding. Written here and not taken from a library,
+so that the scripts can also misbehave."""
 import base64
 import hashlib
 import hmac
 import os
 
 HASHES = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
-PREFERENCE = ["SCRAM-SHA-512-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "ANONYMOUS"]
+PREFERENCE = ["SCRAM-SHA-512-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1",
+              "PLAIN", "ANONYMOUS"]
 
 
 class SaslError(Exception):

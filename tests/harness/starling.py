@@ -39,8 +39,8 @@ class Starling(Server):
                 {"port": e["direct"], "address": self.address, "tls": "direct"},
                 {"port": e["plain"], "address": self.address, "tls": "none"},
                 {"port": e["starttls"], "address": "::1", "tls": "starttls"},
-                {"port": e["proxied"], "address": self.address, "tls": "starttls", "proxy_protocol": True, "trusted_proxies": ["127.0.0.0/8"]},
-                {"port": e["untrusted"], "address": self.address, "tls": "starttls", "proxy_protocol": True, "trusted_proxies": ["192.0.2.0/24"]},
+                {"port": e["proxied"], "address": self.address, "proxy_protocol": True, "trusted_proxies": ["127.0.0.0/8"]},
+                {"port": e["untrusted"], "address": self.address, "proxy_protocol": True, "trusted_proxies": ["192.0.2.0/24"]},
             ],
         }
 

@@ -9,7 +9,7 @@ import ssl
 from . import stanza
 
 PATIENCE = float(os.environ.get("STARLING_TEST_PATIENCE", "1"))
-DEADLINE = 5.0 * PATIENCE
+DEADLINE = 10.0 * PATIENCE
 
 
 class Timeout(Exception):
@@ -72,7 +72,8 @@ class Wire(asyncio.Protocol):
             await asyncio.wait_for(loop.sock_connect(sock, (address, port)), DEADLINE)
             if preamble:
                 await loop.sock_sendall(sock, preamble)
-            await asyncio.wait_for(loop.create_connection(lambda: self, sock=sock, ssl=tls, server_hostname=server_name if tls else None), DEADLINE)
+            opening = loop.create_connection(lambda: self, sock=sock, ssl=tls, server_hostname=server_name if tls else None)
+            await asyncio.wait_for(opening, DEADLINE)
         except asyncio.TimeoutError:
             sock.close()
             raise Timeout("no connection to %s:%d" % (address, port)) from None
@@ -81,7 +82,8 @@ class Wire(asyncio.Protocol):
     async def start_tls(self, context, server_name):
         loop = asyncio.get_running_loop()
         try:
-            self.transport = await asyncio.wait_for(loop.start_tls(self.transport, self, context, server_hostname=server_name), DEADLINE)
+            shaking = loop.start_tls(self.transport, self, context, server_hostname=server_name)
+            self.transport = await asyncio.wait_for(shaking, DEADLINE)
         except asyncio.TimeoutError:
             raise Timeout("the TLS handshake did not end") from None
         self.log("*", "TLS " + self.transport.get_extra_info("ssl_object").version())

@@ -60,7 +60,8 @@ def layer(server, provider, tls_max=None, ciphers=None):
 async def client(server, jid, provider, direct=False, **tls):
     connector = XMPPOverTLSConnector() if direct else STARTTLSConnector()
     port = server.endpoint["direct" if direct else "starttls"]
-    c = aioxmpp.PresenceManagedClient(aioxmpp.JID.fromstr(jid), layer(server, provider, **tls), override_peer=[(server.endpoint["address"], port, connector)], max_initial_attempts=1)
+    c = aioxmpp.PresenceManagedClient(aioxmpp.JID.fromstr(jid), layer(server, provider, **tls), max_initial_attempts=1,
+                                      override_peer=[(server.endpoint["address"], port, connector)])
     inbox = asyncio.Queue()
     dispatcher = c.summon(aioxmpp.dispatcher.SimpleMessageDispatcher)
     dispatcher.register_callback(None, None, inbox.put_nowait)
@@ -106,7 +107,9 @@ CASES = {f"aioxmpp {mech}": lambda s, mech=mech: login_and_chat(s, mech) for mec
 # This cipher of TLS 1.2 asks for the node's RSA certificate; TLS 1.3 gets the ECDSA one.
 RSA = {"tls_max": openssl.TLS1_2_VERSION, "ciphers": b"ECDHE-RSA-AES128-GCM-SHA256"}
 CASES["aioxmpp SCRAM-SHA-1-PLUS tls-server-end-point"] = lambda s: login_and_chat(s, "SCRAM-SHA-1-PLUS", "tls-server-end-point")
-CASES["aioxmpp SCRAM-SHA-256-PLUS tls-server-end-point, RSA"] = lambda s: login_and_chat(s, "SCRAM-SHA-256-PLUS", "tls-server-end-point", **RSA)
-CASES["aioxmpp SCRAM-SHA-256-PLUS tls-unique over TLS 1.2"] = lambda s: login_and_chat(s, "SCRAM-SHA-256-PLUS", "tls-unique", tls_max=openssl.TLS1_2_VERSION)
+CASES["aioxmpp SCRAM-SHA-256-PLUS tls-server-end-point, RSA"] = lambda s: login_and_chat(
+    s, "SCRAM-SHA-256-PLUS", "tls-server-end-point", **RSA)
+CASES["aioxmpp SCRAM-SHA-256-PLUS tls-unique over TLS 1.2"] = lambda s: login_and_chat(
+    s, "SCRAM-SHA-256-PLUS", "tls-unique", tls_max=openssl.TLS1_2_VERSION)
 CASES["aioxmpp direct TLS"] = lambda s: login_and_chat(s, "SCRAM-SHA-256", direct=True)
 CASES["aioxmpp wrong password"] = wrong_password

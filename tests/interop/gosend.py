@@ -9,7 +9,8 @@ async def run(server, *args, stdin=b""):
     env = dict(os.environ, HOME=server.dir, XDG_CONFIG_HOME=server.dir, XDG_DATA_HOME=server.dir)
     if server.ca:
         env["SSL_CERT_FILE"] = server.ca
-    p = await asyncio.create_subprocess_exec("go-sendxmpp", *args, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=env)
+    p = await asyncio.create_subprocess_exec("go-sendxmpp", *args, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                                             stderr=asyncio.subprocess.STDOUT, env=env)
     out, _ = await asyncio.wait_for(p.communicate(stdin), 20)
     return p.returncode, out.decode(errors="replace")
 
@@ -23,8 +24,9 @@ async def send(server, direct):
     await juliet.send("<presence/>")
     await juliet.ping()
     port = server.endpoint["direct" if direct else "starttls"]
-    trust = [] if server.ca else ["-n"]
-    code, out = await run(server, *trust, *(["-t"] if direct else []), "-u", f"{user}@localhost", "-p", "secret", "-j", f"localhost:{port}", f"{friend}@localhost", stdin=b"hello from Go")
+    options = ([] if server.ca else ["-n"]) + (["-t"] if direct else [])
+    account = ["-u", f"{user}@localhost", "-p", "secret", "-j", f"localhost:{port}"]
+    code, out = await run(server, *options, *account, f"{friend}@localhost", stdin=b"hello from Go")
     assert code == 0, out
     got = await juliet.await_stanza(lambda e: e.name == "message", "go-sendxmpp's message")
     assert got.child("body").text().strip() == "hello from Go" and got.get("from").startswith(f"{user}@localhost/"), got

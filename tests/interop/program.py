@@ -2,18 +2,18 @@
 import asyncio
 import os
 import signal
+import socket
 import ssl
 
-from harness.certs import make_certificate
+from harness.certs import make_authority, make_certificate
 from harness.client import Client
 from harness.server import to_yaml
-from harness.starling import HOSTS, Starling, binary
+from harness.starling import HOSTS, Starling, binary, control_binary
 
 
 async def tls(server, host="localhost", alpn=("xmpp-client",), low=None, high=None, session=None, sni=True):
     """A direct TLS connection; (names of the certificate, version, ALPN, the SSL object). The peer's certificate is verified."""
     def work():
-        import socket
         ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         ctx.load_verify_locations(server.ca)
         ctx.check_hostname = sni
@@ -23,7 +23,8 @@ async def tls(server, host="localhost", alpn=("xmpp-client",), low=None, high=No
         if low and low < ssl.TLSVersion.TLSv1_2:
             ctx.set_ciphers("ALL:@SECLEVEL=0")
         raw = socket.create_connection((server.address, server.endpoint["direct"]), timeout=5)
-        with (ctx if session is None else session[0]).wrap_socket(raw, server_hostname=host if sni else None, session=session and session[1]) as s:
+        used = ctx if session is None else session[0]
+        with used.wrap_socket(raw, server_hostname=host if sni else None, session=session and session[1]) as s:
             header = f"<stream:stream to='{host}' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
             s.sendall(header.encode())
             seen = b""
@@ -92,7 +93,6 @@ async def sni(server):
             return config
 
         def prepare(self):
-            from harness.certs import make_authority
             self.ca = make_authority(self.dir)
             return super().prepare()
     node = PerHost()
@@ -144,9 +144,9 @@ async def self_signed(server):
     await with_node(check)
 
 
-async def run(*args, stdin=None, cwd=None):
-    p = await asyncio.create_subprocess_exec(*args, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=cwd,
-                                             env=Starling.environment())
+async def run(*args):
+    p = await asyncio.create_subprocess_exec(*args, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+                                             stderr=asyncio.subprocess.PIPE, env=Starling.environment())
     out, err = await asyncio.wait_for(p.communicate(), 15)
     return p.returncode, out.decode(), err.decode()
 
@@ -160,8 +160,9 @@ async def check_config(server):
         return await run(binary(), "--check-config", path)
     code, out, err = await check({"limits": {"stanza_bytes": "64 KiB"}, "hosts": {"localhost": {}}})
     assert code == 0, (code, out, err)
-    for text, wanted in (("limits:\n  stanza_byte: 1\n", "stanza_bytes"), ("limits:\n  stanza_bytes: many\n", ":2:"), ("workers: -1\n", ":1:"),
-                         ("hosts:\n  'a b': {}\n", ":2:"), ("nonsense: 1\n", "nonsense"), ("a: [1\n", "check.yml")):
+    for text, wanted in (("limits:\n  stanza_byte: 1\n", "stanza_bytes"), ("limits:\n  stanza_bytes: many\n", ":2:"),
+                         ("workers: -1\n", ":1:"), ("hosts:\n  'a b': {}\n", ":2:"), ("nonsense: 1\n", "nonsense"),
+                         ("a: [1\n", "check.yml")):
         code, out, err = await check(text)
         assert code != 0 and wanted in err and "check.yml" in err, (text, code, out, err)
     code, _, err = await run(binary(), "--config", os.path.join(server.dir, "no-such-file.yml"))
@@ -192,7 +193,7 @@ async def twice(server):
 
 
 async def ctl_without_server(server):
-    code, _, err = await run(os.path.join(os.path.dirname(binary()), "starlingctl"), "--socket", os.path.join(server.dir, "no.sock"), "status")
+    code, _, err = await run(control_binary(), "--socket", os.path.join(server.dir, "no.sock"), "status")
     assert code != 0 and len(err.strip().splitlines()) == 1, (code, err)
 
 

@@ -9,7 +9,7 @@ class Slix(slixmpp.ClientXMPP):
     """A slixmpp client with one mechanism forced. It trusts `ca` only, or without it anybody."""
 
     def __init__(self, jid, password, mech=None, ca=None, bind_channel=False, tls_max=None):
-        # What slixmpp takes for tls-unique on TLS 1.3 is none (RFC 9266 section 1); without binding data it says so honestly ("n", not "y").
+        # What slixmpp takes for tls-unique on TLS 1.3 is none (RFC 9266 section 1); without binding data it says so honestly.
         def credentials(required, optional):
             values = self["feature_mechanisms"]._default_credentials(required, optional)
             if not bind_channel and "channel_binding" in values:
@@ -96,7 +96,8 @@ async def anonymous(server):
 
 
 TLS12 = ssl.TLSVersion.TLSv1_2
-CASES = {f"slixmpp {mech}": lambda s, mech=mech: login_and_chat(s, mech) for mech in ("PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")}
+CASES = {f"slixmpp {mech}": lambda s, mech=mech: login_and_chat(s, mech)
+         for mech in ("PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")}
 CASES.update({f"slixmpp {mech} over TLS 1.2": lambda s, mech=mech: login_and_chat(s, mech, bind_channel=True, tls_max=TLS12)
               for mech in ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS")})
 CASES["slixmpp as it comes"] = lambda s: login_and_chat(s, None, bind_channel=True)

@@ -1,11 +1,12 @@
 """Patterns: what came against what should.
 
-In attribute values and text: {any} matches anything, {name} matches anything and remembers it, {=name} is what was remembered, {{ is a brace.
+In attribute values and text: {any} matches anything, {name} matches anything and remembers it, {=name} is what was remembered, {{ is a
+brace.
 An attribute value that begins with {?} may be absent. {extra} as a piece of text lets an element have more children than the pattern names.
 Attributes of the test namespace (prefix t) on a pattern element: t:attrs="any" lets it have more attributes; t:optional="yes": need not be
 there; t:absent="yes": must not be there.
-Otherwise everything must be as written, save that the order of children is free, an xml:lang that the pattern does not name is ignored, and so is
-a `to` that names the receiver.
+Otherwise everything must be as written, save that the order of children is free, an xml:lang that the pattern does not name is ignored,
+and so is a `to` that names the receiver.
 """
 import re
 

@@ -42,7 +42,6 @@ class Script:
     accounts: list = field(default_factory=list)   # (user, host, password)
     tls: str = "on"
     split: int = 0
-    nodes: int = 1
     own: bool = False     # a node of its own, for it is stopped or killed
     timeout: float = 0
     ignore: set = field(default_factory=set)
@@ -105,8 +104,8 @@ def header_line(script, word, rest):
         if rest != "own":
             raise ValueError("node own")
         script.own = True
-    elif word in ("split", "nodes"):
-        setattr(script, word, int(rest))
+    elif word == "split":
+        script.split = int(rest)
     elif word == "timeout":
         script.timeout = float(rest)
     elif word == "ignore":

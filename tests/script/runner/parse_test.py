@@ -23,19 +23,23 @@ ctl status
 class ParseTest(unittest.TestCase):
     def test_a_script_has_steps_with_bodies(self):
         s = parse_script(GOOD)
-        self.assertEqual([(t.subject, t.action, len(t.body)) for t in s.steps], [("romeo", "connects", 0), ("romeo", "sends", 2), ("ctl", "status", 0)])
-        self.assertEqual((s.clients["romeo"].split, s.config, s.accounts), (1, {"limits.x": 5, "limits.y": ["10.0.0.0/8", "::1"]}, [("nurse", "localhost", "secret")]))
+        steps = [(t.subject, t.action, len(t.body)) for t in s.steps]
+        self.assertEqual(steps, [("romeo", "connects", 0), ("romeo", "sends", 2), ("ctl", "status", 0)])
+        self.assertEqual((s.clients["romeo"].split, s.accounts), (1, [("nurse", "localhost", "secret")]))
+        self.assertEqual(s.config, {"limits.x": 5, "limits.y": ["10.0.0.0/8", "::1"]})
 
     def test_wrong_scripts_are_refused(self):
-        for text in ("", "client romeo: user r@h\n", "juliet connects\n", "client r: colour red\nr connects\n", "tls perhaps\nclient r: user r@h\nr connects\n",
-                     "client r: user r@h\n  <stray/>\nr connects\n", "client r: user r@h\nr connects\nx connects\n"):
+        for text in ("", "client romeo: user r@h\n", "juliet connects\n", "client r: colour red\nr connects\n",
+                     "tls perhaps\nclient r: user r@h\nr connects\n", "client r: user r@h\n  <stray/>\nr connects\n",
+                     "client r: user r@h\nr connects\nx connects\n"):
             with self.assertRaises(BadScript, msg=text):
                 parse_script(text)
 
     def test_accounts_get_unique_names_and_readable_ones_again(self):
         w = Words(parse_script(GOOD), "k1")
         self.assertEqual(w.rename("to='romeo@localhost/orchard' nurse@localhost."), "to='romeo.k1@localhost/orchard' nurse.k1@localhost.")
-        self.assertEqual(w.rename("xromeo@localhost romeo@localhost.org tybalt@localhost"), "xromeo@localhost romeo@localhost.org tybalt@localhost")
+        others = "xromeo@localhost romeo@localhost.org tybalt@localhost"
+        self.assertEqual(w.rename(others), others)
         self.assertEqual(w.readable(w.rename("romeo@localhost/x")), "romeo@localhost/x")
 
     def test_macros(self):

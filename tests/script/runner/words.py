@@ -29,7 +29,8 @@ class Words:
     def alternatives(names):
         if not names:
             return re.compile(r"(?!)")
-        return re.compile(r"(?<![\w.@-])(" + "|".join(re.escape(n) for n in sorted(names, key=len, reverse=True)) + r")(?![\w-]|\.\w)", re.I)
+        longest_first = "|".join(re.escape(n) for n in sorted(names, key=len, reverse=True))
+        return re.compile(r"(?<![\w.@-])(" + longest_first + r")(?![\w-]|\.\w)", re.I)
 
     def rename(self, text):
         return self.pattern.sub(lambda m: self.keep_case(m.group(), self.forward[m.group().lower()]), text)
@@ -71,8 +72,9 @@ class Words:
 
 def caps_hash(query):
     """XEP-0115 section 5.1: sha-1 over the sorted identities, features and forms."""
-    text = "".join(sorted("{}/{}/{}/{}<".format(e.get("category", ""), e.get("type", ""), e.attrs.get((NS["xml"], "lang"), ""), e.get("name", ""))
-                          for e in query.elems() if e.name == "identity"))
+    def identity(e):
+        return "/".join((e.get("category", ""), e.get("type", ""), e.attrs.get((NS["xml"], "lang"), ""), e.get("name", ""))) + "<"
+    text = "".join(sorted(identity(e) for e in query.elems() if e.name == "identity"))
     text += "".join(sorted(e.get("var") + "<" for e in query.elems() if e.name == "feature"))
     forms = []
     for form in (e for e in query.elems() if e.ns == "jabber:x:data"):
