@@ -9,7 +9,9 @@
 	X(ping) \
 	X(time) \
 	X(stream_limits) \
-	X(version)
+	X(version) \
+	X(offline)
+
 #define X(name) extern const struct module mod_##name;
 MODULES(X)
 #undef X
