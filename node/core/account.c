@@ -2,7 +2,7 @@
  * Each question is a call that goes through some of: read the account, derive on the pool, write it back.
  *
  *   get           read
- *   set_disabled  read -> write
+ *   set_disabled, note_login   read -> write
  *   set_password  read -> derive -> write        the write is a compare-and-set: when somebody else was faster, read again,
  *   create        read -> derive -> write        with the derived keys at hand
  *   check         read -> derive
@@ -21,7 +21,7 @@
 
 const struct store_space account_space = { "account", STORE_KV };
 
-enum question { ASK_GET, ASK_CREATE, ASK_PASSWORD, ASK_CHECK, ASK_DISABLE, ASK_DELETE, ASK_LIST, ASK_COUNT };
+enum question { ASK_GET, ASK_CREATE, ASK_PASSWORD, ASK_CHECK, ASK_DISABLE, ASK_LOGIN, ASK_DELETE, ASK_LIST, ASK_COUNT };
 
 struct account_call {
 	struct job job;
@@ -81,7 +81,7 @@ static void finish(struct account_call *c, struct account_answer answer)
 		answer.account = &c->account;
 	if (c->ask.call)
 		*c->ask.call = NULL;
-	if (!c->cancelled)
+	if (!c->cancelled && c->ask.on_done)
 		c->ask.on_done(&answer);
 	call_free(c);
 }
@@ -166,6 +166,8 @@ static void write_account(struct account_call *c)
 	if (c->question == ASK_DISABLE) {
 		next.disabled = str_present(c->reason);
 		next.reason = c->reason;
+	} else if (c->question == ASK_LOGIN) {
+		next.login_ms = now;
 	} else {
 		next.has_keys = true;
 		next.keys = c->new_keys;
@@ -243,7 +245,7 @@ static void on_read(struct store_op *op)
 		err = c->found ? ERR_EXISTS : ERR_NONE;
 	if (err || c->question == ASK_GET)
 		finish_err(c, err);
-	else if (c->question == ASK_DISABLE || c->has_new_keys)
+	else if (c->question == ASK_DISABLE || c->question == ASK_LOGIN || c->has_new_keys)
 		write_account(c);
 	else
 		start_derive(c);
@@ -303,6 +305,11 @@ enum err account_set_disabled(const struct account_ask *ask, struct str reason)
 	struct account_call *c = call_new(ask, ASK_DISABLE);
 	c->reason = arena_str(c->arena, reason);
 	return begin_read(c);
+}
+
+enum err account_note_login(const struct account_ask *ask)
+{
+	return begin_read(call_new(ask, ASK_LOGIN));
 }
 
 static void on_one_op(struct store_op *op)

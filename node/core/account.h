@@ -1,6 +1,7 @@
 /*
  * account.h: who may log in. One value per account in the kv space "account": a JSON object with SCRAM keys (never a password), the times
- * of creation and of the last password, and whether it is disabled. Members that this version does not know are kept when it writes.
+ * of creation, of the last password and of the last login, and whether it is disabled. Members that this version does not know are kept
+ * when it writes.
  *
  * `user` is a prepared localpart (precis_username), `host` a host of ours. Everything is asynchronous and happens on the asker's worker;
  * slow key derivation runs on the pool. A function that returns an error did nothing and will not call on_done: ERR_LIMIT (too much
@@ -19,9 +20,15 @@ struct account {
 	bool has_keys; /* false: nobody can log in with a password */
 	struct sasl_keys keys;
 	int64_t created_ms, changed_ms; /* changed: the password */
+	int64_t login_ms;               /* the last login, to ACCOUNT_LOGIN_EVERY_MS; 0: none was seen */
 	bool disabled;
 	struct str reason; /* why, for people; may be empty */
 };
+/* When somebody was last here, as far as the record tells: the login, or the account's birth. */
+static inline int64_t account_seen_ms(const struct account *a)
+{
+	return a->login_ms > a->created_ms ? a->login_ms : a->created_ms;
+}
 
 struct account_call;
 
@@ -49,7 +56,7 @@ struct account_ask {
 /* The asker went away: on_done will not be called. A write takes place only if it was under way. Nulls the pointer; NULL inside is fine. */
 void account_cancel(struct account_call **call);
 
-/* ERR_NOT_FOUND; for SASL: a missing or disabled account has no keys to give. */
+/* ERR_NOT_FOUND. For SASL: a missing account has no keys to give; a disabled one is refused at the end, when the password was right. */
 MUST_CHECK enum err account_get(const struct account_ask *ask);
 /* ERR_EXISTS; ERR_INVALID for a password that SASLprep refuses; ERR_LIMIT for one that is too long. `iterations` 0: SASL_ITERATIONS. */
 MUST_CHECK enum err account_create(const struct account_ask *ask, struct str password, uint32_t iterations);
@@ -60,6 +67,10 @@ MUST_CHECK enum err account_set_password(const struct account_ask *ask, struct s
 MUST_CHECK enum err account_check_password(const struct account_ask *ask, struct str password);
 /* Disables with a reason (at most 1023 bytes), or enables (absent reason). ERR_NOT_FOUND. */
 MUST_CHECK enum err account_set_disabled(const struct account_ask *ask, struct str reason);
+/* The account logged in now. A write a login would cost more than the login: whoever looked at the account calls this only when
+ * account_seen_ms is older than ACCOUNT_LOGIN_EVERY_MS. on_done may be NULL. ERR_NOT_FOUND. */
+#define ACCOUNT_LOGIN_EVERY_MS 86400000
+MUST_CHECK enum err account_note_login(const struct account_ask *ask);
 /* The account and everything in this store that belongs to it. ERR_NOT_FOUND. */
 MUST_CHECK enum err account_delete(const struct account_ask *ask);
 /* The host's accounts in the order of their names' bytes, after `after` (absent: from the first). ask->user does not matter. */

@@ -34,7 +34,8 @@ static enum err parse(struct arena *a, const json_t *root, struct account *out)
 	*out = (struct account){ .has_keys = str_present(keys) };
 	if (out->has_keys && sasl_keys_parse(a, keys, &out->keys))
 		return ERR_INVALID;
-	if (time_member(root, "created", &out->created_ms) || time_member(root, "changed", &out->changed_ms))
+	if (time_member(root, "created", &out->created_ms) || time_member(root, "changed", &out->changed_ms) ||
+	    time_member(root, "login", &out->login_ms))
 		return ERR_INVALID;
 	if (disabled) {
 		out->disabled = true; /* whatever its form: when in doubt, nobody gets in */
@@ -77,6 +78,8 @@ struct str account_record_format(struct arena *a, const struct account *account,
 		set_text(root, "scram", sasl_keys_format(a, &account->keys));
 	set_time(root, "created", account->created_ms);
 	set_time(root, "changed", account->changed_ms);
+	if (account->login_ms)
+		set_time(root, "login", account->login_ms);
 	if (account->disabled)
 		set_text(root, "disabled", account->reason);
 	char *text = json_dumps(root, JSON_COMPACT);

@@ -28,6 +28,8 @@ struct auth {
 	struct account_call *lookup; /* under way */
 	struct job derive;
 	bool deriving;
+	bool disabled, note_login;   /* the account; by its last look */
+	struct str reason;           /* why it is disabled */
 };
 
 /* ---- what is offered ---- */
@@ -120,6 +122,9 @@ static void fail_now(struct c2s *c)
 	struct arena *a = arena_new(256);
 	struct elem *failure = elem_new(a, NS_SASL, STR("failure"));
 	elem_add(a, failure, STR_NONE, sasl_error_name((enum sasl_error)c->sasl_error));
+	if (c->sasl_error == SASL_ACCOUNT_DISABLED && c->auth && !str_empty(c->auth->reason))
+		elem_add_text(a, failure, STR("text"), arena_str(a, c->auth->reason));
+	auth_drop(c);
 	c2s_send_elem(c, failure);
 	arena_free(a);
 	if (c->state == C2S_CLOSING)
@@ -144,12 +149,12 @@ static void fail(struct c2s *c, enum sasl_error e)
 	uint64_t late_ms = 0;
 	if (e == SASL_NOT_AUTHORIZED)
 		late_ms = limits_login_failed(c->nw->node->limits, &c->conn->peer, user, c->host->name, c->nw->worker->now_ms);
-	auth_drop(c);
 	c->sasl_error = (uint8_t)e;
 	if (!late_ms) {
 		fail_now(c);
 		return;
 	}
+	auth_drop(c);
 	count_limit(c->nw, LIMIT_LOGIN_PACE);
 	c2s_pause(c, late_ms, fail_now);
 }
@@ -162,6 +167,13 @@ static bool may_act_as(const struct auth *au, const struct jid *bare)
 	if (!str_present(authzid) || str_empty(authzid))
 		return true;
 	return jid_parse(au->arena, authzid, &wanted) == ERR_NONE && jid_eq(&wanted, bare);
+}
+
+static void note_login(const struct c2s *c, const struct jid *bare)
+{
+	struct account_ask ask = { .store = c->nw->node->store, .host = c->host->name, .user = jid_local(bare) };
+	if (account_note_login(&ask) != ERR_NONE)
+		LOG(LOG_DEBUG, "auth", "the time of a login was not kept", L_STR("jid", jid_str(bare)));
 }
 
 static void succeed(struct c2s *c, struct str data)
@@ -179,6 +191,12 @@ static void succeed(struct c2s *c, struct str data)
 		fail(c, SASL_INVALID_AUTHZID);
 		return;
 	}
+	if (au->disabled) { /* not before: who does not know the password learns nothing (RFC 6120 section 6.5.1) */
+		fail(c, SASL_ACCOUNT_DISABLED);
+		return;
+	}
+	if (au->note_login)
+		note_login(c, &bare);
 	char text[IP_TEXT_BYTES];
 	LOG(LOG_INFO, "auth", "logged in", L_UINT("stream", c->number), L_STR("jid", jid_str(&bare)),
 	    L_STR("mechanism", sasl_mech_name(au->mech)), L_STR("peer", conn_peer_text(c->conn, text)));
@@ -205,7 +223,10 @@ static void on_keys(const struct account_answer *answer)
 		return;
 	}
 	const struct account *acc = answer->err == ERR_NONE ? answer->account : NULL;
-	bool usable = acc && acc->has_keys && !acc->disabled;
+	bool usable = acc && acc->has_keys;
+	au->disabled = acc && acc->disabled;
+	au->reason = arena_str(au->arena, au->disabled ? acc->reason : STR(""));
+	au->note_login = acc && worker_wall_ms() - account_seen_ms(acc) >= ACCOUNT_LOGIN_EVERY_MS;
 	enum sasl_step s = sasl_keys(au->sasl, usable ? &acc->keys : NULL, &out, &error);
 	step(c, s, out, error);
 }

@@ -7,7 +7,7 @@
 /* A question, asked on the worker, and what came back. */
 struct question {
 	struct rig *rig;
-	enum { GET, CREATE, PASSWORD, CHECK, DISABLE, DELETE, LIST, COUNT } what;
+	enum { GET, CREATE, PASSWORD, CHECK, DISABLE, LOGIN, DELETE, LIST, COUNT } what;
 	const char *user, *text;
 	uint32_t limit;
 	bool cancel, unawaited;
@@ -16,7 +16,7 @@ struct question {
 	enum err err;
 	bool has_account, has_keys, disabled, matches, more;
 	char reason[32], names[256];
-	int64_t created_ms, changed_ms;
+	int64_t created_ms, changed_ms, login_ms, seen_ms;
 	uint64_t count;
 };
 static struct question *asked;
@@ -36,6 +36,8 @@ static void on_answer(const struct account_answer *answer)
 		q->disabled = account->disabled;
 		q->created_ms = account->created_ms;
 		q->changed_ms = account->changed_ms;
+		q->login_ms = account->login_ms;
+		q->seen_ms = account_seen_ms(account);
 		snprintf(q->reason, sizeof q->reason, "%.*s", STR_ARG(account->reason));
 	}
 	for (uint32_t i = 0; i < answer->n_rows; i++) {
@@ -62,6 +64,8 @@ static enum err ask_it(struct question *q)
 		return account_check_password(&ask, str_of(q->text));
 	case DISABLE:
 		return account_set_disabled(&ask, str_of(q->text));
+	case LOGIN:
+		return account_note_login(&ask);
 	case DELETE:
 		return account_delete(&ask);
 	case LIST:
@@ -177,6 +181,23 @@ static void disabled_account_keeps_its_reason_until_enabled(void **state)
 	assert_int_equal(ASK(r, DISABLE, "juliet", NULL)->err, ERR_NONE);
 	assert_false(ASK(r, GET, "juliet")->disabled);
 	assert_true(ASK(r, CHECK, "juliet", "y")->matches);
+}
+
+static void login_is_noted_and_nothing_else_changes(void **state)
+{
+	struct rig *r = *state;
+	assert_int_equal(ASK(r, LOGIN, "juliet")->err, ERR_NOT_FOUND);
+	ASK(r, CREATE, "juliet", "x");
+	struct question before = *ASK(r, GET, "juliet");
+	assert_int_equal(before.login_ms, 0);
+	assert_int_equal(before.seen_ms, before.created_ms);
+	assert_int_equal(ASK(r, LOGIN, "juliet")->err, ERR_NONE);
+	struct question *q = ASK(r, GET, "juliet");
+	assert_in_range(q->login_ms, before.created_ms, before.created_ms + 60000);
+	assert_int_equal(q->seen_ms, q->login_ms);
+	assert_int_equal(q->created_ms, before.created_ms);
+	assert_int_equal(q->changed_ms, before.changed_ms);
+	assert_true(ASK(r, CHECK, "juliet", "x")->matches);
 }
 
 static void deleted_account_takes_all_its_data_along(void **state)
@@ -300,7 +321,7 @@ int main(void)
 		CASE(second_account_of_a_name_is_refused),
 		CASE(bad_names_and_passwords_are_refused),
 		CASE(new_password_replaces_the_old_one),
-		CASE(disabled_account_keeps_its_reason_until_enabled),
+		CASE(disabled_account_keeps_its_reason_until_enabled), CASE(login_is_noted_and_nothing_else_changes),
 		CASE(deleted_account_takes_all_its_data_along),
 		CASE(accounts_are_listed_in_pages_and_counted),
 		CASE(cancelled_question_is_not_answered),
