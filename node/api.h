@@ -19,6 +19,7 @@
 #include "node/core/router.h"
 #include "node/core/session.h"
 #include "node/core/settings.h"
+#include "node/ctl/command.h"
 #include "node/store/store.h"
 #include "node/version.h"
 

@@ -198,6 +198,11 @@ enum err life_reload_tls(struct node *n, struct buf *why)
 	return ERR_NONE;
 }
 
+const struct tls_config *life_tls(const struct node *n)
+{
+	return n->life->tls;
+}
+
 /* ---- start ---- */
 
 /* The service's secret outlives restarts: fake SCRAM salts must not change between two looks. */

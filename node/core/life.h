@@ -14,6 +14,8 @@ void life_register(struct config_schema *s);
 MUST_CHECK enum err life_start(struct node *n, struct config *config, struct buf *why);
 /* Any time on the main thread: a new set of certificates for new connections. The old one stays on failure. */
 MUST_CHECK enum err life_reload_tls(struct node *n, struct buf *why);
+/* The certificates of new connections; borrowed until the next reload. Main thread. */
+const struct tls_config *life_tls(const struct node *n);
 /* Begins the end: no new connections, streams closed, at most 5 s; then the main loop stops. Idempotent. */
 void life_drain(struct node *n);
 /* After the main loop ended. */

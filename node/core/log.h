@@ -60,16 +60,20 @@ struct log_site {
 	_Atomic uint32_t written, suppressed;
 	_Atomic(struct log_site *) next; /* of those that ever suppressed something */
 	_Atomic bool listed;
+	bool unlimited; /* every line counts, however many there are: audits */
 };
 
-#define LOG(level, comp, msg, ...)                                                                                    \
+#define LOG_SITE(all, level, comp, msg, ...)                                                                         \
 	do {                                                                                                          \
-		static struct log_site log_site_ = { .component = "" comp, .message = "" msg };                       \
+		static struct log_site log_site_ = { .component = "" comp, .message = "" msg, .unlimited = all };     \
 		if (log_wants(&log_site_, level)) {                                                                   \
 			const struct log_field log_fields_[] = { { .kind = LOG_KIND_NONE }, ##__VA_ARGS__ };          \
 			log_write(&log_site_, level, log_fields_, sizeof(log_fields_) / sizeof(log_fields_[0]));      \
 		}                                                                                                     \
 	} while (0)
+#define LOG(level, comp, msg, ...) LOG_SITE(false, level, comp, msg, ##__VA_ARGS__)
+/* Without a limit on lines a second: for what only administrators can cause. */
+#define LOG_EACH(level, comp, msg, ...) LOG_SITE(true, level, comp, msg, ##__VA_ARGS__)
 
 /* For LOG. */
 struct log_component *log_component_of(struct log_site *site);

@@ -18,6 +18,7 @@
 #include "node/store/store.h"
 #include "proto/wire/stanza.h"
 
+struct command;
 struct early;
 struct host;
 struct ip;
@@ -109,6 +110,7 @@ struct module {
 	const struct iq_route *iqs;
 	size_t n_iqs;
 	struct hooks hooks;
+	const struct command *commands; /* for administrators (ctl/command.h); end with a NULL name; or NULL */
 	size_t host_slot, user_slot, session_slot; /* bytes, zeroed */
 	/* Once at start per host, before anything else; reads options into the host's slot. ERR_INVALID with a text in `why` ends the
 	 * start. */

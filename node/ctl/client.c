@@ -4,14 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "node/ctl/command.h"
+#include "node/ctl/manual.h"
+#include "node/ctl/show.h"
 #include "node/version.h"
 
 #define REPLY_MAX    (64u << 20)
 #define PASSWORD_MAX 1024
+#define PROBE_S      5 /* a health check must not hang */
 
 struct options {
 	const char *socket;
@@ -27,28 +31,18 @@ static const char *default_socket(void)
 	return access(places[0], F_OK) == 0 ? places[0] : places[1];
 }
 
-static void print_commands(FILE *f)
-{
-	fprintf(f, "usage: starlingctl [--socket PATH] [--json] COMMAND [ARGUMENT...]\n\ncommands:\n");
-	for (const struct command *c = all_commands; c->name; c++)
-		fprintf(f, "  %-20s %-36s %s\n", c->name, c->args, c->doc);
-	fprintf(f, "\nA password given as '-' is read from standard input. `starlingctl help COMMAND` explains one command.\n"
-		   "The socket is STARLING_CTL_SOCKET, else starling-data/starling.sock here, else /run/starling/starling.sock.\n"
-		   "exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no server answers\n");
-}
-
 static int help(const char *name)
 {
 	const struct command *c = name ? command_find(str_of(name)) : NULL;
 	if (!name) {
-		print_commands(stdout);
+		manual_help(stdout);
 		return CTL_OK;
 	}
 	if (!c) {
 		fprintf(stderr, "starlingctl: there is no command '%s'\n", name);
 		return CTL_USAGE;
 	}
-	printf("usage: starlingctl %s %s\n\n%s\n", c->name, c->args, c->doc);
+	manual_command(c, stdout);
 	return CTL_OK;
 }
 
@@ -84,84 +78,34 @@ static bool send_all(int fd, const char *p, size_t n)
 	return true;
 }
 
-/* The reply's line, parsed; NULL when the connection breaks first. */
-static json_t *read_reply(int fd)
+/* What the node tells: lines of a stream, which are shown as they come, then the reply. NULL when the connection breaks first. */
+static json_t *read_reply(int fd, const struct options *o)
 {
 	struct buf b;
+	json_t *reply = NULL;
 	buf_init(&b, REPLY_MAX);
-	for (;;) {
+	while (!reply) {
+		const char *end = b.len ? memchr(b.p, '\n', b.len) : NULL;
+		if (end) {
+			json_t *got = json_loadb(b.p, (size_t)(end - b.p), 0, NULL);
+			const json_t *line = json_object_get(got, "line");
+			buf_consume(&b, (size_t)(end - b.p) + 1);
+			if (!line) {
+				reply = got;
+				break;
+			}
+			show_line(line, o->json, stdout);
+			json_decref(got);
+			continue;
+		}
 		char *room = buf_reserve(&b, 65536);
 		ssize_t n = room ? read(fd, room, 65536) : -1;
 		if (n <= 0)
 			break;
 		b.len += (size_t)n;
-		if (b.p[b.len - 1] == '\n')
-			break;
 	}
-	json_t *reply = b.len ? json_loadb(b.p, b.len, 0, NULL) : NULL;
 	buf_fini(&b);
 	return reply;
-}
-
-/* People get one line an item; objects as "key: value" lines or as a row of values. */
-static void print_value(const json_t *v, const char *end)
-{
-	if (json_is_string(v))
-		printf("%s%s", json_string_value(v), end);
-	else if (json_is_integer(v))
-		printf("%lld%s", (long long)json_integer_value(v), end);
-	else if (json_is_boolean(v))
-		printf("%s%s", json_is_true(v) ? "yes" : "no", end);
-	else
-		printf("%s", end);
-}
-
-static void print_data(const json_t *data)
-{
-	size_t i;
-	const json_t *v;
-	const char *key;
-	if (json_is_object(data)) {
-		json_object_foreach((json_t *)(uintptr_t)data, key, v)
-		{
-			printf("%s: ", key);
-			print_value(v, "\n");
-		}
-		return;
-	}
-	if (!json_is_array(data)) {
-		print_value(data, "\n");
-		return;
-	}
-	json_array_foreach(data, i, v)
-	{
-		const json_t *cell;
-		if (!json_is_object(v)) {
-			print_value(v, "\n");
-			continue;
-		}
-		json_object_foreach((json_t *)(uintptr_t)v, key, cell)
-			print_value(cell, "\t");
-		printf("\n");
-	}
-}
-
-static int print_reply(json_t *reply, bool as_json)
-{
-	int code = (int)json_integer_value(json_object_get(reply, "code"));
-	const char *text = json_string_value(json_object_get(reply, "text"));
-	const json_t *data = json_object_get(reply, "data");
-	if (as_json) {
-		json_dumpf(reply, stdout, JSON_INDENT(2));
-		printf("\n");
-	} else if (code != CTL_OK) {
-		fprintf(stderr, "starlingctl: %s\n", text ? text : "failed");
-	} else if (text && *text) {
-		printf("%s\n", text);
-	} else {
-		print_data(data);
-	}
-	return code;
 }
 
 /* A password on the command line is seen by everybody who can list processes: '-' reads it. */
@@ -178,26 +122,55 @@ static json_t *argument(const char *arg)
 	return j;
 }
 
-static int run(const struct options *o, int n, char **words)
+/* The words behind the command: "--limit 10", "--limit=10", "--dry-run"; "--" ends the options. False: told why. */
+static bool words_read(const struct command *cmd, int n, char **words, struct options *o, json_t *args, json_t *options)
 {
-	json_t *args = json_array();
-	for (int i = 1; i < n; i++) {
-		if (json_array_append_new(args, argument(words[i])) != 0) {
-			fprintf(stderr, "starlingctl: argument %d is not UTF-8, or could not be read\n", i);
-			json_decref(args);
-			return CTL_USAGE;
+	bool literal = false;
+	for (int i = 0; i < n; i++) {
+		const char *w = words[i];
+		if (literal || strncmp(w, "--", 2) != 0) {
+			if (json_array_append_new(args, argument(w)) != 0) {
+				fprintf(stderr, "starlingctl: argument %d is not UTF-8, or could not be read\n", i + 1);
+				return false;
+			}
+			continue;
+		}
+		struct str value = str_of(w + 2), name = str_cut(&value, '='), value_name;
+		if (!w[2]) {
+			literal = true;
+		} else if (strcmp(w, "--json") == 0) { /* behind the command, too: that is where people type it */
+			o->json = true;
+		} else if (!command_option(cmd, name, &value_name)) {
+			fprintf(stderr, "starlingctl: %s has no option %s; -- goes before an argument that begins with --\n", cmd->name, w);
+			return false;
+		} else {
+			char key[64];
+			snprintf(key, sizeof key, "%.*s", STR_ARG(name));
+			if (!str_present(value) && str_present(value_name) && i + 1 < n)
+				value = str_of(words[++i]);
+			else if (!str_present(value))
+				value = STR("true");
+			json_object_set_new(options, key, json_str(value));
 		}
 	}
-	json_t *req = json_pack("{s:s, s:o}", "command", words[0], "args", args);
+	return true;
+}
+
+static int ask_node(const struct options *o, const struct command *cmd, json_t *args, json_t *options)
+{
+	json_t *req = json_pack("{s:s, s:O, s:O}", "command", cmd->name, "args", args, "options", options);
 	char *line = json_dumps(req, JSON_COMPACT);
 	json_decref(req);
 	int code = CTL_NO_SERVER, fd = connect_to(o->socket);
+	struct timeval patience = { .tv_sec = PROBE_S };
+	if (fd >= 0 && strcmp(cmd->name, "probe") == 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	if (fd >= 0 && send_all(fd, line, strlen(line)) && send_all(fd, "\n", 1)) {
-		json_t *reply = read_reply(fd);
+		json_t *reply = read_reply(fd, o);
 		if (reply)
-			code = print_reply(reply, o->json);
+			code = show_reply(reply, o->json, stdout, stderr);
 		else
-			fprintf(stderr, "starlingctl: the node went away before it answered\n");
+			fprintf(stderr, "starlingctl: the node went away, or did not answer in time\n");
 		json_decref(reply);
 	}
 	if (fd >= 0)
@@ -206,38 +179,100 @@ static int run(const struct options *o, int n, char **words)
 	return code;
 }
 
+/* ---- commands that need no node ---- */
+
+struct local {
+	const struct options *options;
+	int code;
+};
+
+static void on_local_done(struct call *c, enum ctl_exit code, struct str text, json_t *data)
+{
+	struct local *l = c->asker;
+	json_t *reply = json_pack("{s:i, s:o, s:o}", "code", code, "text", json_str(text), "data", data ? data : json_null());
+	l->code = show_reply(reply, l->options->json, stdout, stderr);
+	json_decref(reply);
+}
+
+static int run_here(const struct options *o, const struct command *cmd, const json_t *args, json_t *options)
+{
+	size_t i;
+	const char *name;
+	json_t *v;
+	struct local l = { .options = o, .code = CTL_FAILED };
+	struct arena *a = arena_new(1024);
+	struct call *c = arena_zalloc(a, sizeof *c);
+	*c = (struct call){ .command = cmd, .arena = a, .done = on_local_done, .asker = &l };
+	json_array_foreach(args, i, v)
+		if (c->n_args < CTL_ARGS_MAX)
+			c->args[c->n_args++] = arena_str(a, str_of(json_string_value(v)));
+	json_object_foreach(options, name, v)
+		if (c->n_options < CTL_OPTIONS_MAX)
+			c->options[c->n_options++] = (struct call_option){ arena_str(a, str_of(name)),
+									   arena_str(a, str_of(json_string_value(v))) };
+	command_run(c);
+	arena_free(a);
+	return l.code;
+}
+
+static int run(struct options *o, const struct command *cmd, int n, char **words)
+{
+	json_t *args = json_array(), *options = json_object();
+	int code = CTL_USAGE;
+	if (words_read(cmd, n, words, o, args, options))
+		code = cmd->flags & COMMAND_LOCAL ? run_here(o, cmd, args, options) : ask_node(o, cmd, args, options);
+	json_decref(args);
+	json_decref(options);
+	return code;
+}
+
+/* The options before the command; the index of the first other word, or -1: *code is the exit code. */
+static int options_read(int argc, char **argv, struct options *o, int *code)
+{
+	int i = 1;
+	*code = CTL_OK;
+	for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
+		if (strcmp(argv[i], "--json") == 0) {
+			o->json = true;
+		} else if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc) {
+			o->socket = argv[++i];
+		} else if (strcmp(argv[i], "--help") == 0) {
+			*code = help(NULL);
+			return -1;
+		} else if (strcmp(argv[i], "--version") == 0) {
+			printf("starlingctl %s\n", STARLING_VERSION);
+			return -1;
+		} else if (strcmp(argv[i], "--manual") == 0) {
+			manual_page(stdout);
+			return -1;
+		} else if (strcmp(argv[i], "--list") == 0) {
+			manual_names(stdout);
+			return -1;
+		} else {
+			fprintf(stderr, "starlingctl: unknown option %s\n", argv[i]);
+			*code = CTL_USAGE;
+			return -1;
+		}
+	}
+	return i;
+}
+
 int ctl_client_main(int argc, char **argv)
 {
 	struct options o = { .socket = default_socket() };
-	int i = 1;
-	for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
-		if (strcmp(argv[i], "--json") == 0) {
-			o.json = true;
-		} else if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc) {
-			o.socket = argv[++i];
-		} else if (strcmp(argv[i], "--help") == 0) {
-			return help(NULL);
-		} else if (strcmp(argv[i], "--version") == 0) {
-			printf("starlingctl %s\n", STARLING_VERSION);
-			return CTL_OK;
-		} else {
-			fprintf(stderr, "starlingctl: unknown option %s\n", argv[i]);
-			return CTL_USAGE;
-		}
-	}
-	if (i < argc && argc - 1 > i && strcmp(argv[argc - 1], "--json") == 0) {
-		o.json = true; /* behind the command, too: that is where people type it */
-		argc--;
-	}
+	int code, i = options_read(argc, argv, &o, &code);
+	if (i < 0)
+		return code;
 	if (i >= argc) {
-		print_commands(stderr);
+		manual_help(stderr);
 		return CTL_USAGE;
 	}
 	if (strcmp(argv[i], "help") == 0)
 		return help(i + 1 < argc ? argv[i + 1] : NULL);
-	if (!command_find(str_of(argv[i]))) {
+	const struct command *cmd = command_find(str_of(argv[i]));
+	if (!cmd) {
 		fprintf(stderr, "starlingctl: there is no command '%s'; `starlingctl help` lists them\n", argv[i]);
 		return CTL_USAGE;
 	}
-	return run(&o, argc - i, argv + i);
+	return run(&o, cmd, argc - i - 1, argv + i + 1);
 }

@@ -1,5 +1,6 @@
 #include "node/ctl/server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,8 +11,9 @@
 #include "node/ctl/command.h"
 
 #define CLIENTS_MAX   64
-#define REQUEST_MAX   65536
+#define REQUEST_MAX   (1u << 20) /* a stanza fits */
 #define REPLY_MAX     (64u << 20)
+#define LINES_MAX     256        /* of a stream that wait for a slow reader */
 
 struct ctl_server {
 	struct node *node;
@@ -29,8 +31,10 @@ struct client {
 	uv_pipe_t pipe;
 	uv_write_t write;
 	struct buf in, out;
-	char chunk[4096];
-	bool busy, gone, stop_after;
+	char chunk[4096], by[32];
+	struct call *call;    /* under way */
+	unsigned lines;       /* told and not yet written */
+	bool gone, closed, stop_after;
 };
 
 static void client_read(struct client *cl);
@@ -44,17 +48,25 @@ static void server_unref(struct ctl_server *s)
 	free(s);
 }
 
-static void on_client_closed(uv_handle_t *h)
+/* ---- the end of a client: its handle is closed and its command has answered, in either order ---- */
+
+static void client_free_when_over(struct client *cl)
 {
-	struct client *cl = h->data;
 	struct ctl_server *s = cl->server;
-	if (cl->busy) /* its command still runs: on_done frees it */
+	if (!cl->closed || cl->call)
 		return;
 	buf_fini(&cl->in);
 	buf_fini(&cl->out);
 	free(cl);
 	s->clients--;
 	server_unref(s);
+}
+
+static void on_client_closed(uv_handle_t *h)
+{
+	struct client *cl = h->data;
+	cl->closed = true;
+	client_free_when_over(cl);
 }
 
 static void client_close(struct client *cl)
@@ -66,7 +78,11 @@ static void client_close(struct client *cl)
 	if (cl->next)
 		cl->next->prev = cl->prev;
 	uv_close((uv_handle_t *)&cl->pipe, on_client_closed);
+	if (cl->call && cl->call->on_gone)
+		cl->call->on_gone(cl->call);
 }
+
+/* ---- answers ---- */
 
 static void on_written(uv_write_t *w, int status)
 {
@@ -82,29 +98,82 @@ static void on_written(uv_write_t *w, int status)
 		s->on_stop(s->node);
 }
 
-static void on_done(struct call *c, enum ctl_exit code, struct str text, json_t *data)
+/* The reply's line; one that is longer than the ceiling becomes an error. */
+static void reply_write(struct buf *out, enum ctl_exit code, struct str text, json_t *data)
 {
-	struct client *cl = c->asker;
-	cl->busy = false;
-	cl->stop_after = c->stop_after;
-	arena_free(c->arena);
-	if (cl->gone) {
-		json_decref(data);
-		on_client_closed((uv_handle_t *)&cl->pipe);
-		return;
-	}
 	json_t *reply = json_pack("{s:i, s:o, s:o}", "code", code, "text", json_str(text), "data", data ? data : json_null());
 	char *line = json_dumps(reply, JSON_COMPACT);
 	json_decref(reply);
-	buf_init(&cl->out, REPLY_MAX);
-	buf_addz(&cl->out, line ? line : "{\"code\":1,\"text\":\"the reply cannot be written\",\"data\":null}");
-	buf_addc(&cl->out, '\n');
+	buf_init(out, REPLY_MAX);
+	buf_addz(out, line ? line : "");
+	buf_addc(out, '\n');
+	if (line && buf_status(out) == ERR_NONE) {
+		free(line);
+		return;
+	}
 	free(line);
+	buf_clear(out);
+	buf_addz(out, "{\"code\":1,\"text\":\"the answer is too long: ask for less at once\",\"data\":null}\n");
+}
+
+static void on_done(struct call *c, enum ctl_exit code, struct str text, json_t *data)
+{
+	struct client *cl = c->asker;
+	cl->call = NULL;
+	cl->stop_after = c->stop_after;
+	if (cl->gone) {
+		json_decref(data);
+		arena_free(c->arena);
+		client_free_when_over(cl);
+		return;
+	}
+	uv_read_stop((uv_stream_t *)&cl->pipe);
+	reply_write(&cl->out, code, text, data);
+	arena_free(c->arena); /* the text may lie in it */
 	uv_buf_t b = uv_buf_init(cl->out.p, (unsigned)cl->out.len);
 	cl->write.data = cl;
 	if (uv_write(&cl->write, (uv_stream_t *)&cl->pipe, &b, 1, on_written) != 0)
 		client_close(cl);
 }
+
+struct told {
+	uv_write_t write;
+	struct client *client;
+	char *text;
+};
+
+static void on_line_written(uv_write_t *w, int status)
+{
+	struct told *t = w->data;
+	t->client->lines--;
+	free(t->text);
+	free(t);
+}
+
+static bool on_line(struct call *c, json_t *data)
+{
+	struct client *cl = c->asker;
+	json_t *wrapped = json_pack("{s:o}", "line", data);
+	char *text = cl->gone || cl->lines >= LINES_MAX ? NULL : json_dumps(wrapped, JSON_COMPACT);
+	json_decref(wrapped);
+	if (!text)
+		return false;
+	struct told *t = xzalloc(sizeof *t);
+	size_t len = strlen(text);
+	text[len] = '\n'; /* for the NUL: uv_write counts */
+	*t = (struct told){ .client = cl, .text = text };
+	t->write.data = t;
+	uv_buf_t b = uv_buf_init(text, (unsigned)len + 1);
+	if (uv_write(&t->write, (uv_stream_t *)&cl->pipe, &b, 1, on_line_written) == 0) {
+		cl->lines++;
+		return true;
+	}
+	free(text);
+	free(t);
+	return false;
+}
+
+/* ---- questions ---- */
 
 static bool args_read(struct call *c, const json_t *args)
 {
@@ -121,32 +190,59 @@ static bool args_read(struct call *c, const json_t *args)
 	return true;
 }
 
-static void request(struct client *cl, struct str line)
+static bool options_read(struct call *c, json_t *options)
 {
-	json_t *req = json_loadb(line.p, line.len, 0, NULL);
-	const char *name = json_string_value(json_object_get(req, "command"));
-	struct arena *a = arena_new(1024);
-	struct call *c = arena_zalloc(a, sizeof *c);
-	c->arena = a;
-	c->node = cl->server->node;
-	c->asker = cl;
-	c->done = on_done;
-	c->command = name ? command_find(str_of(name)) : NULL;
-	cl->busy = true;
-	bool ok = args_read(c, json_object_get(req, "args"));
-	if (!name || !ok)
-		call_fail(c, CTL_USAGE, "not a request");
-	else if (!c->command)
-		call_fail(c, CTL_USAGE, "there is no command '%s'", name);
-	else
-		command_run(c);
-	json_decref(req);
+	const char *name;
+	json_t *v;
+	if (options && (!json_is_object(options) || json_object_size(options) > CTL_OPTIONS_MAX))
+		return false;
+	json_object_foreach(options, name, v)
+	{
+		if (!json_is_string(v))
+			return false;
+		c->options[c->n_options++] = (struct call_option){
+			.name = arena_str(c->arena, str_of(name)), .value = arena_str(c->arena, str_of(json_string_value(v)))
+		};
+	}
+	return true;
 }
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b)
 {
 	struct client *cl = h->data;
 	*b = uv_buf_init(cl->chunk, sizeof cl->chunk);
+}
+
+/* While a stream is told: nothing is expected but the asker's end. */
+static void on_read_while_told(uv_stream_t *st, ssize_t n, const uv_buf_t *b)
+{
+	if (n < 0)
+		client_close(st->data);
+}
+
+static void request(struct client *cl, struct str line)
+{
+	json_t *req = json_loadb(line.p, line.len, 0, NULL);
+	const char *name = json_string_value(json_object_get(req, "command"));
+	struct arena *a = arena_new(1024);
+	struct call *c = cl->call = arena_zalloc(a, sizeof *c);
+	c->arena = a;
+	c->node = cl->server->node;
+	c->asker = cl;
+	c->done = on_done;
+	c->line = on_line;
+	c->by = str_of(cl->by);
+	c->command = name ? command_find(str_of(name)) : NULL;
+	bool ok = args_read(c, json_object_get(req, "args")) && options_read(c, json_object_get(req, "options"));
+	if (c->command && (c->command->flags & COMMAND_STREAMS))
+		uv_read_start((uv_stream_t *)&cl->pipe, on_alloc, on_read_while_told);
+	if (!name || !ok)
+		call_fail(c, CTL_USAGE, "not a request");
+	else if (!c->command || (c->command->flags & COMMAND_LOCAL))
+		call_fail(c, CTL_USAGE, "there is no command '%s'", name);
+	else
+		command_run(c);
+	json_decref(req);
 }
 
 static void on_read(uv_stream_t *st, ssize_t n, const uv_buf_t *b)
@@ -170,12 +266,23 @@ static void on_read(uv_stream_t *st, ssize_t n, const uv_buf_t *b)
 	size_t len = line.len;
 	buf_consume(&cl->in, len + 1);
 	request(cl, str_span(copy, len));
+	explicit_bzero(copy, len); /* passwords */
 	free(copy);
 }
 
 static void client_read(struct client *cl)
 {
 	uv_read_start((uv_stream_t *)&cl->pipe, on_alloc, on_read);
+}
+
+/* Who asks, for the audit log: the kernel knows. */
+static void peer_name(struct client *cl)
+{
+	struct ucred cred;
+	socklen_t size = sizeof cred;
+	uv_os_fd_t fd;
+	if (uv_fileno((uv_handle_t *)&cl->pipe, &fd) == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0)
+		snprintf(cl->by, sizeof cl->by, "uid %u", (unsigned)cred.uid);
 }
 
 static void on_connection(uv_stream_t *listening, int status)
@@ -193,10 +300,12 @@ static void on_connection(uv_stream_t *listening, int status)
 	s->list = cl;
 	s->clients++;
 	s->refs++;
-	if (status < 0 || uv_accept(listening, (uv_stream_t *)&cl->pipe) != 0 || s->clients > CLIENTS_MAX)
+	if (status < 0 || uv_accept(listening, (uv_stream_t *)&cl->pipe) != 0 || s->clients > CLIENTS_MAX) {
 		client_close(cl);
-	else
-		client_read(cl);
+		return;
+	}
+	peer_name(cl);
+	client_read(cl);
 }
 
 /* A socket file whose owner is dead is in the way; one that answers is not ours to take. */
@@ -256,7 +365,7 @@ void ctl_server_stop(struct ctl_server *s)
 	struct client *next;
 	for (struct client *cl = s->list; cl; cl = next) {
 		next = cl->next;
-		if (!cl->busy && !cl->out.len)
+		if (!cl->out.len && (!cl->call || cl->call->on_gone))
 			client_close(cl);
 	}
 	uv_close((uv_handle_t *)&s->pipe, on_server_closed);

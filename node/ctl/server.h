@@ -1,8 +1,9 @@
 /*
  * server.h: the control socket: a Unix socket of mode 0600, so that whoever may open it may administer the node.
  *
- * One line of JSON a request, {"command": "register", "args": ["example.net", "secret"]}, one line a reply, {"code": 0, "text": "...",
- * "data": ...}. At most 64 clients at once, 64 KiB a request, one request at a time per client.
+ * One line of JSON a request, {"command": "registered_users", "args": ["example.net"], "options": {"limit": "10"}}, one line a reply,
+ * {"code": 0, "text": "...", "data": ...}; before it, of commands that stream, lines {"line": ...}. At most 64 clients at once, 1 MiB a
+ * request, one request at a time per client; what its peer is called in the audit log comes from the kernel.
  */
 #ifndef NODE_CTL_SERVER_H
 #define NODE_CTL_SERVER_H

@@ -171,7 +171,7 @@ static bool may_act_as(const struct auth *au, const struct jid *bare)
 
 static void note_login(const struct c2s *c, const struct jid *bare)
 {
-	struct account_ask ask = { .store = c->nw->node->store, .host = c->host->name, .user = jid_local(bare) };
+	struct account_ask ask = { .store = c->host->store, .host = c->host->name, .user = jid_local(bare) };
 	if (account_note_login(&ask) != ERR_NONE)
 		LOG(LOG_DEBUG, "auth", "the time of a login was not kept", L_STR("jid", jid_str(bare)));
 }

@@ -1,0 +1,239 @@
+/*
+ * commands_session.c: who is connected, and ending that; names as in ejabberdctl.
+ */
+#include <stdlib.h>
+
+#include "node/core/session.h"
+#include "node/ctl/errand.h"
+#include "node/net/tls.h"
+#include "node/stream/c2s.h"
+
+/* ---- walks over sessions ---- */
+
+struct who {
+	struct visit visit;
+	struct call *call;
+	struct host *host;           /* NULL: all */
+	struct jid jid;              /* of one account; absent: all */
+	json_t *(*tell)(const struct session *s);
+	json_t *list;
+	uint64_t count;
+};
+
+static void who_on_worker(struct visit *v, struct node_worker *nw)
+{
+	struct who *w = (struct who *)v;
+	struct str key;
+	void *value;
+	for (size_t i = 0; map_next(&nw->sessions, &i, &key, &value);) {
+		const struct session *s = value;
+		if (w->host && s->user->host != w->host)
+			continue;
+		w->count++;
+		if (w->tell)
+			json_array_append_new(w->list, w->tell(s));
+	}
+}
+
+static void who_of_user(struct visit *v, struct node_worker *nw)
+{
+	struct who *w = (struct who *)v;
+	const struct user *u = user_find(nw, jid_str(&w->jid));
+	for (const struct session *s = u ? u->sessions : NULL; s; s = s->next) {
+		w->count++;
+		if (w->tell)
+			json_array_append_new(w->list, w->tell(s));
+	}
+}
+
+static const char *order_key(const json_t *v)
+{
+	const char *text = json_string_value(json_is_object(v) ? json_object_get(v, "jid") : v);
+	return text ? text : "";
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(order_key(*(json_t *const *)a), order_key(*(json_t *const *)b));
+}
+
+/* In order, so that two listings can be compared. */
+static json_t *sorted(json_t *list)
+{
+	size_t n = json_array_size(list);
+	json_t **items = xmalloc((n + 1) * sizeof *items), *out = json_array();
+	for (size_t i = 0; i < n; i++)
+		items[i] = json_array_get(list, i);
+	qsort(items, n, sizeof *items, by_text);
+	for (size_t i = 0; i < n; i++)
+		json_array_append(out, items[i]);
+	free(items);
+	json_decref(list);
+	return out;
+}
+
+static void on_list(struct visit *v)
+{
+	struct who *w = (struct who *)v;
+	call_ok(w->call, sorted(w->list), "%s", "");
+}
+
+static void on_count(struct visit *v)
+{
+	struct who *w = (struct who *)v;
+	json_decref(w->list);
+	call_ok(w->call, json_integer((json_int_t)w->count), "%llu", (unsigned long long)w->count);
+}
+
+static struct who *who_new(struct call *c, json_t *(*tell)(const struct session *s))
+{
+	struct who *w = arena_zalloc(c->arena, sizeof *w);
+	w->call = c;
+	w->tell = tell;
+	w->list = json_array();
+	return w;
+}
+
+static void list_all(struct call *c, json_t *(*tell)(const struct session *s), void (*on_done)(struct visit *v))
+{
+	struct host *h = NULL;
+	if (c->n_args && !(h = call_host(c, 0)))
+		return;
+	struct who *w = who_new(c, tell);
+	w->host = h;
+	visit_all(&w->visit, c->node, who_on_worker, on_done);
+}
+
+static void list_user(struct call *c, json_t *(*tell)(const struct session *s), void (*on_done)(struct visit *v))
+{
+	struct jid jid;
+	struct host *h = call_host(c, 1);
+	if (!h || !call_user(c, 0, h, &jid))
+		return;
+	struct who *w = who_new(c, tell);
+	w->jid = jid;
+	visit_one(&w->visit, c->node, node_shard(c->node, jid_str(&w->jid)), who_of_user, on_done);
+}
+
+/* ---- what is told of one ---- */
+
+static json_t *tell_jid(const struct session *s)
+{
+	return json_str(jid_str(&s->jid));
+}
+
+static json_t *tell_resource(const struct session *s)
+{
+	return json_str(jid_resource(&s->jid));
+}
+
+static void add_stream(json_t *o, const struct c2s *stream)
+{
+	char address[IP_TEXT_BYTES], tls[128];
+	const struct conn *conn = stream->conn;
+	json_object_set_new(o, "ip", json_str(conn_peer_text(conn, address)));
+	json_object_set_new(o, "port", json_integer(conn->peer_port));
+	json_object_set_new(o, "tls", conn->ssl ? json_string(tls_describe(conn->ssl, tls, sizeof tls)) : json_null());
+	json_object_set_new(o, "queue_bytes", json_integer((json_int_t)conn_unsent(conn)));
+	json_object_set_new(o, "held", json_integer(stream->holds));
+}
+
+static json_t *tell_all(const struct session *s)
+{
+	json_t *o = json_object();
+	json_object_set_new(o, "jid", tell_jid(s));
+	json_object_set_new(o, "resource", tell_resource(s));
+	json_object_set_new(o, "available", json_boolean(session_is_available(s)));
+	json_object_set_new(o, "priority", json_integer(s->priority));
+	json_object_set_new(o, "uptime_s", json_integer((worker_wall_ms() - s->bound_wall_ms) / 1000));
+	json_object_set_new(o, "worker", json_string(s->nw->worker->name));
+	json_object_set_new(o, "connection", json_string(!s->stream ? "detached" : s->secure ? "c2s_tls" : "c2s"));
+	if (s->stream)
+		add_stream(o, s->stream);
+	return o;
+}
+
+static void run_connected_users(struct call *c)
+{
+	list_all(c, tell_jid, on_list);
+}
+
+static void run_connected_users_info(struct call *c)
+{
+	list_all(c, tell_all, on_list);
+}
+
+static void run_connected_users_number(struct call *c)
+{
+	list_all(c, NULL, on_count);
+}
+
+static void run_user_resources(struct call *c)
+{
+	list_user(c, tell_resource, on_list);
+}
+
+static void run_user_sessions_info(struct call *c)
+{
+	list_user(c, tell_all, on_list);
+}
+
+static void run_num_resources(struct call *c)
+{
+	list_user(c, NULL, on_count);
+}
+
+/* ---- ending sessions ---- */
+
+static void on_kicked(struct errand *e)
+{
+	call_ok(e->call, json_integer(e->kicked), "%u session%s of %.*s ended", e->kicked, e->kicked == 1 ? "" : "s",
+		STR_ARG(jid_str(&e->jid)));
+}
+
+static void run_kick_user(struct call *c)
+{
+	struct jid jid;
+	struct host *h = call_host(c, 1);
+	if (h && call_user(c, 0, h, &jid))
+		errand_kick(errand_of(c, h, &jid), "you were disconnected by an administrator", on_kicked);
+}
+
+static void on_session_kicked(struct errand *e)
+{
+	if (e->kicked)
+		on_kicked(e);
+	else
+		call_fail(e->call, CTL_FAILED, "%.*s has no session with that resource", STR_ARG(jid_str(&e->jid)));
+}
+
+static void run_kick_session(struct call *c)
+{
+	struct jid jid;
+	struct host *h = call_host(c, 1);
+	if (!h || !call_user(c, 0, h, &jid))
+		return;
+	struct errand *e = errand_of(c, h, &jid);
+	struct jid full;
+	if (jid_make(c->arena, jid_local(&jid), h->name, c->args[2], &full) != ERR_NONE || !jid_is_full(&full)) {
+		call_fail(c, CTL_FAILED, "'%s' cannot be a resource", c->args[2].p);
+		return;
+	}
+	e->resource = jid_resource(&full);
+	errand_kick(e, c->n_args > 3 ? c->args[3].p : "you were disconnected by an administrator", on_session_kicked);
+}
+
+static const struct command commands[] = {
+	{ "connected_users", "[HOST]", COMMAND_READS, "Lists connected full JIDs.", run_connected_users },
+	{ "connected_users_info", "[HOST]", COMMAND_READS,
+	  "The same with address, TLS, priority, uptime and what waits to be sent.", run_connected_users_info },
+	{ "connected_users_number", "[HOST]", COMMAND_READS, "Tells how many sessions there are.", run_connected_users_number },
+	{ "user_resources", "USER HOST", COMMAND_READS, "Lists an account's connected resources.", run_user_resources },
+	{ "user_sessions_info", "USER HOST", COMMAND_READS, "Like connected_users_info, for one account.", run_user_sessions_info },
+	{ "num_resources", "USER HOST", COMMAND_READS, "Tells how many resources of an account are connected.", run_num_resources },
+	{ "kick_user", "USER HOST", 0, "Ends all sessions of an account.", run_kick_user },
+	{ "kick_session", "USER HOST RESOURCE [REASON...]", 0, "Ends one session.", run_kick_session },
+	{ 0 },
+};
+
+const struct command_group ctl_session = { "session", "Sessions.", commands };
