@@ -24,6 +24,9 @@ struct worker_private {
 	_Atomic uint32_t depth;
 };
 
+/* How often what was deferred may defer again before a worker ends. */
+#define LAST_ROUNDS 64
+
 static _Thread_local struct worker *current;
 
 static void rng_openssl(struct rng *r, void *out, size_t n)
@@ -215,7 +218,7 @@ static void worker_wind_down(struct worker *w)
 	p->stopped = true;
 	if (p->on_stop)
 		p->on_stop(w);
-	while (p->deferred)
+	for (int i = 0; i < LAST_ROUNDS && p->deferred; i++)
 		deferred_run(w);
 	uv_close((uv_handle_t *)&p->wake, on_stop_closed);
 	uv_close((uv_handle_t *)&p->prepare, on_stop_closed);
