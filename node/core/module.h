@@ -57,7 +57,8 @@ struct hooks {
 	int (*iq_sent)(struct session *s, struct stanza *st);
 
 	/* ---- what arrives for an account of ours; on the account's worker. `u` may have no session, but is never NULL ---- */
-	int (*arrive_policy)(struct user *u, struct stanza *st);    /* blocking: a negative verdict bounces, DONE swallows */
+	/* Blocking: a negative verdict bounces, DONE swallows, HOLD keeps a reference for router_arrive later. */
+	int (*arrive_policy)(struct user *u, struct stanza *st);
 	int (*presence_arrived)(struct user *u, struct stanza *st); /* subscriptions, probes: DONE: do not deliver */
 	void (*arrive_archive)(struct user *u, struct stanza *st);
 	void (*arrive_copy)(struct user *u, struct stanza *st, struct session *taken_by); /* taken_by: the one session, or NULL */
@@ -72,6 +73,9 @@ struct hooks {
 	int (*knows)(struct user *u, const struct jid *who, struct asked *later);
 	/* What the server sends to `to` for the user: presence, subscriptions. Anything but PASS: it sends nothing. */
 	int (*leave_policy)(struct user *u, const struct jid *to);
+	/* The user hides from whoever `item` matches (rules/blocking.h), or shows itself again. What that changes for those who see its
+	 * presence is sent now, while the policies still, or again, let it pass. */
+	void (*hides)(struct user *u, struct str item, bool hidden);
 
 	/* ---- the life of a session; on its worker ---- */
 	void (*session_bound)(struct session *s);

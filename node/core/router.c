@@ -189,15 +189,20 @@ static int strangers_policy(struct user *u, struct stanza *st)
 	return v < 0 ? -STANZA_SERVICE_UNAVAILABLE : PASS;
 }
 
-static void user_arrive(struct node_worker *nw, struct host *h, struct stanza *st)
+void router_arrive(struct user *u, struct stanza *st)
 {
-	struct user *u = user_hold(nw, h, &st->to);
 	int v = hooks_arrive_policy(u, st);
 	if (v == PASS && st->kind == STANZA_PRESENCE)
 		v = hooks_presence_arrived(u, st);
 	if (v == PASS && st->kind == STANZA_IQ)
 		v = strangers_policy(u, st);
 	settle(u, st, v);
+}
+
+static void user_arrive(struct node_worker *nw, struct host *h, struct stanza *st)
+{
+	struct user *u = user_hold(nw, h, &st->to);
+	router_arrive(u, st);
 	user_release(u);
 }
 

@@ -9,6 +9,8 @@
 
 /* Sends a stanza (consumed) to its `to`, which must be present, as must `from`. Refusals go back to `from` as errors. */
 void router_route(struct node_worker *nw, struct stanza *st);
+/* What an arrive_policy hook kept (verdict HOLD, with a reference of its own): from the policies on again. Consumes st. */
+void router_arrive(struct user *u, struct stanza *st);
 /* Answers with an error (consumes st); vanishes where the RFC wants silence. */
 void router_bounce(struct node_worker *nw, struct stanza *st, enum stanza_error e, struct str text);
 /* What a client sent, with `from` stamped (consumed): phases, then routing, or handling on behalf of the account. */

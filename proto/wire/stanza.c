@@ -251,13 +251,19 @@ static struct stanza *reply_new(const struct stanza *s, enum stanza_type type, s
 
 struct stanza *stanza_error_reply(const struct stanza *s, enum stanza_error e, struct str text, const struct elem *extra)
 {
+	return stanza_error_reply_as(s, e, stanza_error_type(e), text, extra);
+}
+
+struct stanza *stanza_error_reply_as(const struct stanza *s, enum stanza_error e, struct str type, struct str text,
+				     const struct elem *extra)
+{
 	struct elem *root;
 	if (s->type == TYPE_ERROR || (s->kind == STANZA_IQ && s->type == TYPE_RESULT))
 		return NULL;
 	struct stanza *r = reply_new(s, TYPE_ERROR, &root);
 	struct arena *a = r->arena;
 	struct elem *err = elem_add(a, root, NS_CLIENT, STR("error"));
-	elem_set(a, err, STR("type"), stanza_error_type(e));
+	elem_set(a, err, STR("type"), type);
 	elem_add(a, err, NS_STANZA_ERRORS, stanza_error_name(e));
 	if (str_present(text)) {
 		struct elem *t = elem_add(a, err, NS_STANZA_ERRORS, STR("text"));

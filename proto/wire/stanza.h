@@ -68,6 +68,9 @@ struct elem *stanza_root(struct arena *a, enum stanza_kind k, enum stanza_type t
 /* An error reply (RFC 6120 section 8.3): from and to swapped, the original's payload left out. NULL for an error and for an IQ result,
  * which are never answered with one. `text` may be absent; `extra` (an application-specific condition) may be NULL. */
 struct stanza *stanza_error_reply(const struct stanza *s, enum stanza_error e, struct str text, const struct elem *extra);
+/* The same with another error type than the condition has by default (section 8.3.2); a literal. */
+struct stanza *stanza_error_reply_as(const struct stanza *s, enum stanza_error e, struct str type, struct str text,
+				     const struct elem *extra);
 /* An empty <iq type='result'/> in reply to an IQ request, ready for a payload under *root. */
 struct stanza *stanza_result(const struct stanza *iq, struct elem **root);
 
