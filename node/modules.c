@@ -4,13 +4,14 @@
 #include "node/core/module.h"
 
 #define MODULES(X) \
-	X(disco) \
+	X(blocking) \
 	X(caps) \
+	X(disco) \
+	X(offline) \
 	X(ping) \
-	X(time) \
 	X(stream_limits) \
-	X(version) \
-	X(offline)
+	X(time) \
+	X(version)
 
 #define X(name) extern const struct module mod_##name;
 MODULES(X)

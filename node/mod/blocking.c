@@ -1,0 +1,423 @@
+/*
+ * XEP-0191 Blocking Command: each user's list of addresses that it neither hears from nor is heard by (rules: proto/rules/blocking.h).
+ *
+ * The list is read when the account comes to life: for a session before its client's first stanza is looked at (the stream is held),
+ * for an account without sessions when something arrives, which waits meanwhile in the order of its arrival. It stays in memory while the
+ * account lives. A list that cannot be read blocks everything: somebody hides, and we do not know from whom.
+ *
+ *   UNKNOWN -arrival, session-> LOADING -read-> DRAINING (what waited goes on) -> KNOWN      LOADING -failed-> UNKNOWN
+ */
+#include <stdlib.h>
+
+#include "node/api.h"
+#include "proto/rules/blocking.h"
+#include "proto/xml/names.h"
+
+#define WAITING_MAX 1000 /* stanzas that wait for one account's list */
+
+extern const struct module mod_blocking;
+
+static const struct store_space space = { "blocking", STORE_MAP }; /* field: a JID; value: empty */
+
+static const struct option options[] = {
+	{ .name = "max_items", .kind = OPTION_INT, .default_text = "1000", .min = 1, .max = STORE_ROWS_MAX, .unit = "addresses",
+	  .doc = "Addresses that one user may block." },
+};
+
+struct waiting {
+	struct waiting *next;
+	struct stanza *stanza;
+};
+enum state { UNKNOWN, LOADING, DRAINING, KNOWN };
+struct user_part {
+	struct blocking list;
+	struct waiting *first, **last;
+	const struct stanza *turn; /* DRAINING: whose turn it is */
+	unsigned n_waiting;
+	enum state state;
+};
+struct session_part {
+	bool held;    /* waits for the list */
+	bool listens; /* asked for the list: hears of changes */
+};
+
+static struct user_part *part_of(struct user *u)
+{
+	struct user_part *p = user_slot(u, &mod_blocking);
+	if (p->state == UNKNOWN && u->host->anonymous)
+		p->state = KNOWN; /* nothing is stored there: the list lives with the account */
+	return p;
+}
+
+/* ---- the list and those who wait for it ---- */
+
+static void drain(struct user *u, struct user_part *p)
+{
+	p->state = DRAINING;
+	while (p->first) {
+		struct waiting *w = p->first;
+		struct stanza *st = w->stanza;
+		p->first = w->next;
+		p->n_waiting--;
+		free(w);
+		p->turn = st;
+		router_arrive(u, st);
+	}
+	p->turn = NULL;
+	p->state = KNOWN;
+}
+
+static void refuse_waiting(struct user *u, struct user_part *p)
+{
+	struct waiting *w = p->first;
+	p->first = NULL;
+	p->n_waiting = 0;
+	while (w) {
+		struct waiting *next = w->next;
+		router_bounce(u->nw, w->stanza, STANZA_RESOURCE_CONSTRAINT, STR("the store does not answer, try again later"));
+		free(w);
+		w = next;
+	}
+}
+
+static void release_sessions(struct user *u)
+{
+	for (struct session *s = u->sessions; s; s = s->next) {
+		struct session_part *sp = session_slot(s, &mod_blocking);
+		if (sp->held)
+			session_release(u->nw, s->sid);
+		sp->held = false;
+	}
+}
+
+static void on_loaded(struct store_op *op)
+{
+	struct user *u = op->arg;
+	struct user_part *p = user_slot(u, &mod_blocking);
+	release_sessions(u);
+	for (uint32_t i = 0; !op->err && i < op->first->n_rows; i++)
+		blocking_add(&p->list, op->first->rows[i].key);
+	if (op->err) {
+		LOG(LOG_ERROR, "blocking", "a block list cannot be read", L_STR("user", jid_str(&u->jid)), L_ERR(op->err));
+		p->state = UNKNOWN;
+		refuse_waiting(u, p);
+	} else {
+		drain(u, p);
+	}
+	user_release(u);
+}
+
+static bool load(struct user *u, struct user_part *p)
+{
+	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_loaded, u);
+	store_map_all(op, &space, STR_NONE, 0);
+	if (store_submit(u->nw->node->store, op) != ERR_NONE)
+		return false;
+	u->holds++;
+	p->state = LOADING;
+	return true;
+}
+
+static void session_bound(struct session *s)
+{
+	struct user_part *p = part_of(s->user);
+	struct session_part *sp = session_slot(s, &mod_blocking);
+	if (p->state == UNKNOWN && !load(s->user, p))
+		return; /* `accept` ends the session */
+	sp->held = p->state == LOADING;
+	if (sp->held)
+		session_hold(s);
+}
+
+static void user_free(struct user *u)
+{
+	struct user_part *p = user_slot(u, &mod_blocking);
+	while (p->first) {
+		struct waiting *w = p->first;
+		p->first = w->next;
+		stanza_unref(w->stanza);
+		free(w);
+	}
+	blocking_fini(&p->list);
+}
+
+/* Whoever comes by that name next is somebody else. */
+static void account_ended(struct user *u, bool removed)
+{
+	if (removed)
+		blocking_fini(&part_of(u)->list);
+}
+
+/* ---- what passes ---- */
+
+static int wait_for_list(struct user_part *p, struct stanza *st)
+{
+	if (p->n_waiting >= WAITING_MAX)
+		return -STANZA_RESOURCE_CONSTRAINT;
+	struct waiting *w = xzalloc(sizeof *w);
+	w->stanza = stanza_ref(st);
+	if (!p->first)
+		p->last = &p->first;
+	*p->last = w;
+	p->last = &w->next;
+	p->n_waiting++;
+	return HOLD;
+}
+
+static int arrive_policy(struct user *u, struct stanza *st)
+{
+	struct user_part *p = part_of(u);
+	if (p->state == UNKNOWN && !load(u, p))
+		return -STANZA_RESOURCE_CONSTRAINT;
+	if (p->state == LOADING || (p->state == DRAINING && st != p->turn))
+		return wait_for_list(p, st);
+	if (!blocking_stands_between(&p->list, &u->jid, &st->from))
+		return PASS;
+	return st->kind == STANZA_PRESENCE ? DONE : -STANZA_SERVICE_UNAVAILABLE;
+}
+
+/* Section 3.3: the sender is told that it has blocked the recipient itself. */
+static int accept_sent(struct session *s, struct stanza *st)
+{
+	struct user_part *p = part_of(s->user);
+	if (p->state != KNOWN) {
+		session_close(s, STREAM_INTERNAL_SERVER_ERROR, STR("the store does not answer"));
+		return DONE;
+	}
+	if (!jid_present(&st->to) || !blocking_stands_between(&p->list, &s->user->jid, &st->to))
+		return PASS;
+	struct arena *a = arena_new(256);
+	struct elem *blocked = elem_new(a, NS_BLOCKING_ERRORS, STR("blocked"));
+	struct stanza *reply = stanza_error_reply_as(st, STANZA_NOT_ACCEPTABLE, STR("cancel"), STR_NONE, blocked);
+	if (reply)
+		session_deliver(s, reply);
+	stanza_unref(reply);
+	arena_free(a);
+	return DONE;
+}
+
+static int leave_policy(struct user *u, const struct jid *to)
+{
+	struct user_part *p = part_of(u);
+	return blocking_stands_between(&p->list, &u->jid, to) ? DONE : PASS;
+}
+
+/* ---- changes ---- */
+
+/* A request that changes the list, part by part: an op has a ceiling on its steps. */
+struct change {
+	struct arena *arena;
+	struct iq *iq; /* held */
+	bool block;
+	struct str *jids;
+	size_t n, at, part; /* at: done so far; part: under way */
+};
+
+/* Sections 3.3 to 3.5: every resource that asked for the list hears of the change, the one that made it included. */
+static void push(struct user *u, const struct change *c)
+{
+	for (struct session *s = u->sessions; s; s = s->next) {
+		const struct session_part *sp = session_slot(s, &mod_blocking);
+		if (!sp->listens)
+			continue;
+		struct arena *a = arena_new(1024);
+		struct elem *root = stanza_root(a, STANZA_IQ, TYPE_SET);
+		elem_set(a, root, STR("id"), rng_token(&u->nw->worker->rng, a, 12));
+		struct elem *e = elem_add(a, root, NS_BLOCKING, c->block ? STR("block") : STR("unblock"));
+		for (size_t i = 0; i < c->at; i++)
+			elem_set(a, elem_add(a, e, STR_NONE, STR("item")), STR("jid"), arena_str(a, c->jids[i]));
+		struct stanza *st = stanza_new(&a, root, NULL, &s->jid);
+		session_deliver(s, st);
+		stanza_unref(st);
+	}
+}
+
+static void change_end(struct change *c, enum err err)
+{
+	struct elem *root;
+	struct user *u = c->iq->user;
+	struct stanza *reply = err ? NULL : iq_result(c->iq, &root);
+	bool full = err == ERR_LIMIT;
+	u->holds++;
+	iq_finish(c->iq, reply, full ? STANZA_POLICY_VIOLATION : STANZA_INTERNAL_SERVER_ERROR,
+		  full ? STR("your block list is full") : STR("the block list could not be changed"));
+	if (c->at || !err)
+		push(u, c);
+	user_release(u);
+	arena_free(c->arena);
+}
+
+/* In this order: those who are blocked see the user leave, and those who no longer are see it come. */
+static void apply(struct user *u, bool block, struct str jid)
+{
+	struct user_part *p = part_of(u);
+	if (block && !blocking_has(&p->list, jid)) {
+		hooks_hides(u, jid, true);
+		blocking_add(&p->list, jid);
+	} else if (!block && blocking_remove(&p->list, jid)) {
+		hooks_hides(u, jid, false);
+	}
+}
+
+static void change_part(struct change *c);
+
+static void on_part(struct store_op *op)
+{
+	struct change *c = op->arg;
+	for (size_t i = 0; !op->err && i < c->part; i++)
+		apply(c->iq->user, c->block, c->jids[c->at + i]);
+	if (!op->err)
+		c->at += c->part;
+	if (op->err || c->at == c->n)
+		change_end(c, op->err);
+	else
+		change_part(c);
+}
+
+static void change_part(struct change *c)
+{
+	struct user *u = c->iq->user;
+	uint32_t max = (uint32_t)module_int(u->host, &mod_blocking, "max_items");
+	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_part, c);
+	c->part = c->n - c->at < STORE_STEPS_MAX ? c->n - c->at : STORE_STEPS_MAX;
+	for (size_t i = c->at; i < c->at + c->part; i++) {
+		if (c->block)
+			store_map_put(op, &space, c->jids[i], STR(""), max);
+		else
+			store_map_delete(op, &space, c->jids[i]);
+	}
+	enum err err = store_submit(u->nw->node->store, op);
+	if (err)
+		change_end(c, err == ERR_LIMIT ? ERR_UNAVAILABLE : err);
+}
+
+/* Everything that is on the list now; told as section 3.5 wants: an empty <unblock/>. */
+static void on_cleared(struct store_op *op)
+{
+	struct change *c = op->arg;
+	struct user *u = c->iq->user;
+	struct user_part *p = part_of(u);
+	while (!op->err && p->list.n)
+		apply(u, false, arena_str(c->arena, str_of(p->list.items[p->list.n - 1])));
+	change_end(c, op->err);
+}
+
+static void clear(struct change *c)
+{
+	struct user *u = c->iq->user;
+	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_cleared, c);
+	store_map_clear(op, &space);
+	enum err err = store_submit(u->nw->node->store, op);
+	if (err)
+		change_end(c, ERR_UNAVAILABLE);
+}
+
+/* Without a store the list lives with the account. */
+static void change_in_memory(struct change *c)
+{
+	struct user_part *p = part_of(c->iq->user);
+	size_t max = (size_t)module_int(c->iq->host, &mod_blocking, "max_items");
+	enum err err = c->block && p->list.n + c->n > max ? ERR_LIMIT : ERR_NONE;
+	for (; !err && c->at < c->n; c->at++)
+		apply(c->iq->user, c->block, c->jids[c->at]);
+	while (!c->n && p->list.n)
+		apply(c->iq->user, false, arena_str(c->arena, str_of(p->list.items[p->list.n - 1])));
+	change_end(c, err);
+}
+
+/* The items' addresses, prepared. */
+static enum stanza_error read_items(struct iq *iq, struct change *c)
+{
+	size_t n = 0, max = (size_t)module_int(iq->host, &mod_blocking, "max_items");
+	for (const struct elem *e = elem_first(iq->payload); e; e = elem_next(e))
+		n++;
+	if (n > max)
+		return STANZA_POLICY_VIOLATION;
+	c->jids = arena_alloc(c->arena, n * sizeof *c->jids);
+	for (const struct elem *e = elem_first(iq->payload); e; e = elem_next(e)) {
+		struct jid jid;
+		struct str text = elem_attr(e, "jid");
+		if (!elem_is(e, NS_BLOCKING, "item") || !str_present(text))
+			return STANZA_BAD_REQUEST;
+		if (jid_parse(c->arena, text, &jid) != ERR_NONE)
+			return STANZA_JID_MALFORMED;
+		c->jids[c->n++] = arena_str(c->arena, jid_str(&jid));
+	}
+	return STANZA_ERROR_NONE;
+}
+
+static int on_change(struct iq *iq, bool block)
+{
+	struct arena *a = arena_new(1024);
+	struct change *c = arena_zalloc(a, sizeof *c);
+	c->arena = a;
+	c->block = block;
+	enum stanza_error e = read_items(iq, c);
+	if (!e && block && !c->n)
+		e = STANZA_BAD_REQUEST;
+	if (e) {
+		arena_free(a);
+		return -(int)e;
+	}
+	c->iq = iq_hold(iq);
+	if (iq->host->anonymous)
+		change_in_memory(c);
+	else if (c->n)
+		change_part(c);
+	else
+		clear(c);
+	return HOLD;
+}
+
+static int on_block(struct iq *iq)
+{
+	return on_change(iq, true);
+}
+
+static int on_unblock(struct iq *iq)
+{
+	return on_change(iq, false);
+}
+
+static int on_list(struct iq *iq)
+{
+	struct elem *root;
+	struct session *s = iq_session(iq);
+	const struct user_part *p = part_of(iq->user);
+	if (s)
+		((struct session_part *)session_slot(s, &mod_blocking))->listens = true;
+	struct stanza *reply = iq_result(iq, &root);
+	struct elem *list = elem_add(reply->arena, root, NS_BLOCKING, STR("blocklist"));
+	for (size_t i = 0; i < p->list.n; i++)
+		elem_set(reply->arena, elem_add(reply->arena, list, STR_NONE, STR("item")), STR("jid"),
+			 arena_str(reply->arena, str_of(p->list.items[i])));
+	iq_send(iq, reply);
+	return DONE;
+}
+
+static const struct iq_route iqs[] = {
+	{ IQ_OWN, TYPE_GET, &NS_BLOCKING, "blocklist", on_list },
+	{ IQ_OWN, TYPE_SET, &NS_BLOCKING, "block", on_block },
+	{ IQ_OWN, TYPE_SET, &NS_BLOCKING, "unblock", on_unblock },
+};
+static const char *const features[] = { "urn:xmpp:blocking", NULL };
+
+const struct module mod_blocking = {
+	.name = "blocking",
+	.xep = "XEP-0191",
+	.version = "1.3",
+	.doc = "Lets users block whom they do not want to hear from.",
+	.features = features,
+	.options = options,
+	.n_options = 1,
+	.iqs = iqs,
+	.n_iqs = 3,
+	.hooks = { .accept = accept_sent,
+		   .arrive_policy = arrive_policy,
+		   .leave_policy = leave_policy,
+		   .session_bound = session_bound,
+		   .account_ended = account_ended,
+		   .user_free = user_free },
+	.user_slot = sizeof(struct user_part),
+	.session_slot = sizeof(struct session_part),
+};
