@@ -1,5 +1,6 @@
 """What every server under test shares: free ports, a process with a captured log, readiness, memory, an end that is checked."""
 import asyncio
+import ctypes
 import os
 import re
 import shutil
@@ -66,6 +67,11 @@ def nested(v, indent):
     return ' "%s"\n' % v.replace("\\", "\\\\").replace('"', '\\"')
 
 
+def die_with_parent():
+    """In the child: whatever ends the tests ends their servers (prctl PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 class Server:
     """Subclasses give prepare() and register(). endpoint says where clients go."""
 
@@ -94,7 +100,8 @@ class Server:
         with open(self.log_path, "ab") as log:
             try:
                 self.process = await asyncio.create_subprocess_exec(
-                    *command, cwd=self.dir, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment())
+                    *command, cwd=self.dir, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),
+                    preexec_fn=die_with_parent)
             except OSError as err:
                 raise ServerProblem(f"{command[0]}: {err.strerror}") from None
         deadline = time.monotonic() + START_S
