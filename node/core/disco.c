@@ -18,16 +18,16 @@ static void features(struct arena *a, struct elem *query, const char *const *var
 		elem_set(a, elem_add(a, query, NS_DISCO_INFO, STR("feature")), STR("var"), str_of(*vars));
 }
 
-bool disco_info_write(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query)
+bool disco_info_write(const struct disco_ask *ask, struct arena *a, struct elem *query)
 {
-	if (!str_present(node)) {
-		if (u)
-			identity(a, query, STR("account"), h->anonymous ? STR("anonymous") : STR("registered"), STR_NONE);
-		else
-			identity(a, query, STR("server"), STR("im"), STR("Starling"));
-		for (unsigned i = 0; all_modules[i]; i++)
-			if (host_has_module(h, all_modules[i]))
-				features(a, query, u ? all_modules[i]->account_features : all_modules[i]->features);
-	}
-	return hooks_disco_info(h, u, node, a, query) || !str_present(node);
+	const struct host *h = ask->host;
+	bool itself = !str_present(ask->node);
+	if (itself && ask->user)
+		identity(a, query, STR("account"), h->anonymous ? STR("anonymous") : STR("registered"), STR_NONE);
+	else if (itself)
+		identity(a, query, STR("server"), STR("im"), STR("Starling"));
+	for (unsigned i = 0; itself && all_modules[i]; i++)
+		if (host_has_module(h, all_modules[i]))
+			features(a, query, ask->user ? all_modules[i]->account_features : all_modules[i]->features);
+	return hooks_disco_info(ask, a, query) || itself;
 }

@@ -7,7 +7,14 @@
 
 #include "node/core/module.h"
 
-/* Appends identities, features and forms of the service (u NULL) or an account. False: nobody knows this node. */
-bool disco_info_write(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
+struct disco_ask {
+	struct host *host;
+	struct user *user;     /* the account asked about; NULL: the service */
+	const struct jid *who; /* who asks; NULL: anybody, as for a hash that all see */
+	struct str node;       /* absent: the thing itself */
+};
+
+/* Appends identities, features and forms. False: nobody knows this node. */
+bool disco_info_write(const struct disco_ask *ask, struct arena *a, struct elem *query);
 
 #endif

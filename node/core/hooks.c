@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "node/core/disco.h"
 #include "node/core/early.h"
 #include "node/core/node.h"
 #include "node/core/session.h"
@@ -287,21 +288,21 @@ void hooks_stream_features(struct host *h, struct arena *a, struct elem *feature
 		m->hooks.stream_features(h, a, features);
 }
 
-bool hooks_disco_info(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query)
+bool hooks_disco_info(const struct disco_ask *ask, struct arena *a, struct elem *query)
 {
 	const struct module *m;
 	bool known = false;
-	for (unsigned i = 0; (m = next_of(h, PHASE_disco_info, &i));)
-		known |= m->hooks.disco_info(h, u, node, a, query);
+	for (unsigned i = 0; (m = next_of(ask->host, PHASE_disco_info, &i));)
+		known |= m->hooks.disco_info(ask, a, query);
 	return known;
 }
 
-bool hooks_disco_items(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query)
+bool hooks_disco_items(const struct disco_ask *ask, struct arena *a, struct elem *query)
 {
 	const struct module *m;
 	bool known = false;
-	for (unsigned i = 0; (m = next_of(h, PHASE_disco_items, &i));)
-		known |= m->hooks.disco_items(h, u, node, a, query);
+	for (unsigned i = 0; (m = next_of(ask->host, PHASE_disco_items, &i));)
+		known |= m->hooks.disco_items(ask, a, query);
 	return known;
 }
 

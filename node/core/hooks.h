@@ -50,8 +50,8 @@ int hooks_early_iq(struct early *e);
 void hooks_early_features(struct host *h, const struct ip *peer, struct arena *a, struct elem *features);
 void hooks_stream_features(struct host *h, struct arena *a, struct elem *features);
 /* True when some module knows this node. */
-bool hooks_disco_info(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
-bool hooks_disco_items(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
+bool hooks_disco_info(const struct disco_ask *ask, struct arena *a, struct elem *query);
+bool hooks_disco_items(const struct disco_ask *ask, struct arena *a, struct elem *query);
 void hooks_account_created(struct host *h, struct str name);
 void hooks_account_ending(struct user *u);
 void hooks_account_ended(struct user *u, bool removed);

@@ -19,6 +19,7 @@
 #include "proto/wire/stanza.h"
 
 struct command;
+struct disco_ask;
 struct early;
 struct host;
 struct ip;
@@ -91,9 +92,9 @@ struct hooks {
 	int (*early_iq)(struct early *e);                           /* a request of a client that has not logged in: early.h */
 	void (*early_features)(struct host *h, const struct ip *peer, struct arena *a, struct elem *features); /* before authentication */
 	void (*stream_features)(struct host *h, struct arena *a, struct elem *features); /* after authentication */
-	/* Adds to an answer about the service (u NULL) or an account; `node` is absent for the thing itself. True: this node is mine. */
-	bool (*disco_info)(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
-	bool (*disco_items)(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query);
+	/* Adds to an answer (disco.h). True: this node is mine. */
+	bool (*disco_info)(const struct disco_ask *ask, struct arena *a, struct elem *query);
+	bool (*disco_items)(const struct disco_ask *ask, struct arena *a, struct elem *query);
 
 	/* ---- accounts ---- */
 	void (*account_created)(struct host *h, struct str name);   /* main thread */

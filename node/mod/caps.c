@@ -20,7 +20,7 @@ static void host_ready(struct host *h)
 	struct arena *a = arena_new(0);
 	struct elem *query = elem_new(a, NS_DISCO_INFO, STR("query"));
 	struct str ver;
-	disco_info_write(h, NULL, STR_NONE, a, query);
+	disco_info_write(&(struct disco_ask){ .host = h }, a, query);
 	enum err e = caps_hash(a, query, &ver);
 	BUG_ON(e != ERR_NONE); /* two modules claim the same feature */
 	slot->ver = arena_str(h->arena, ver);
@@ -38,12 +38,12 @@ static void stream_features(struct host *h, struct arena *a, struct elem *f)
 }
 
 /* disco#info of "node#ver" says the same as without a node (section 6.2). */
-static bool disco_info(struct host *h, struct user *u, struct str node, struct arena *a, struct elem *query)
+static bool disco_info(const struct disco_ask *ask, struct arena *a, struct elem *query)
 {
-	const struct slot *slot = host_slot(h, &mod_caps);
-	if (u || !str_present(node) || !str_eq(node, slot->node_ver))
+	const struct slot *slot = host_slot(ask->host, &mod_caps);
+	if (ask->user || !str_present(ask->node) || !str_eq(ask->node, slot->node_ver))
 		return false;
-	disco_info_write(h, NULL, STR_NONE, a, query);
+	disco_info_write(&(struct disco_ask){ .host = ask->host }, a, query);
 	return true;
 }
 

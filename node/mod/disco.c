@@ -7,15 +7,20 @@
 #include "node/api.h"
 #include "proto/xml/names.h"
 
+static struct disco_ask ask_of(const struct iq *iq)
+{
+	return (struct disco_ask){ .host = iq->host, .user = iq->user, .who = &iq->stanza->from, .node = elem_attr(iq->payload, "node") };
+}
+
 static int on_info(struct iq *iq)
 {
 	struct elem *root;
-	struct str node = elem_attr(iq->payload, "node");
+	struct disco_ask ask = ask_of(iq);
 	struct stanza *reply = iq_result(iq, &root);
 	struct elem *query = elem_add(reply->arena, root, NS_DISCO_INFO, STR("query"));
-	if (str_present(node))
-		elem_set(reply->arena, query, STR("node"), arena_str(reply->arena, node));
-	if (!disco_info_write(iq->host, iq->user, node, reply->arena, query)) {
+	if (str_present(ask.node))
+		elem_set(reply->arena, query, STR("node"), arena_str(reply->arena, ask.node));
+	if (!disco_info_write(&ask, reply->arena, query)) {
 		stanza_unref(reply);
 		return -STANZA_ITEM_NOT_FOUND;
 	}
@@ -26,13 +31,13 @@ static int on_info(struct iq *iq)
 static int on_items(struct iq *iq)
 {
 	struct elem *root;
-	struct str node = elem_attr(iq->payload, "node");
+	struct disco_ask ask = ask_of(iq);
 	struct stanza *reply = iq_result(iq, &root);
 	struct elem *query = elem_add(reply->arena, root, NS_DISCO_ITEMS, STR("query"));
-	if (str_present(node))
-		elem_set(reply->arena, query, STR("node"), arena_str(reply->arena, node));
-	bool known = hooks_disco_items(iq->host, iq->user, node, reply->arena, query);
-	if (str_present(node) && !known) {
+	if (str_present(ask.node))
+		elem_set(reply->arena, query, STR("node"), arena_str(reply->arena, ask.node));
+	bool known = hooks_disco_items(&ask, reply->arena, query);
+	if (str_present(ask.node) && !known) {
 		stanza_unref(reply);
 		return -STANZA_ITEM_NOT_FOUND;
 	}
