@@ -261,7 +261,9 @@ static void send_header(struct c2s *c, const struct stream_open *open)
 	struct arena *a = arena_new(256);
 	struct str token = rng_token(&c->nw->worker->rng, a, ID_CHARS);
 	struct str to = open && jid_present(&open->from) ? jid_str(&open->from) : STR_NONE;
-	struct str from = c->host ? c->host->name : open && jid_present(&open->to) ? jid_domain(&open->to) : c->nw->node->hosts[0]->name;
+	const struct host *host = c->host ? c->host : c->nw->node->hosts[0];
+	BUG_ON(!host);
+	struct str from = !c->host && open && jid_present(&open->to) ? jid_domain(&open->to) : host->name;
 	stream_header_write(conn_out(c->conn), NS_CLIENT, from, to, token, STR("en"));
 	conn_touch(c->conn);
 	c->header_sent = true;
