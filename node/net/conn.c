@@ -143,6 +143,7 @@ static void offer(struct conn *c, struct str fresh)
 		buf_consume(&c->in, fresh.len - left.len);
 	else if (left.len)
 		buf_add_str(&c->in, left);
+	BUG_ON(c->in.failed); /* an owner that leaves more than one read without a pause */
 	if (!c->in.len)
 		buf_fini(&c->in);
 }
@@ -278,8 +279,17 @@ void conn_resume(struct conn *c)
 
 /* ---- output ---- */
 
+static void drop_sent(struct conn *c)
+{
+	buf_consume(&c->out, c->out_pos);
+	c->out_pos = 0;
+}
+
+/* The ceiling is on what is unsent: once the queue is half full, what was sent makes room, at most once per pass. */
 struct buf *conn_out(struct conn *c)
 {
+	if (c->out_pos && c->out.len > c->out.max / 2)
+		drop_sent(c);
 	return &c->out;
 }
 
@@ -293,13 +303,10 @@ enum err conn_write(struct conn *c, struct str bytes)
 {
 	if (c->state == CONN_DEAD || c->half_closed)
 		return ERR_CANCELLED;
-	if (c->out_pos && c->out.len + bytes.len > c->out.max) {
-		buf_consume(&c->out, c->out_pos);
-		c->out_pos = 0;
-	}
-	if (c->out.len + bytes.len > c->out.max)
+	struct buf *out = conn_out(c);
+	if (bytes.len > out->max - out->len)
 		return ERR_LIMIT;
-	buf_add_str(&c->out, bytes);
+	buf_add_str(out, bytes);
 	conn_touch(c);
 	return ERR_NONE;
 }
@@ -341,8 +348,7 @@ static void write_out(struct conn *c)
 		buf_fini(&c->out);
 		c->out_pos = 0;
 	} else if (c->out_pos > c->out.len / 2) {
-		buf_consume(&c->out, c->out_pos);
-		c->out_pos = 0;
+		drop_sent(c);
 	}
 	if (left != c->want_write) {
 		c->want_write = left;
