@@ -4,6 +4,7 @@
 #ifndef NODE_CORE_HOST_H
 #define NODE_CORE_HOST_H
 
+#include "node/core/roles.h"
 #include "proto/addr/jid.h"
 
 struct node;
@@ -19,6 +20,7 @@ struct host {
 	bool channel_binding;    /* -PLUS mechanisms are offered */
 	uint32_t scram_iterations;
 	struct store *store;     /* of this host's accounts and all that is theirs: the node's, or for an anonymous host one in memory */
+	struct roles roles;
 	struct arena *arena;
 	char *slots;
 	uint64_t enabled;        /* a bit per module of all_modules */

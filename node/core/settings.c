@@ -150,6 +150,7 @@ struct config_schema *settings_schema(void)
 	config_describe(s, "c2s", "Client connections.");
 	config_register(s, "limits", ROWS(limit_options));
 	limits_register(s);
+	roles_register(s);
 	config_describe(s, "limits", "Ceilings; each has its answer when it is hit.");
 	config_register(s, "sasl", ROWS(sasl_options));
 	config_describe(s, "sasl", "Passwords and logins.");
@@ -219,6 +220,7 @@ static struct host *host_new(struct node *n, struct str name, unsigned index)
 	h->anonymous = config_host_bool(n->config, name, "host.anonymous");
 	h->scram_iterations = (uint32_t)config_host_int(n->config, name, "sasl.iterations");
 	h->channel_binding = config_host_bool(n->config, name, "sasl.channel_binding");
+	h->roles = roles_read(n->config, name, n->arena);
 	for (unsigned i = 0; all_modules[i]; i++)
 		if (module_bool(h, all_modules[i], "enabled"))
 			h->enabled |= UINT64_C(1) << i;

@@ -111,7 +111,7 @@ static bool load(struct user *u, struct user_part *p)
 {
 	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_loaded, u);
 	store_map_all(op, &space, STR_NONE, 0);
-	if (store_submit(u->nw->node->store, op) != ERR_NONE)
+	if (store_submit(u->host->store, op) != ERR_NONE)
 		return false;
 	u->holds++;
 	p->state = LOADING;
@@ -286,7 +286,7 @@ static void change_part(struct change *c)
 		else
 			store_map_delete(op, &space, c->jids[i]);
 	}
-	enum err err = store_submit(u->nw->node->store, op);
+	enum err err = store_submit(u->host->store, op);
 	if (err)
 		change_end(c, err == ERR_LIMIT ? ERR_UNAVAILABLE : err);
 }
@@ -307,7 +307,7 @@ static void clear(struct change *c)
 	struct user *u = c->iq->user;
 	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_cleared, c);
 	store_map_clear(op, &space);
-	enum err err = store_submit(u->nw->node->store, op);
+	enum err err = store_submit(u->host->store, op);
 	if (err)
 		change_end(c, ERR_UNAVAILABLE);
 }
