@@ -8,6 +8,7 @@
 #define NODE_API_H
 
 #include "node/core/account.h"
+#include "node/core/birth.h"
 #include "node/core/config.h"
 #include "node/core/disco.h"
 #include "node/core/early.h"

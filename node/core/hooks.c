@@ -306,11 +306,11 @@ bool hooks_disco_items(const struct disco_ask *ask, struct arena *a, struct elem
 	return known;
 }
 
-void hooks_account_created(struct host *h, struct str name)
+void hooks_account_created(struct user *u)
 {
 	const struct module *m;
-	for (unsigned i = 0; (m = next_of(h, PHASE_account_created, &i));)
-		m->hooks.account_created(h, name);
+	for (unsigned i = 0; (m = next_of(u->host, PHASE_account_created, &i));)
+		m->hooks.account_created(u);
 }
 
 void hooks_account_ending(struct user *u)

@@ -52,7 +52,7 @@ void hooks_stream_features(struct host *h, struct arena *a, struct elem *feature
 /* True when some module knows this node. */
 bool hooks_disco_info(const struct disco_ask *ask, struct arena *a, struct elem *query);
 bool hooks_disco_items(const struct disco_ask *ask, struct arena *a, struct elem *query);
-void hooks_account_created(struct host *h, struct str name);
+void hooks_account_created(struct user *u);
 void hooks_account_ending(struct user *u);
 void hooks_account_ended(struct user *u, bool removed);
 

@@ -97,7 +97,8 @@ struct hooks {
 	bool (*disco_items)(const struct disco_ask *ask, struct arena *a, struct elem *query);
 
 	/* ---- accounts ---- */
-	void (*account_created)(struct host *h, struct str name);   /* main thread */
+	/* On the account's worker (birth.h). */
+	void (*account_created)(struct user *u);
 	/* On the account's worker (removal.h), with a hold from the first to the second: what a module asks the store in the first is
 	 * answered as it was before. In the second all is gone; `removed` false: it failed, and the account is as it was. */
 	void (*account_ending)(struct user *u);

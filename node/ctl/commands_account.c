@@ -1,7 +1,7 @@
 /*
  * commands_account.c: accounts; names as in ejabberdctl.
  */
-#include "node/core/hooks.h"
+#include "node/core/birth.h"
 #include "node/core/log.h"
 #include "node/core/removal.h"
 #include "node/ctl/errand.h"
@@ -17,15 +17,7 @@ static void on_created(const struct account_answer *a)
 	struct errand *e = a->arg;
 	if (errand_failed(e, a->err))
 		return;
-	LOG(LOG_INFO, "ctl", "account registered", L_STR("jid", jid_str(&e->jid)));
-	hooks_account_created(e->host, jid_local(&e->jid));
 	call_ok(e->call, json_str(jid_str(&e->jid)), "User %.*s successfully registered", STR_ARG(jid_str(&e->jid)));
-}
-
-static void create(struct errand *e, struct str password)
-{
-	struct account_ask ask = errand_ask(e, on_created);
-	errand_failed(e, account_create(&ask, password, e->host->scram_iterations));
 }
 
 static void run_register(struct call *c)
@@ -38,14 +30,14 @@ static void run_register(struct call *c)
 	if (jid_make(c->arena, name, h->name, STR_NONE, &e->jid) != ERR_NONE)
 		call_fail(c, CTL_FAILED, "no user name could be made");
 	else
-		create(e, c->args[1]);
+		account_add(h, &e->jid, c->args[1], on_created, e);
 }
 
 static void run_register_identified(struct call *c)
 {
 	struct errand *e;
 	if (errand_new(c, 0, 1, &e))
-		create(e, c->args[2]);
+		account_add(e->host, &e->jid, c->args[2], on_created, e);
 }
 
 static void on_removed(const struct account_answer *a)
