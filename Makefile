@@ -15,7 +15,7 @@ PKGS_proto := libxml-2.0 openssl libidn2 libidn
 PKGS       := $(PKGS_proto) libuv liburcu liburcu-cds sqlite3 yaml-0.1 jansson
 CFLAGS_PKG  = $(eval CFLAGS_PKG := $(shell pkg-config --cflags $(PKGS)))$(CFLAGS_PKG)
 LIBS_proto  = $(eval LIBS_proto := $(shell pkg-config --libs $(PKGS_proto)) -lunistring)$(LIBS_proto)
-LIBS        = $(eval LIBS := $(shell pkg-config --libs $(PKGS)) -lunistring -lpthread)$(LIBS)
+LIBS        = $(eval LIBS := $(shell pkg-config --libs $(PKGS)) -lunistring -lhttp_parser -lpthread)$(LIBS)
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
           -Wvla -Wundef -Wformat=2 -Wno-unused-parameter
@@ -108,6 +108,9 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
+# What a file takes in other than by #include.
+$(B)/node/http/page.o: node/http/page.html
+
 $(B)/libproto.a: $(OBJ_proto)
 	@rm -f $@
 	ar rcs $@ $^
@@ -145,6 +148,7 @@ FUZZ_CFLAGS   = -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -f
 $(FUZZ_B)/%.o: %.c
 	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+$(FUZZ_B)/node/http/page.o: node/http/page.html
 $(FUZZ_B)/libstarling.a: $(SRC_proto:%.c=$(FUZZ_B)/%.o) $(SRC_cluster:%.c=$(FUZZ_B)/%.o) $(SRC_node:%.c=$(FUZZ_B)/%.o)
 	@rm -f $@
 	ar rcs $@ $^

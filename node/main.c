@@ -11,11 +11,13 @@
 #include "node/core/log_options.h"
 #include "node/core/settings.h"
 #include "node/ctl/client.h"
+#include "node/http/http.h"
+#include "node/http/scrape.h"
 #include "node/net/endpoints.h"
 #include "node/version.h"
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
-enum mode { MODE_RUN, MODE_CHECK, MODE_DEFAULTS, MODE_REFERENCE };
+enum mode { MODE_RUN, MODE_CHECK, MODE_DEFAULTS, MODE_REFERENCE, MODE_METRICS };
 
 struct arguments {
 	enum mode mode;
@@ -29,6 +31,7 @@ static void usage(FILE *f)
 	      "       starling --check-config [FILE]  check a configuration and say what is wrong with it\n"
 	      "       starling --print-defaults       a configuration file with every option, its default and what it means\n"
 	      "       starling --print-reference      the same as Markdown\n"
+	      "       starling --print-metrics        every metric, as Markdown\n"
 	      "       starling --version | --help\n"
 	      "Signals: TERM and INT end the node; HUP reads the certificates again.\n",
 	      f);
@@ -51,6 +54,8 @@ static bool arguments_read(int argc, char **argv, struct arguments *out, int *co
 			out->mode = MODE_DEFAULTS;
 		} else if (strcmp(a, "--print-reference") == 0) {
 			out->mode = MODE_REFERENCE;
+		} else if (strcmp(a, "--print-metrics") == 0) {
+			out->mode = MODE_METRICS;
 		} else if (strcmp(a, "--version") == 0) {
 			printf("starling %s\n", STARLING_VERSION);
 			return false;
@@ -175,6 +180,8 @@ static int print(const struct config_schema *schema, enum mode mode)
 	buf_init(&out, 4u << 20);
 	if (mode == MODE_DEFAULTS)
 		config_print_defaults(schema, &out);
+	else if (mode == MODE_METRICS)
+		scrape_print_reference(&out);
 	else
 		config_print_reference(schema, &out);
 	fwrite(out.p, 1, out.len, stdout);
@@ -186,7 +193,7 @@ static int with_schema(const struct arguments *args, struct config_schema *schem
 {
 	struct buf errors;
 	struct config *config;
-	if (args->mode == MODE_DEFAULTS || args->mode == MODE_REFERENCE)
+	if (args->mode == MODE_DEFAULTS || args->mode == MODE_REFERENCE || args->mode == MODE_METRICS)
 		return print(schema, args->mode);
 	buf_init(&errors, 65536);
 	enum err e = config_load(schema, args->config, environ, &errors, &config);
@@ -216,6 +223,7 @@ int main(int argc, char **argv)
 	endpoints_register(schema);
 	log_register(schema);
 	life_register(schema);
+	http_register(schema);
 	code = with_schema(&args, schema);
 	config_schema_free(schema);
 	return code;

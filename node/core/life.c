@@ -12,6 +12,7 @@
 #include "node/core/session.h"
 #include "node/core/settings.h"
 #include "node/ctl/server.h"
+#include "node/http/http.h"
 #include "node/net/endpoints.h"
 #include "node/store/memory.h"
 #include "node/store/sqlite.h"
@@ -28,6 +29,7 @@
 struct life {
 	struct node *node;
 	struct ctl_server *ctl;
+	struct http *http;
 	struct tls_config *tls;
 	struct watchdog dogs[WORKERS_MAX];
 	struct timer watch, mutter;
@@ -41,6 +43,7 @@ static void on_worker_start(struct worker *w)
 	struct node_worker *nw = nw_of(w);
 	for (unsigned i = 0; i < nw->node->n_listens; i++)
 		listener_start(nw, &nw->node->listens[i]);
+	nw->node->workers_ready++;
 }
 
 /* By now life_drain has emptied it. */
@@ -68,6 +71,7 @@ static void drained(struct worker *w, struct message *m, bool cancelled)
 	worker_timer_cancel(w, &l->mutter);
 	ctl_server_stop(l->ctl);
 	l->ctl = NULL;
+	http_stop(&l->http);
 	worker_stop(w);
 }
 
@@ -200,7 +204,7 @@ enum err life_reload_tls(struct node *n, struct buf *why)
 
 const struct tls_config *life_tls(const struct node *n)
 {
-	return n->life->tls;
+	return n->life ? n->life->tls : NULL;
 }
 
 /* ---- start ---- */
@@ -362,6 +366,7 @@ enum err life_start(struct node *n, struct config *config, struct buf *why)
 		e = ERR_INVALID;
 	e = e ? e : endpoints_listen(n, why);
 	e = e ? e : ctl_start(n, why);
+	e = e ? e : http_start(n, why, &n->life->http);
 	if (e)
 		return e;
 	tls_tell(n->life->tls);
@@ -376,6 +381,7 @@ void life_finish(struct node *n)
 {
 	if (n->life->ctl)
 		ctl_server_stop(n->life->ctl);
+	http_stop(&n->life->http);
 	for (unsigned i = 0; i < n->n_workers; i++)
 		worker_stop(n->workers[i]);
 	for (unsigned i = 0; i < n->n_workers; i++)

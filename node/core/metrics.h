@@ -76,6 +76,7 @@ enum tls_kind { TLS_KINDS(X) TLS_KIND_COUNT };
 	X(TLS, "version, resumed", TLS_KIND_COUNT)                  \
 	X(STANZA_ERROR, "condition", STANZA_ERROR_COUNT)            \
 	X(STREAM_ERROR, "condition", STREAM_ERROR_COUNT)            \
+	X(HTTP, "code", 4)                                          \
 	X(HOST, "host, transport", (METRIC_HOSTS + 1) * TRANSPORT_COUNT)
 #define X(sym, names, cells) LABELS_##sym,
 enum label_set { LABEL_SETS(X) LABEL_SET_COUNT };
@@ -87,7 +88,7 @@ enum { LABEL_SETS(X) };
 /* X(symbol, name, kind, labels, help). Names follow OpenMetrics: a counter ends in _total, units are base units. */
 #define METRICS(X)                                                                                                                       \
 	X(CONNECTIONS, "connections", GAUGE, NONE, "Open client connections, authenticated or not")                                      \
-	X(CONNECTIONS_TOTAL, "connections_total", COUNTER, NONE, "Client connections accepted")                                          \
+	X(CONNECTIONS_TOTAL, "connections_accepted_total", COUNTER, NONE, "Client connections accepted")                                 \
 	X(SESSIONS, "sessions", GAUGE, HOST, "Bound resources")                                                                          \
 	X(LOGINS_TOTAL, "logins_total", COUNTER, MECHANISM, "Successful authentications")                                                \
 	X(LOGIN_FAILURES_TOTAL, "login_failures_total", COUNTER, MECHANISM, "Failed authentications")                                    \
@@ -105,6 +106,7 @@ enum { LABEL_SETS(X) };
 	X(HOLDS, "holds", GAUGE, NONE, "Reasons for which streams are not read: a store, a peer, their own haste")                       \
 	X(RECEIVED_BYTES_TOTAL, "received_bytes_total", COUNTER, NONE, "Bytes received from clients, TLS taken off")                     \
 	X(SENT_BYTES_TOTAL, "sent_bytes_total", COUNTER, NONE, "Bytes sent to clients, TLS not counted")                                 \
+	X(HTTP_REQUESTS_TOTAL, "http_requests_total", COUNTER, HTTP, "Replies of the stats endpoint and the admin API")          \
 	X(MEMORY_BYTES, "memory_bytes", GAUGE, MEMORY, "Memory held for clients, without OpenSSL's and the allocator's own")
 
 /* X(symbol, name, labels, help). In seconds. */

@@ -42,7 +42,7 @@ void node_worker_free(struct node_worker *nw)
 
 int64_t node_metric(const struct node *n, enum metric m)
 {
-	int64_t sum = 0;
+	int64_t sum = metrics_get(&n->metrics, m);
 	for (unsigned i = 0; i < n->n_workers; i++)
 		sum += metrics_get(&nw_of(n->workers[i])->metrics, m);
 	return sum;

@@ -62,6 +62,8 @@ struct node {
 	int64_t started_wall_ms;
 	uint64_t started_ms;
 	_Atomic bool draining;
+	_Atomic unsigned workers_ready; /* that accept */
+	struct metrics metrics;    /* the main thread's */
 };
 
 struct node_worker {

@@ -262,6 +262,11 @@ bool tls_host_self_signed(const struct tls_config *c, size_t host)
 	return host_at(c, host)->self_signed;
 }
 
+int64_t tls_host_ends_s(const struct tls_config *c, size_t host)
+{
+	return host_at(c, host)->ends;
+}
+
 int tls_host_days_left(const struct tls_config *c, size_t host, int64_t now_unix_s)
 {
 	int64_t left = host_at(c, host)->ends - now_unix_s;

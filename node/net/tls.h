@@ -55,6 +55,8 @@ size_t tls_host_count(const struct tls_config *c);
 struct str tls_host_name(const struct tls_config *c, size_t host);
 /* True when the host runs on a certificate that clients cannot verify, made here: worth a warning at each start. */
 bool tls_host_self_signed(const struct tls_config *c, size_t host);
+/* When the first of its certificates ends, in seconds since 1970. */
+int64_t tls_host_ends_s(const struct tls_config *c, size_t host);
 /* Whole days until the first of its certificates ends; negative when it is over. */
 int tls_host_days_left(const struct tls_config *c, size_t host, int64_t now_unix_s);
 

@@ -477,7 +477,9 @@ void store_deliver(struct store_op *op)
 		ADD(s->reads, 1);
 	if (op->answer == ERR_IO || op->answer == ERR_UNAVAILABLE)
 		ADD(s->failed, 1);
-	ADD(s->latency_us[bucket(store_now_us() - op->queued_us)], 1);
+	uint64_t took_us = store_now_us() - op->queued_us;
+	ADD(s->latency_us[bucket(took_us)], 1);
+	ADD(s->latency_sum_us, took_us);
 	atomic_fetch_sub_explicit(&s->waiting, 1, memory_order_relaxed);
 	worker_post(op->worker, &op->message);
 }
@@ -508,6 +510,7 @@ void store_count_batch(struct store *s, uint64_t n_ops)
 {
 	ADD(s->batches, 1);
 	ADD(s->batch_size[bucket(n_ops)], 1);
+	ADD(s->batch_ops, n_ops);
 }
 
 void store_set_health(struct store *s, bool healthy, const char *text)
@@ -543,8 +546,9 @@ void store_stats(const struct store *s, struct store_stats *out)
 		last = last->inner;
 #define LOAD(field) .field = atomic_load_explicit(&s->field, memory_order_relaxed)
 	*out = (struct store_stats){
-		LOAD(waiting), LOAD(reads), LOAD(writes), LOAD(failed), LOAD(timeouts), LOAD(refused),
+		LOAD(waiting), LOAD(reads), LOAD(writes), LOAD(failed), LOAD(timeouts), LOAD(refused), LOAD(latency_sum_us),
 		.batches = atomic_load_explicit(&last->batches, memory_order_relaxed),
+		.batch_ops = atomic_load_explicit(&last->batch_ops, memory_order_relaxed),
 		.commits = atomic_load_explicit(&last->commits, memory_order_relaxed),
 	};
 #undef LOAD

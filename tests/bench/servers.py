@@ -123,6 +123,7 @@ class Starling(Server):
     def configure(self):
         self.tls_port = free_port()
         self.write("starling.yml", f"""
+http: {{ port: {free_port()} }}
 hosts:
   localhost: {{}}
 data_dir: {self.path('data')}

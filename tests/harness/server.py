@@ -16,8 +16,9 @@ STOP_S = 20 * wire.PATIENCE
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|detected memory leaks|\bBUG\b")
 
 
-# What clients can ask for; "proxied" and "untrusted" take PROXY headers from loopback and from nobody here.
-PORTS = ("starttls", "direct", "plain", "proxied", "untrusted")
+# What clients can ask for; "proxied" and "untrusted" take PROXY headers from loopback and from nobody here; "http"
+# is the stats endpoint.
+PORTS = ("starttls", "direct", "plain", "proxied", "untrusted", "http")
 
 
 class ServerProblem(Exception):

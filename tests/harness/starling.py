@@ -34,6 +34,7 @@ class Starling(Server):
             "hosts": {"localhost": {}, "example.net": {}, "anon.localhost": {"anonymous": True}},
             "data_dir": os.path.join(self.dir, "data"),
             "workers": 2,
+            "http": {"port": e["http"]},
             "listen": [
                 {"port": e["starttls"], "address": self.address, "tls": "starttls"},
                 {"port": e["direct"], "address": self.address, "tls": "direct"},
