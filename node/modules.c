@@ -11,7 +11,8 @@
 	X(ping) \
 	X(stream_limits) \
 	X(time) \
-	X(version)
+	X(version) \
+	/* each line above stands alone: a feature is deleted with its line */
 
 #define X(name) extern const struct module mod_##name;
 MODULES(X)
