@@ -20,6 +20,7 @@
 #include "node/core/router.h"
 #include "node/core/session.h"
 #include "node/core/settings.h"
+#include "node/core/stored.h"
 #include "node/ctl/command.h"
 #include "node/store/store.h"
 #include "node/version.h"

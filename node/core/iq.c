@@ -33,6 +33,16 @@ struct friend_asked {
 	const struct iq_route *route;
 };
 
+/* Consumes iq->stanza; r is NULL for a stranger. */
+static void dispatch_known(struct iq *iq, const struct iq_route *r)
+{
+	if (!r) {
+		iq->target = IQ_STRANGER;
+		r = hooks_iq_route(iq->nw->node->hooks, iq->host, iq->payload, iq->stanza->type, IQ_STRANGER);
+	}
+	dispatch(iq, r);
+}
+
 static void on_friend_known(struct asked *asked, bool knows, bool cancelled)
 {
 	struct friend_asked *f = (struct friend_asked *)asked;
@@ -44,7 +54,7 @@ static void on_friend_known(struct asked *asked, bool knows, bool cancelled)
 		return;
 	}
 	stanza_ref(held->stanza);
-	dispatch(held, knows ? route : NULL);
+	dispatch_known(held, knows ? route : NULL);
 	iq_abandon(held);
 }
 
@@ -53,7 +63,7 @@ static void dispatch_to_friends(struct iq *iq, const struct iq_route *r)
 {
 	int v = hooks_knows(iq->user, &iq->stanza->from, NULL);
 	if (v != HOLD) {
-		dispatch(iq, v == DONE ? r : NULL);
+		dispatch_known(iq, v == DONE ? r : NULL);
 		return;
 	}
 	struct friend_asked *f = xzalloc(sizeof *f);

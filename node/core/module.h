@@ -32,9 +32,9 @@ struct user;
 enum verdict { PASS = 0, DONE = 1, HOLD = 2 };
 
 /* To whom an IQ is addressed: the service itself, the sender's own account (its bare JID, or no `to` at all), or somebody else's.
- * IQ_FRIEND is somebody else's too, but only those whom the hook `knows` confirms get through; the others hear what they would hear of
- * no account. */
-enum iq_target { IQ_HOST = 1, IQ_OWN = 2, IQ_OTHER = 4, IQ_FRIEND = 8, IQ_ACCOUNT = 6, IQ_ANY = 7 };
+ * IQ_FRIEND is somebody else's too, but only those whom the hook `knows` confirms get through; for the others there may be a route for
+ * IQ_STRANGER, else they hear what they would hear of no account. */
+enum iq_target { IQ_HOST = 1, IQ_OWN = 2, IQ_OTHER = 4, IQ_FRIEND = 8, IQ_STRANGER = 16, IQ_ACCOUNT = 6, IQ_ANY = 7 };
 
 /* Embedded first in what waits for the answer to the hook `knows`. `then` is called once, on the account's worker; cancelled: just free. */
 struct asked {

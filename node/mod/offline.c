@@ -19,7 +19,6 @@
 #include "proto/forms/delay.h"
 #include "proto/forms/hints.h"
 #include "proto/rules/keep.h"
-#include "proto/xml/fragment.h"
 #include "proto/xml/names.h"
 #include "proto/xml/writer.h"
 
@@ -272,7 +271,7 @@ static struct stanza *stanza_of_row(struct user *u, const struct store_row *row)
 {
 	enum stanza_error e = STANZA_ERROR_NONE;
 	struct arena *a = arena_new(row->value.len + 512);
-	struct elem *root = xml_fragment_read(u->nw->parser, row->value, a);
+	struct elem *root = stored_read(u->nw, a, row->value, "offline message");
 	if (root)
 		root = delay_stamp(a, root, u->host->name, row->at_ms, STR("Offline storage"));
 	struct stanza *st = root ? stanza_from_elem(&a, root, NS_CLIENT, &e) : NULL;
@@ -511,11 +510,11 @@ static void on_sweep(struct timer *t)
 /* ---- the module ---- */
 
 static const struct option options[] = {
-	{ .name = "messages", .kind = OPTION_INT, .default_text = "1000", .min = 1, .max = 1000000, .unit = "messages",
+	{ .name = "messages", .kind = OPTION_INT, .default_text = "1000", .min = 1, .max = 1000000, .unit = "messages", .per_host = true,
 	  .doc = "Messages kept for an account; the senders of more get service-unavailable." },
-	{ .name = "message_bytes", .kind = OPTION_SIZE, .default_text = "64 KiB", .min = 1024, .max = 512 << 10,
+	{ .name = "message_bytes", .kind = OPTION_SIZE, .default_text = "64 KiB", .min = 1024, .max = 512 << 10, .per_host = true,
 	  .doc = "Longest message that is kept; the senders of longer ones get policy-violation." },
-	{ .name = "expire", .kind = OPTION_DURATION, .default_text = "0",
+	{ .name = "expire", .kind = OPTION_DURATION, .default_text = "0", .per_host = true,
 	  .doc = "Messages that were kept for longer are deleted without a word; 0: never." },
 };
 
