@@ -11,8 +11,8 @@
 	X(ping) \
 	X(stream_limits) \
 	X(time) \
-	X(version) \
-	/* each line above stands alone: a feature is deleted with its line */
+	X(vcard) \
+	X(version)
 
 #define X(name) extern const struct module mod_##name;
 MODULES(X)
