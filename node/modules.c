@@ -9,6 +9,7 @@
 	X(disco) \
 	X(offline) \
 	X(ping) \
+	X(private) \
 	X(stream_limits) \
 	X(time) \
 	X(vcard) \
