@@ -7,6 +7,7 @@
 	X(blocking) \
 	X(caps) \
 	X(disco) \
+	X(last) \
 	X(offline) \
 	X(ping) \
 	X(private) \
