@@ -6,6 +6,7 @@
 #define MODULES(X) \
 	X(blocking) \
 	X(caps) \
+	X(contact) \
 	X(disco) \
 	X(last) \
 	X(offline) \
