@@ -43,7 +43,7 @@ UNIT_SRC    := $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c)
 UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 SUBMAKE     := @+$(MAKE) --no-print-directory
 
-.PHONY: all build binaries run test unit corpus lint fuzz fuzz-build bench bench-build install clean help cflags libs
+.PHONY: all build binaries run test unit corpus docs lint fuzz fuzz-build bench bench-build install clean help cflags libs
 .SECONDARY:
 all: build
 
@@ -55,6 +55,7 @@ help:
 	@echo 'make lint      layers, sizes, headers, banned calls, shellcheck, clang-tidy'
 	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS=10 (FUZZ="jid reader": those only)'
 	@echo 'make bench     cost of a message, a login and an idle session, beside a bare relay, ejabberd and Prosody where installed'
+	@echo 'make docs      what in docs/ is made from the code: the options, the manual page'
 	@echo 'make install   into $$DESTDIR$$PREFIX (PREFIX=/usr/local)'
 	@echo 'make clean     remove build/'
 	@echo 'Variables: CC=gcc|clang  SAN=address|thread|undefined  OPT=-O2  CFLAGS  LDFLAGS'
@@ -66,7 +67,7 @@ build:
 run: build
 	@exec $(B)/starling $(ARGS)
 
-TESTS ?= unit corpus script load interop abuse
+TESTS ?= unit corpus script load ops interop abuse
 test:
 	@scripts/deps test $(filter clang,$(CC))
 	+@B=$(B) tests/run $(TESTS)
@@ -84,6 +85,11 @@ bench:
 	@scripts/deps bench
 	$(SUBMAKE) binaries bench-build
 	@B=$(B) tests/bench/run $(BENCH)
+
+# Committed, so that they can be read where nothing is built; make lint checks that they are current.
+docs: build
+	$(B)/starling --print-reference > docs/configuration.md
+	$(B)/starlingctl --manual > docs/starlingctl.1
 
 install: build
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/starling

@@ -9,6 +9,7 @@
 #include "node/core/life.h"
 #include "node/core/log.h"
 #include "node/core/log_options.h"
+#include "node/core/reload.h"
 #include "node/core/settings.h"
 #include "node/ctl/client.h"
 #include "node/http/http.h"
@@ -33,7 +34,7 @@ static void usage(FILE *f)
 	      "       starling --print-reference      the same as Markdown\n"
 	      "       starling --print-metrics        every metric, as Markdown\n"
 	      "       starling --version | --help\n"
-	      "Signals: TERM and INT end the node; HUP reads the certificates again.\n",
+	      "Signals: TERM and INT end the node; HUP reads configuration and certificates again.\n",
 	      f);
 }
 
@@ -86,12 +87,8 @@ static void on_end_signal(uv_signal_t *s, int number)
 
 static void on_hup(uv_signal_t *s, int number)
 {
-	struct buf why;
 	(void)number;
-	buf_init(&why, 4096);
-	if (life_reload_tls(s->data, &why) != ERR_NONE)
-		LOG(LOG_ERROR, "tls", "certificates stay as they were", L_STR("reason", buf_str(&why)));
-	buf_fini(&why);
+	reload_and_log(s->data);
 }
 
 static void signals_start(struct signals *sig, struct node *n)
@@ -146,13 +143,18 @@ static void greet(const struct node *n, const struct arguments *args)
 	fflush(stdout);
 }
 
-static int run(const struct arguments *args, struct config *config)
+static int run(const struct arguments *args, const struct config_schema *schema, struct config *config)
 {
-	struct node n = { 0 };
+	struct node n = { .schema = schema, .config_path = args->config };
 	struct signals sig;
 	struct buf why;
 	buf_init(&why, 4096);
-	log_apply(config, STR_NONE);
+	if (log_apply(config, STR_NONE, &why) != ERR_NONE) {
+		fprintf(stderr, "starling: %.*s\n", STR_ARG(buf_str(&why)));
+		buf_fini(&why);
+		config_unref(config);
+		return EXIT_FAILURE;
+	}
 	enum err e = life_start(&n, config, &why);
 	if (e != ERR_NONE) {
 		LOG(LOG_ERROR, "node", "cannot start", L_STR("reason", buf_str(&why)));
@@ -203,7 +205,7 @@ static int with_schema(const struct arguments *args, struct config_schema *schem
 	if (e != ERR_NONE)
 		return EXIT_CONFIG;
 	if (args->mode == MODE_RUN)
-		return run(args, config);
+		return run(args, schema, config);
 	printf("%s: fine\n", args->config ? args->config : "the defaults");
 	config_unref(config);
 	return EXIT_SUCCESS;

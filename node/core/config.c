@@ -75,6 +75,7 @@ void config_register(struct config_schema *s, const char *section, const struct 
 		row->index = s->n_rows;
 		row->section = section;
 		row->option = o;
+		row->needs_restart = o->needs_restart;
 		row->path = arena_printf(s->arena, "%s%s%s", section, *section ? "." : "", o->name);
 		if (o->kind != OPTION_MAPS && strcmp(section, CONFIG_HOST_SECTION) != 0)
 			row->env_name = env_name(s->arena, row->path);
@@ -82,6 +83,13 @@ void config_register(struct config_schema *s, const char *section, const struct 
 		BUG_ON(map_put(&s->by_path, row->path, row));
 		s->rows[s->n_rows++] = row;
 	}
+}
+
+void config_freeze(struct config_schema *s, const char *section)
+{
+	for (size_t i = 0; i < s->n_rows; i++)
+		if (strcmp(s->rows[i]->section, section) == 0)
+			s->rows[i]->needs_restart = true;
 }
 
 void config_register_check(struct config_schema *s, void (*check)(const struct config *c, struct config_report *r))
@@ -189,30 +197,4 @@ struct str config_host_name(const struct config *c, size_t i)
 bool config_has_host(const struct config *c, struct str host)
 {
 	return map_get(&c->hosts_by_name, host) != NULL;
-}
-
-static bool host_differs(const struct config_host *h, const struct config *before, const struct config *after, const struct config_row *row)
-{
-	return !option_value_eq(config_host_value(before, h->name, row->path.p), config_host_value(after, h->name, row->path.p));
-}
-
-bool config_needs_restart(const struct config *before, const struct config *after, struct buf *paths)
-{
-	bool any = false;
-	BUG_ON(before->schema != after->schema);
-	for (size_t i = 0; i < before->schema->n_rows; i++) {
-		const struct config_row *row = before->schema->rows[i];
-		if (!row->option->needs_restart)
-			continue;
-		bool differs = !option_value_eq(&before->values[i], &after->values[i]);
-		for (const struct config_host *h = before->hosts; h && !differs; h = h->next)
-			differs = host_differs(h, before, after, row);
-		for (const struct config_host *h = after->hosts; h && !differs; h = h->next)
-			differs = host_differs(h, before, after, row);
-		if (!differs)
-			continue;
-		any = true;
-		buf_addf(paths, "%.*s\n", STR_ARG(row->path));
-	}
-	return any;
 }

@@ -39,6 +39,8 @@ void config_schema_free(struct config_schema *s);
 void config_register(struct config_schema *s, const char *section, const struct option *rows, size_t n);
 /* A sentence above the section in print-outs. */
 void config_describe(struct config_schema *s, const char *section, const char *doc);
+/* A reload applies none of the section's options, whatever their rows say: nobody reads them again. After its rows. */
+void config_freeze(struct config_schema *s, const char *section);
 /* `check` looks at a config whose values are all well-formed, for what no row can say alone. */
 void config_register_check(struct config_schema *s, void (*check)(const struct config *c, struct config_report *r));
 /* For checks: an error at the place where the value came from. */
@@ -108,9 +110,23 @@ bool config_has_host(const struct config *c, struct str host);
 void config_print_defaults(const struct config_schema *s, struct buf *out);
 /* The reference, in Markdown. */
 void config_print_reference(const struct config_schema *s, struct buf *out);
-/* Every value and where it came from, a line each; secrets hidden. */
-void config_dump(const struct config *c, struct buf *out);
-/* The paths of needs_restart options that differ, a line each; true when there are any. */
-bool config_needs_restart(const struct config *before, const struct config *after, struct buf *paths);
+/* Every value in force and where it came from, a line each; secrets hidden. `started` is what the node began with: options that need a
+ * restart are shown as they were then, with what a restart would bring behind. NULL: nothing was reloaded. */
+void config_dump(const struct config *c, const struct config *started, struct buf *out);
+
+/* One value that two configs do not share. */
+struct config_change {
+	struct str path;   /* "limits.depth"; "hosts" when a host comes or goes */
+	struct str host;   /* of one host; absent: for all */
+	const struct option_value *before, *after; /* NULL on one side when a host comes or goes */
+	bool needs_restart;
+};
+/* Calls `tell` for each, in the order of rows, then hosts. Borrowed for the call. */
+void config_diff(const struct config *before, const struct config *after, void (*tell)(void *arg, const struct config_change *ch),
+		 void *arg);
+/* "limits.depth: 64 -> 32", "hosts.a.example: gone (needs a restart)", one line without its end; secrets hidden. */
+void config_add_change(struct buf *b, const struct config_change *ch);
+/* True when something differs that needs a restart. */
+bool config_needs_restart(const struct config *before, const struct config *after);
 
 #endif

@@ -31,12 +31,12 @@ static void add_kind(struct buf *b, const struct option *o)
 	}
 }
 
-static void add_comment(struct buf *b, const struct option *o, unsigned depth)
+static void add_comment(struct buf *b, const struct config_row *row, unsigned depth)
 {
 	indent(b, depth);
-	buf_addf(b, "# %s (", o->doc);
-	add_kind(b, o);
-	buf_addz(b, o->needs_restart ? "; needs a restart)\n" : ")\n");
+	buf_addf(b, "# %s (", row->option->doc);
+	add_kind(b, row->option);
+	buf_addz(b, row->needs_restart ? "; needs a restart)\n" : ")\n");
 }
 
 static bool has_text(const struct option_value *v)
@@ -94,7 +94,7 @@ static void add_maps(struct buf *b, const struct option_value *v, unsigned depth
 
 static void add_row(struct buf *b, const struct config_row *row, unsigned depth)
 {
-	add_comment(b, row->option, depth);
+	add_comment(b, row, depth);
 	if (row->option->kind == OPTION_MAPS) {
 		add_maps(b, &row->initial, depth);
 		return;
@@ -168,7 +168,7 @@ static void add_host_options(struct buf *b, const struct config_schema *s)
 		const struct config_row *row = s->rows[i];
 		bool of_host = strcmp(row->section, CONFIG_HOST_SECTION) == 0;
 		if (of_host) {
-			add_comment(b, row->option, 2);
+			add_comment(b, row, 2);
 			indent(b, 2);
 			if (has_text(&row->initial))
 				buf_addz(b, "# ");
@@ -196,7 +196,7 @@ static void add_cell(struct buf *b, struct str s)
 	buf_addz(b, " | ");
 }
 
-static void add_reference_row(struct buf *b, const struct option *o, struct str name, const struct option_value *v)
+static void add_reference_row(struct buf *b, const struct option *o, bool restart, struct str name, const struct option_value *v)
 {
 	struct buf cell;
 	buf_init(&cell, 8192);
@@ -209,7 +209,7 @@ static void add_reference_row(struct buf *b, const struct option *o, struct str 
 	add_cell(b, buf_str(&cell));
 	buf_clear(&cell);
 	buf_addf(&cell, "%s%s%s%s", o->doc, o->required ? " *Must be given.*" : "", o->per_host ? " *Per host.*" : "",
-	         o->needs_restart ? " *Needs a restart.*" : "");
+	         restart ? " *Needs a restart.*" : "");
 	add_cell(b, buf_str(&cell));
 	b->len -= !b->failed && b->len ? 1 : 0; /* the last blank */
 	buf_addc(b, '\n');
@@ -223,7 +223,7 @@ static void add_reference_fields(struct buf *b, const struct config_row *row)
 		struct arena *a = arena_new(0);
 		struct option_value v;
 		config_read_default(a, &o->fields[f], &v);
-		add_reference_row(b, &o->fields[f], arena_printf(a, "%s[].%s", o->name, o->fields[f].name),
+		add_reference_row(b, &o->fields[f], false, arena_printf(a, "%s[].%s", o->name, o->fields[f].name),
 			o->fields[f].required ? NULL : &v);
 		arena_free(a);
 	}
@@ -242,36 +242,58 @@ void config_print_reference(const struct config_schema *s, struct buf *out)
 		for (size_t k = 0; k < s->n_rows; k++) {
 			if (strcmp(s->rows[k]->section, section->name) != 0)
 				continue;
-			add_reference_row(out, s->rows[k]->option, str_of(s->rows[k]->option->name), &s->rows[k]->initial);
+			add_reference_row(out, s->rows[k]->option, s->rows[k]->needs_restart, str_of(s->rows[k]->option->name),
+					  &s->rows[k]->initial);
 			add_reference_fields(out, s->rows[k]);
 		}
 	}
 }
 
-static void add_dump_line(struct buf *b, const char *prefix, struct str path, const struct option_value *v)
+/* `now`: in force; `next`: what a restart would bring. */
+static void add_dump_line(struct buf *b, const char *prefix, struct str path, const struct option_value *now,
+			  const struct option_value *next)
 {
-	const struct option_origin *at = &v->origin;
+	const struct option_origin *at = &now->origin;
 	buf_addf(b, "%s%.*s = ", prefix, STR_ARG(path));
-	option_add_value(b, v);
+	option_add_value(b, now);
 	if (at->source == OPTION_FROM_FILE)
-		buf_addf(b, "  # %s:%u\n", at->name, at->line);
+		buf_addf(b, "  # %s:%u", at->name, at->line);
 	else
-		buf_addf(b, "  # %s\n", at->source == OPTION_FROM_ENV ? at->name : "default");
+		buf_addf(b, "  # %s", at->source == OPTION_FROM_ENV ? at->name : "default");
+	if (!option_value_eq(now, next)) {
+		buf_addz(b, "; after a restart: ");
+		option_add_value(b, next);
+	}
+	buf_addc(b, '\n');
 }
 
-void config_dump(const struct config *c, struct buf *out)
+static void dump_host(const struct config *c, const struct config *started, const struct config_host *h, struct buf *out)
 {
-	for (size_t i = 0; i < c->schema->n_rows; i++)
-		if (strcmp(c->schema->rows[i]->section, CONFIG_HOST_SECTION) != 0)
-			add_dump_line(out, "", c->schema->rows[i]->path, &c->values[i]);
-	for (const struct config_host *h = c->hosts; h; h = h->next) {
-		char prefix[1100];
-		snprintf(prefix, sizeof(prefix), "hosts.%.*s", STR_ARG(h->name));
-		buf_addf(out, "%s  # %s\n", prefix, h->origin.name ? h->origin.name : "default");
-		snprintf(prefix, sizeof(prefix), "hosts.%.*s.", STR_ARG(h->name));
-		for (const struct config_override *o = h->overrides; o; o = o->next) {
-			bool of_host = strcmp(o->row->section, CONFIG_HOST_SECTION) == 0;
-			add_dump_line(out, prefix, of_host ? str_of(o->row->option->name) : o->row->path, &o->value);
-		}
+	char prefix[1100];
+	bool runs = config_has_host(started, h->name);
+	buf_addf(out, "hosts.%.*s  # %s%s\n", STR_ARG(h->name), h->origin.name ? h->origin.name : "default",
+		 runs ? "" : "; after a restart");
+	snprintf(prefix, sizeof(prefix), "hosts.%.*s.", STR_ARG(h->name));
+	for (const struct config_override *o = h->overrides; o; o = o->next) {
+		bool of_host = strcmp(o->row->section, CONFIG_HOST_SECTION) == 0;
+		const struct option_value *now = &o->value;
+		if (o->row->needs_restart && runs)
+			now = config_host_value(started, h->name, o->row->path.p);
+		add_dump_line(out, prefix, of_host ? str_of(o->row->option->name) : o->row->path, now, &o->value);
 	}
+}
+
+void config_dump(const struct config *c, const struct config *started, struct buf *out)
+{
+	started = started ? started : c;
+	for (size_t i = 0; i < c->schema->n_rows; i++) {
+		const struct config_row *row = c->schema->rows[i];
+		if (strcmp(row->section, CONFIG_HOST_SECTION) != 0)
+			add_dump_line(out, "", row->path, row->needs_restart ? &started->values[i] : &c->values[i], &c->values[i]);
+	}
+	for (const struct config_host *h = c->hosts; h; h = h->next)
+		dump_host(c, started, h, out);
+	for (const struct config_host *h = started->hosts; h; h = h->next)
+		if (!config_has_host(c, h->name))
+			buf_addf(out, "hosts.%.*s  # gone after a restart\n", STR_ARG(h->name));
 }

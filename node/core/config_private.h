@@ -24,6 +24,7 @@ struct config_row {
 	struct str path;     /* section.name */
 	struct str env_name; /* absent: not from the environment */
 	struct option_value initial;
+	bool needs_restart;  /* its own word, or its section's */
 };
 struct config_section {
 	const char *name, *doc;

@@ -184,11 +184,14 @@ static void tls_tell(const struct tls_config *tls)
 	}
 }
 
-enum err life_reload_tls(struct node *n, struct buf *why)
+enum err life_load_tls(const struct node *n, const struct config *c, struct tls_config **out, struct buf *why)
 {
-	struct tls_config *fresh = endpoints_tls(n, n->config, n->life->tls, why);
-	if (!fresh)
-		return ERR_INVALID;
+	*out = endpoints_tls(n, c, n->life->tls, why);
+	return *out ? ERR_NONE : ERR_INVALID;
+}
+
+void life_use_tls(struct node *n, struct tls_config *fresh)
+{
 	tls_config_unref(n->life->tls);
 	n->life->tls = fresh;
 	for (unsigned i = 0; i < n->n_workers; i++) {
@@ -199,7 +202,15 @@ enum err life_reload_tls(struct node *n, struct buf *why)
 	}
 	tls_tell(fresh);
 	LOG(LOG_INFO, "tls", "certificates loaded again");
-	return ERR_NONE;
+}
+
+enum err life_reload_tls(struct node *n, struct buf *why)
+{
+	struct tls_config *fresh;
+	enum err e = life_load_tls(n, n->config, &fresh, why);
+	if (e == ERR_NONE)
+		life_use_tls(n, fresh);
+	return e;
 }
 
 const struct tls_config *life_tls(const struct node *n)
@@ -347,6 +358,7 @@ static enum err ctl_start(struct node *n, struct buf *why)
 enum err life_start(struct node *n, struct config *config, struct buf *why)
 {
 	n->config = config;
+	n->started = config_ref(config);
 	n->arena = arena_new(0);
 	n->life = arena_zalloc(n->arena, sizeof *n->life);
 	n->life->node = n;
@@ -402,5 +414,8 @@ void life_finish(struct node *n)
 	tls_config_unref(n->life->tls);
 	limits_free(n->limits);
 	config_unref(n->config);
+	config_unref(n->started);
+	for (unsigned i = 0; i < n->n_hosts; i++)
+		roles_fini(&n->hosts[i]->roles);
 	arena_free(n->arena);
 }

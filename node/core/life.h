@@ -1,5 +1,6 @@
 /*
- * life.h: the life of a node: start, reload of certificates, drain, end. main.c reads arguments and signals; everything else is here.
+ * life.h: the life of a node: start, reload of certificates (the rest of a reload is reload.h), drain, end. main.c reads arguments and
+ * signals; everything else is here.
  *
  *   life_start -> workers serve -> life_drain (streams end with <system-shutdown/>) -> life_finish (all is freed)
  */
@@ -14,6 +15,9 @@ void life_register(struct config_schema *s);
 MUST_CHECK enum err life_start(struct node *n, struct config *config, struct buf *why);
 /* Any time on the main thread: a new set of certificates for new connections. The old one stays on failure. */
 MUST_CHECK enum err life_reload_tls(struct node *n, struct buf *why);
+/* The two halves of it, for a reload of everything: load what `c` names; hand it to all workers (consumed). */
+MUST_CHECK enum err life_load_tls(const struct node *n, const struct config *c, struct tls_config **out, struct buf *why);
+void life_use_tls(struct node *n, struct tls_config *fresh);
 /* The certificates of new connections; borrowed until the next reload. Main thread. */
 const struct tls_config *life_tls(const struct node *n);
 /* Begins the end: no new connections, streams closed, at most 5 s; then the main loop stops. Idempotent. */

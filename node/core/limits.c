@@ -10,25 +10,25 @@
 
 static const struct option options[] = {
 	{ .name = "stanza_rate", .kind = OPTION_INT, .default_text = "10000", .min = 0, .max = 10000000, .unit = "stanzas",
-	  .needs_restart = true, .doc = "A second, from one client; past it the client is not read for a while; 0 means no limit." },
+	  .doc = "A second, from one client; past it the client is not read for a while; 0 means no limit." },
 	{ .name = "stanza_burst", .kind = OPTION_INT, .default_text = "20000", .min = 1, .max = 10000000, .unit = "stanzas",
-	  .needs_restart = true, .doc = "What a client that was silent may send at once." },
-	{ .name = "byte_rate", .kind = OPTION_SIZE, .default_text = "8 MiB", .min = 0, .max = 1 << 30, .needs_restart = true,
+	  .doc = "What a client that was silent may send at once." },
+	{ .name = "byte_rate", .kind = OPTION_SIZE, .default_text = "8 MiB", .min = 0, .max = 1 << 30,
 	  .doc = "A second, from one connection; past it the connection is not read for a while; 0 means no limit." },
-	{ .name = "byte_burst", .kind = OPTION_SIZE, .default_text = "16 MiB", .min = 1024, .max = 1 << 30, .needs_restart = true,
+	{ .name = "byte_burst", .kind = OPTION_SIZE, .default_text = "16 MiB", .min = 1024, .max = 1 << 30,
 	  .doc = "What a connection that was silent may send at once." },
 	{ .name = "connections_per_address", .kind = OPTION_INT, .default_text = "1000", .min = 0, .max = 1000000, .unit = "connections",
-	  .needs_restart = true, .doc = "Open connections from one IPv4 address or IPv6 /64; more are closed; 0 means no limit." },
+	  .doc = "Open connections from one IPv4 address or IPv6 /64; more are closed; 0 means no limit." },
 	{ .name = "exempt", .kind = OPTION_CIDRS, .default_text = "[127.0.0.0/8, \"::1\"]", .needs_restart = true,
 	  .doc = "Networks whose addresses are not limited (what one stream may send is)." },
-	{ .name = "login_delay", .kind = OPTION_DURATION, .default_text = "250ms", .min = 0, .max = 10000, .needs_restart = true,
+	{ .name = "login_delay", .kind = OPTION_DURATION, .default_text = "250ms", .min = 0, .max = 10000,
 	  .doc = "How late the first answer to a wrong password beyond the free ones is; doubles with each more; 0 means never late." },
-	{ .name = "login_delay_max", .kind = OPTION_DURATION, .default_text = "5s", .min = 0, .max = 25000, .needs_restart = true,
+	{ .name = "login_delay_max", .kind = OPTION_DURATION, .default_text = "5s", .min = 0, .max = 25000,
 	  .doc = "How late an answer to a wrong password gets at most." },
 	{ .name = "login_free_account", .kind = OPTION_INT, .default_text = "5", .min = 0, .max = 1000000, .unit = "wrong passwords",
-	  .needs_restart = true, .doc = "For one account before answers are late." },
+	  .doc = "For one account before answers are late." },
 	{ .name = "login_free_address", .kind = OPTION_INT, .default_text = "20", .min = 0, .max = 1000000, .unit = "wrong passwords",
-	  .needs_restart = true, .doc = "From one address before answers are late." },
+	  .doc = "From one address before answers are late." },
 	{ .name = "login_forget", .kind = OPTION_DURATION, .default_text = "15m", .min = 1000, .max = 86400000, .needs_restart = true,
 	  .doc = "After this long without another, wrong passwords are forgotten." },
 };
@@ -41,13 +41,13 @@ struct peer {
 
 struct limits {
 	struct limit_rates rates;
-	const struct cidr *exempt; /* the config's */
+	const struct cidr *exempt;
 	size_t n_exempt;
 	unsigned connections_max;
 	uint64_t delay_ms, delay_max_ms;
 	uint32_t free_account, free_address;
 	uint64_t hash_key[2];
-	struct config *config;
+	struct config *config;     /* the first: `exempt` is its */
 	pthread_mutex_t mutex;     /* guards what follows */
 	struct map peers;          /* struct ip -> struct peer */
 	struct tally addresses, accounts;
@@ -63,19 +63,24 @@ static struct bucket_rate rate_of(const struct config *c, const char *rate, cons
 	return bucket_rate_of((uint64_t)config_int(c, rate), 1000, (uint64_t)config_int(c, burst));
 }
 
-struct limits *limits_new(const struct config *c, const uint64_t hash_key[2])
+void limits_reload(struct limits *l, const struct config *c)
 {
-	struct limits *l = xzalloc(sizeof *l);
-	uint64_t forget_ms = (uint64_t)config_int(c, "limits.login_forget");
-	l->config = config_ref((struct config *)c);
 	l->rates.stanzas = rate_of(c, "limits.stanza_rate", "limits.stanza_burst");
 	l->rates.bytes = rate_of(c, "limits.byte_rate", "limits.byte_burst");
-	l->exempt = config_cidrs(c, "limits.exempt", &l->n_exempt);
 	l->connections_max = (unsigned)config_int(c, "limits.connections_per_address");
 	l->delay_ms = (uint64_t)config_int(c, "limits.login_delay");
 	l->delay_max_ms = (uint64_t)config_int(c, "limits.login_delay_max");
 	l->free_account = (uint32_t)config_int(c, "limits.login_free_account");
 	l->free_address = (uint32_t)config_int(c, "limits.login_free_address");
+}
+
+struct limits *limits_new(const struct config *c, const uint64_t hash_key[2])
+{
+	struct limits *l = xzalloc(sizeof *l);
+	uint64_t forget_ms = (uint64_t)config_int(c, "limits.login_forget");
+	l->config = config_ref((struct config *)c);
+	l->exempt = config_cidrs(c, "limits.exempt", &l->n_exempt);
+	limits_reload(l, c);
 	memcpy(l->hash_key, hash_key, sizeof l->hash_key);
 	pthread_mutex_init(&l->mutex, NULL);
 	map_init(&l->peers, hash_key);
@@ -135,7 +140,7 @@ uint64_t limits_address_key(const struct limits *l, const struct ip *peer)
 bool limits_connected(struct limits *l, const struct ip *ip)
 {
 	bool fine = true;
-	if (!l->connections_max || is_exempt(l, ip))
+	if (is_exempt(l, ip))
 		return true;
 	struct ip key = peer_of(ip);
 	pthread_mutex_lock(&l->mutex);
@@ -145,7 +150,7 @@ bool limits_connected(struct limits *l, const struct ip *ip)
 		p->ip = key;
 		map_put(&l->peers, ip_key(&p->ip), p);
 	}
-	if (p->connections < l->connections_max)
+	if (!l->connections_max || p->connections < l->connections_max)
 		p->connections++;
 	else
 		fine = false;
@@ -155,7 +160,7 @@ bool limits_connected(struct limits *l, const struct ip *ip)
 
 void limits_disconnected(struct limits *l, const struct ip *ip)
 {
-	if (!l->connections_max || is_exempt(l, ip))
+	if (is_exempt(l, ip))
 		return;
 	struct ip key = peer_of(ip);
 	pthread_mutex_lock(&l->mutex);

@@ -15,7 +15,7 @@
 
 struct limits;
 
-/* Read by every stream: immutable. */
+/* Read by every stream; only a reload changes them. */
 struct limit_rates {
 	struct bucket_rate stanzas, bytes;
 };
@@ -24,6 +24,8 @@ void limits_register(struct config_schema *s);
 /* `hash_key`: secret and random. */
 struct limits *limits_new(const struct config *c, const uint64_t hash_key[2]);
 void limits_free(struct limits *l);
+/* Takes the options of another config that need no restart. While no worker runs (core/pause.h). */
+void limits_reload(struct limits *l, const struct config *c);
 const struct limit_rates *limits_rates(const struct limits *l);
 
 /* ---- any thread ---- */

@@ -132,6 +132,17 @@ void log_start(const struct log_settings *s)
 	memcpy(node_name, s->node.p ? s->node.p : "", node_len);
 }
 
+void log_set_fd(int fd)
+{
+	atomic_store(&out_fd, fd);
+}
+
+void log_set_form(enum log_format format, unsigned lines)
+{
+	atomic_store(&out_format, (int)format);
+	atomic_store(&burst, lines);
+}
+
 const char *log_action(const char *now)
 {
 	const char *was = action;

@@ -101,6 +101,9 @@ struct log_settings {
 };
 /* Before the first other thread. Without it: logfmt, info and above, to stderr, burst 20. */
 void log_start(const struct log_settings *s);
+/* From the next line on. */
+void log_set_fd(int fd);
+void log_set_form(enum log_format format, unsigned burst);
 /* Of one component, whether it has logged yet or not; NULL: of all that have none of their own. ERR_LIMIT: no place for another
  * component. */
 MUST_CHECK enum err log_set_level(const char *component, enum log_level level);

@@ -7,9 +7,18 @@
 #include "node/core/config.h"
 
 void log_register(struct config_schema *s);
-/* Starts the log as configured; `node` names this node in every line, absent: not. Before the first other thread. */
-void log_apply(const struct config *c, struct str node);
-/* On a reload: the levels only, from any thread. */
-void log_apply_levels(const struct config *c);
+/* Starts the log as configured; `node` names this node in every line, absent: not. Before the first other thread. ERR_IO, with a text in
+ * `why`, when the file cannot be opened. */
+MUST_CHECK enum err log_apply(const struct config *c, struct str node, struct buf *why);
+/* log.file, opened for appending (fd -1: the config has none); then used, which cannot fail. Main thread. The descriptor that lines go to
+ * stays the same, so that none is lost or split while it is exchanged. */
+struct log_file {
+	int fd;
+};
+MUST_CHECK enum err log_file_open(const struct config *c, struct log_file *f, struct buf *why);
+void log_file_use(const struct config *c, struct log_file *f);
+void log_file_close(struct log_file *f);
+/* On a reload: levels and form, from any thread. */
+void log_apply_again(const struct config *c);
 
 #endif

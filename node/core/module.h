@@ -124,6 +124,9 @@ struct module {
 	/* After every host_start. */
 	void (*host_ready)(struct host *h);
 	void (*host_stop)(struct host *h);
+	/* The configuration was loaded again, and all workers stand still: reads options into the host's slot as host_start did; cannot
+	 * fail. NULL: the module's options need a restart. */
+	void (*host_reload)(struct host *h);
 };
 
 /* Every feature of this build, NULL-terminated: node/modules.c, the one list. */

@@ -1,7 +1,8 @@
 /*
  * node.h: the whole node and its workers. For core, net, stream, ctl and main; features see node/api.h.
  *
- * Threads: struct node is filled by main before the workers start and is read-only afterwards, but for what is atomic. struct
+ * Threads: struct node is filled by main before the workers start and is read-only afterwards, but for what is atomic
+ * and what a reload changes. struct
  * node_worker belongs to its worker.
  *
  * An account's sessions all live on one worker, its shard: the hash of the bare JID names it, and a stream moves there when it has
@@ -41,7 +42,10 @@ struct life;
 struct listen_spec;
 
 struct node {
-	struct config *config;
+	struct config *config;     /* a reload (reload.h) replaces it, and what was copied out of it, while all workers stand still */
+	struct config *started;    /* the first: what it lends out (paths, lists) is borrowed for the life of the node */
+	const struct config_schema *schema; /* main's; set before the start, as config_path */
+	const char *config_path;   /* NULL: no file */
 	struct settings settings;
 	struct worker *main;
 	unsigned n_workers;

@@ -3,9 +3,9 @@
 #include "node/core/host.h"
 
 static const struct option options[] = {
-	{ .name = "server", .kind = OPTION_STRINGS, .needs_restart = true,
+	{ .name = "server", .kind = OPTION_STRINGS,
 	  .doc = "Bare JIDs that administer everything, with ad-hoc commands and announcements." },
-	{ .name = "host", .kind = OPTION_STRINGS, .per_host = true, .needs_restart = true,
+	{ .name = "host", .kind = OPTION_STRINGS, .per_host = true,
 	  .doc = "Bare JIDs that administer a host: its accounts and announcements." },
 };
 
@@ -56,12 +56,18 @@ static const struct jid *list_read(struct arena *a, const struct option_value *v
 	return list;
 }
 
-struct roles roles_read(const struct config *c, struct str host, struct arena *a)
+void roles_read(struct roles *r, const struct config *c, struct str host)
 {
-	struct roles r;
-	r.server = list_read(a, config_value(c, "admin.server"), &r.n_server);
-	r.host = list_read(a, config_host_value(c, host, "admin.host"), &r.n_host);
-	return r;
+	roles_fini(r);
+	r->arena = arena_new(0);
+	r->server = list_read(r->arena, config_value(c, "admin.server"), &r->n_server);
+	r->host = list_read(r->arena, config_host_value(c, host, "admin.host"), &r->n_host);
+}
+
+void roles_fini(struct roles *r)
+{
+	arena_free(r->arena);
+	*r = (struct roles){ 0 };
 }
 
 static bool has(const struct jid *list, size_t n, const struct jid *who)

@@ -161,6 +161,8 @@ struct config_schema *settings_schema(void)
 		config_describe(s, module_sections[i], m->doc);
 		if (m->n_options)
 			config_register(s, module_sections[i], m->options, m->n_options);
+		if (!m->host_reload)
+			config_freeze(s, module_sections[i]);
 	}
 	return s;
 }
@@ -209,6 +211,13 @@ struct str module_str(const struct host *h, const struct module *m, const char *
 	return option_str(module_value(h, m, name));
 }
 
+void settings_read_host(struct host *h)
+{
+	h->scram_iterations = (uint32_t)config_host_int(h->node->config, h->name, "sasl.iterations");
+	h->channel_binding = config_host_bool(h->node->config, h->name, "sasl.channel_binding");
+	roles_read(&h->roles, h->node->config, h->name);
+}
+
 static struct host *host_new(struct node *n, struct str name, unsigned index)
 {
 	struct host *h = arena_zalloc(n->arena, sizeof *h);
@@ -218,9 +227,7 @@ static struct host *host_new(struct node *n, struct str name, unsigned index)
 	h->name = arena_str(n->arena, name);
 	h->jid = (struct jid){ .text = h->name.p, .bare_len = (uint16_t)name.len, .len = (uint16_t)name.len };
 	h->anonymous = config_host_bool(n->config, name, "host.anonymous");
-	h->scram_iterations = (uint32_t)config_host_int(n->config, name, "sasl.iterations");
-	h->channel_binding = config_host_bool(n->config, name, "sasl.channel_binding");
-	h->roles = roles_read(n->config, name, n->arena);
+	settings_read_host(h);
 	for (unsigned i = 0; all_modules[i]; i++)
 		if (module_bool(h, all_modules[i], "enabled"))
 			h->enabled |= UINT64_C(1) << i;

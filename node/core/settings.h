@@ -10,6 +10,8 @@
 struct config_schema *settings_schema(void);
 /* Copies the hot options. */
 void settings_read(const struct config *c, struct settings *out);
+/* The options of a host that a reload may change. */
+void settings_read_host(struct host *h);
 /* Makes n->hosts from n->config. */
 void settings_make_hosts(struct node *n);
 

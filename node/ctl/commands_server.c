@@ -3,6 +3,8 @@
  */
 #include "node/core/life.h"
 #include "node/core/log.h"
+#include "node/core/log_options.h"
+#include "node/core/reload.h"
 #include "node/ctl/errand.h"
 #include "node/net/tls.h"
 #include "node/version.h"
@@ -104,6 +106,85 @@ static void run_get_loglevel(struct call *c)
 	call_ok(c, json_string(name), "%s", name);
 }
 
+static void run_reopen_log(struct call *c)
+{
+	struct buf why;
+	struct log_file file;
+	buf_init(&why, 4096);
+	if (log_file_open(c->node->config, &file, &why) != ERR_NONE) {
+		call_fail(c, CTL_FAILED, "%.*s", STR_ARG(buf_str(&why)));
+	} else if (file.fd < 0) {
+		call_fail(c, CTL_FAILED, "the log goes to no file: log.file is not set");
+	} else {
+		log_file_use(c->node->config, &file);
+		call_ok(c, NULL, "The log file is open again");
+	}
+	buf_fini(&why);
+}
+
+/* ---- configuration ---- */
+
+struct changes {
+	struct buf text;
+	json_t *list;
+	unsigned n, later;
+};
+
+static json_t *value_text(const struct option_value *v)
+{
+	struct buf b;
+	if (!v)
+		return json_null();
+	buf_init(&b, 1u << 20);
+	option_add_value(&b, v);
+	json_t *j = json_str(buf_str(&b));
+	buf_fini(&b);
+	return j;
+}
+
+static void on_change(void *arg, const struct config_change *ch)
+{
+	struct changes *all = arg;
+	config_add_change(&all->text, ch);
+	buf_addc(&all->text, '\n');
+	all->n++;
+	all->later += ch->needs_restart;
+	json_array_append_new(all->list, json_pack("{s:o, s:o, s:o, s:o, s:b}", "option", json_str(ch->path), "host",
+						   str_present(ch->host) ? json_str(ch->host) : json_null(), "before",
+						   value_text(ch->before), "after", value_text(ch->after), "needs_restart",
+						   ch->needs_restart));
+}
+
+static void run_reload_config(struct call *c)
+{
+	struct changes all = { .list = json_array() };
+	struct buf why;
+	bool dry_run = str_present(call_option(c, "dry_run"));
+	buf_init(&all.text, 4u << 20);
+	buf_init(&why, 65536);
+	if (reload_config(c->node, dry_run, on_change, &all, &why) != ERR_NONE) {
+		json_decref(all.list);
+		call_fail(c, CTL_FAILED, "nothing changed: %.*s", STR_ARG(str_trim(buf_str(&why))));
+	} else if (all.n == 0) {
+		call_ok(c, all.list, dry_run ? "Nothing would change" : "Nothing changed; certificates and log file are read again");
+	} else {
+		call_ok(c, all.list, "%.*s%u option%s %s%s", STR_ARG(buf_str(&all.text)), all.n, all.n == 1 ? "" : "s",
+			dry_run ? "would change" : "changed", all.later ? "; what needs a restart waits for it" : "");
+	}
+	buf_fini(&all.text);
+	buf_fini(&why);
+}
+
+static void run_dump_config(struct call *c)
+{
+	struct buf text;
+	buf_init(&text, 16u << 20);
+	config_dump(c->node->config, c->node->started, &text);
+	struct str s = str_trim(buf_str(&text));
+	call_ok(c, json_str(s), "%.*s", STR_ARG(s));
+	buf_fini(&text);
+}
+
 /* ---- certificates ---- */
 
 static void run_list_certificates(struct call *c)
@@ -142,6 +223,10 @@ static const struct command commands[] = {
 	{ "set_loglevel", "LEVEL [COMPONENT]", 0,
 	  "Sets the log level (debug, info, warn, error, off) of all components, or of one.", run_set_loglevel },
 	{ "get_loglevel", "[COMPONENT]", COMMAND_READS, "Tells a log level.", run_get_loglevel },
+	{ "reopen_log", "", 0, "Opens the log file again, after it was moved away.", run_reopen_log },
+	{ "reload_config", "--dry_run", 0,
+	  "Reads configuration and certificates again, shows what changes, and applies all of it or nothing.", run_reload_config },
+	{ "dump_config", "", COMMAND_READS, "Shows every option in force and where its value came from.", run_dump_config },
 	{ "list_certificates", "", COMMAND_READS, "Lists the certificates with the days that are left.", run_list_certificates },
 	{ "reload_certificates", "", 0, "Reads the certificates again, for new connections.", run_reload_certificates },
 	{ "stop", "", 0, "Ends the node: streams are closed, then it exits.", run_stop },

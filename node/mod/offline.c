@@ -514,17 +514,23 @@ static const struct option options[] = {
 	  .doc = "Messages kept for an account; the senders of more get service-unavailable." },
 	{ .name = "message_bytes", .kind = OPTION_SIZE, .default_text = "64 KiB", .min = 1024, .max = 512 << 10, .per_host = true,
 	  .doc = "Longest message that is kept; the senders of longer ones get policy-violation." },
-	{ .name = "expire", .kind = OPTION_DURATION, .default_text = "0", .per_host = true,
+	{ .name = "expire", .kind = OPTION_DURATION, .default_text = "0", .per_host = true, .needs_restart = true,
 	  .doc = "Messages that were kept for longer are deleted without a word; 0: never." },
 };
+
+static void host_reload(struct host *h)
+{
+	struct host_part *p = host_slot(h, &mod_offline);
+	p->max_messages = (uint32_t)module_int(h, &mod_offline, "messages");
+	p->max_bytes = (uint32_t)module_int(h, &mod_offline, "message_bytes");
+}
 
 static enum err host_start(struct host *h, struct buf *why)
 {
 	struct host_part *p = host_slot(h, &mod_offline);
 	p->host = h;
-	p->max_messages = (uint32_t)module_int(h, &mod_offline, "messages");
-	p->max_bytes = (uint32_t)module_int(h, &mod_offline, "message_bytes");
 	p->expire_ms = module_int(h, &mod_offline, "expire");
+	host_reload(h);
 	return ERR_NONE;
 }
 
@@ -558,6 +564,7 @@ const struct module mod_offline = {
 	.user_slot = sizeof(struct user_part),
 	.session_slot = sizeof(struct session_part),
 	.host_start = host_start,
+	.host_reload = host_reload,
 	.host_ready = host_ready,
 	.host_stop = host_stop,
 };

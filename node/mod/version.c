@@ -15,10 +15,15 @@ static const struct option options[] = {
 	{ .name = "show_os", .kind = OPTION_BOOL, .default_text = "false", .doc = "Tell the operating system's name too." },
 };
 
-static enum err host_start(struct host *h, struct buf *why)
+static void host_reload(struct host *h)
 {
 	struct slot *slot = host_slot(h, &mod_version);
 	slot->show_os = module_bool(h, &mod_version, "show_os");
+}
+
+static enum err host_start(struct host *h, struct buf *why)
+{
+	host_reload(h);
 	return ERR_NONE;
 }
 
@@ -54,4 +59,5 @@ const struct module mod_version = {
 	.n_iqs = 1,
 	.host_slot = sizeof(struct slot),
 	.host_start = host_start,
+	.host_reload = host_reload,
 };

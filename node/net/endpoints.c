@@ -124,14 +124,14 @@ static size_t pairs_read(const struct config *c, struct str host, struct tls_pai
 struct tls_config *endpoints_tls(const struct node *n, const struct config *c, const struct tls_config *old, struct buf *why)
 {
 	char text[TLS_WHY_BYTES] = "";
-	size_t n_hosts = config_host_count(c);
+	size_t n_hosts = n->n_hosts; /* those that run: a reload brings no other */
 	struct arena *a = arena_new(4096);
 	struct tls_host_paths *hosts = arena_zalloc(a, n_hosts * sizeof *hosts);
 	for (size_t i = 0; i < n_hosts; i++) {
 		struct tls_pair *pairs = arena_zalloc(a, 2 * sizeof *pairs);
-		hosts[i].host = config_host_name(c, i).p;
+		hosts[i].host = n->hosts[i]->name.p;
 		hosts[i].pairs = pairs;
-		hosts[i].n_pairs = pairs_read(c, config_host_name(c, i), pairs);
+		hosts[i].n_pairs = pairs_read(c, n->hosts[i]->name, pairs);
 	}
 	struct tls_paths paths = { .hosts = hosts, .n_hosts = n_hosts, .data_dir = n->data_dir.p };
 	struct tls_config *made = tls_config_load(&paths, old, text);

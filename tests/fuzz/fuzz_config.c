@@ -51,8 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (e)
 		goto out;
 	BUG_ON(config_load(s, NULL, NULL, &errors, &defaults));
-	config_dump(c, &errors);
-	(void)config_needs_restart(defaults, c, &errors);
+	config_dump(c, defaults, &errors);
+	(void)config_needs_restart(defaults, c);
 	BUG_ON(config_host_count(c) == 0);
 	config_unref(defaults);
 	config_unref(c);

@@ -335,7 +335,7 @@ static void config_reads_secrets_from_files_and_hides_them(void **state)
 	loads(text);
 	assert_string_equal(config_str(cfg, "store.password").p, "hunter2");
 	buf_clear(&out);
-	config_dump(cfg, &out);
+	config_dump(cfg, NULL, &out);
 	assert_null(memmem(out.p, out.len, "hunter2", 7));
 	assert_non_null(memmem(out.p, out.len, "store.password = (hidden)  # s.yml:1\n", 37));
 	snprintf(text, sizeof(text), "STARLING_STORE_PASSWORD_FILE=%s", path);
@@ -427,7 +427,7 @@ static void config_dump_tells_where_each_value_came_from(void **state)
 {
 	loads_env("limits: {resources: 3}\nhosts:\n  a.example: {anonymous: on}\n", "STARLING_STORE_KIND=memory", NULL);
 	buf_clear(&out);
-	config_dump(cfg, &out);
+	config_dump(cfg, NULL, &out);
 	buf_addc(&out, '\0');
 	assert_non_null(strstr(out.p, "limits.resources = 3  # s.yml:1\n"));
 	assert_non_null(strstr(out.p, "store.kind = memory  # STARLING_STORE_KIND\n"));
@@ -436,19 +436,73 @@ static void config_dump_tells_where_each_value_came_from(void **state)
 	assert_non_null(strstr(out.p, "listen = [{port: 5222, address: \"::\", "));
 }
 
-static void config_needs_restart_names_what_a_reload_cannot_apply(void **state)
+static void add_line(void *arg, const struct config_change *ch)
+{
+	config_add_change(arg, ch);
+	buf_addc(arg, '\n');
+}
+
+/* The changes from one text to another, a line each. */
+static const char *diff_of(const char *from, const char *to)
+{
+	loads(from);
+	struct config *before = config_ref(cfg);
+	loads(to);
+	buf_clear(&out);
+	config_diff(before, cfg, add_line, &out);
+	buf_addc(&out, '\0');
+	config_unref(before);
+	return out.p;
+}
+
+static void config_diff_tells_each_value_that_changed(void **state)
+{
+	assert_string_equal(diff_of("limits: {resources: 5}\n", "limits: {resources: 5}\n"), "");
+	assert_string_equal(diff_of("limits: {resources: 5}\nstore: {kind: memory}\n", "limits: {login_timeout: 5s}\n"),
+			    "limits.resources: 5 -> 64\nlimits.login_timeout: 30s -> 5s\nstore.kind: memory -> sqlite (needs a restart)\n");
+	assert_string_equal(diff_of("store: {password: a}\n", "store: {password: b}\n"), "store.password: (hidden) -> (hidden)\n");
+}
+
+static void config_diff_tells_of_hosts_what_is_their_own(void **state)
+{
+	assert_string_equal(diff_of("hosts: {a.example: , b.example: }\n", "hosts: {b.example: , c.example: }\n"),
+			    "hosts.a.example: gone (needs a restart)\nhosts.c.example: new (needs a restart)\n");
+	assert_string_equal(diff_of("hosts: {a.example: {limits: {stanza_bytes: 20000}}}\n", "hosts: {a.example: }\n"),
+			    "hosts.a.example.limits.stanza_bytes: 20000 bytes -> 256 KiB\n");
+	/* b.example follows the common value: told once, for all. */
+	assert_string_equal(diff_of("hosts: {b.example: }\n", "hosts: {b.example: }\nlimits: {stanza_bytes: 20000}\n"),
+			    "limits.stanza_bytes: 256 KiB -> 20000 bytes\n");
+}
+
+static void config_needs_restart_when_a_reload_cannot_apply(void **state)
 {
 	struct config *before;
 	loads("store: {kind: memory}\nlimits: {resources: 5}\n");
 	before = config_ref(cfg);
 	loads("store: {kind: memory}\nlimits: {resources: 6}\n");
-	buf_clear(&out);
-	assert_false(config_needs_restart(before, cfg, &out));
+	assert_false(config_needs_restart(before, cfg));
 	loads("store: {kind: sqlite}\n");
-	buf_clear(&out);
-	assert_true(config_needs_restart(before, cfg, &out));
-	assert_true(str_is(buf_str(&out), "store.kind\n"));
+	assert_true(config_needs_restart(before, cfg));
 	config_unref(before);
+	config_freeze(schema, "limits");
+	loads("limits: {resources: 5}\n");
+	before = config_ref(cfg);
+	loads("limits: {resources: 6}\n");
+	assert_true(config_needs_restart(before, cfg));
+	config_unref(before);
+}
+
+static void config_dump_tells_what_a_restart_would_bring(void **state)
+{
+	loads("store: {kind: memory}\nlimits: {resources: 5}\n");
+	struct config *started = config_ref(cfg);
+	loads("store: {kind: sqlite}\nlimits: {resources: 6}\n");
+	buf_clear(&out);
+	config_dump(cfg, started, &out);
+	buf_addc(&out, '\0');
+	assert_non_null(strstr(out.p, "store.kind = memory  # s.yml:1; after a restart: sqlite\n"));
+	assert_non_null(strstr(out.p, "limits.resources = 6  # s.yml:2\n"));
+	config_unref(started);
 }
 
 static void config_bounds_the_hosts(void **state)
@@ -486,7 +540,10 @@ int main(void)
 		CASE(config_print_defaults_loads_as_the_defaults),
 		CASE(config_print_reference_has_a_row_for_every_option),
 		CASE(config_dump_tells_where_each_value_came_from),
-		CASE(config_needs_restart_names_what_a_reload_cannot_apply),
+		CASE(config_diff_tells_each_value_that_changed),
+		CASE(config_diff_tells_of_hosts_what_is_their_own),
+		CASE(config_needs_restart_when_a_reload_cannot_apply),
+		CASE(config_dump_tells_what_a_restart_would_bring),
 		CASE(config_bounds_the_hosts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static const char yaml[] = "admin: {server: [Anna@Example.ORG]}\n"
 static struct host host_of(struct config *c, struct str name)
 {
 	struct host h = { .name = name };
-	h.roles = roles_read(c, name, arena);
+	roles_read(&h.roles, c, name);
 	return h;
 }
 
@@ -65,6 +65,8 @@ static void everybody_is_what_the_configuration_says(void **state)
 		if (role_of(&org, &who) != rows[i].org || role_of(&net, &who) != rows[i].net)
 			fail_msg("%s is %s and %s", rows[i].who, role_name(role_of(&org, &who)), role_name(role_of(&net, &who)));
 	}
+	roles_fini(&org.roles);
+	roles_fini(&net.roles);
 	config_unref(c);
 	buf_fini(&errors);
 }

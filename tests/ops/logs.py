@@ -1,0 +1,51 @@
+"""Logs: a file, its rotation, the audit of what administrators do."""
+import asyncio
+import os
+import signal
+
+from reload import ctl, until
+
+
+def text(path):
+    with open(path) as f:
+        return f.read()
+
+
+async def rotation(bench):
+    node = await bench.start({"log.file": "starling.log"})
+    path = os.path.join(node.dir, "starling.log")
+    assert "ready" in text(path)
+    os.rename(path, path + ".1")
+    await ctl(node, "set_loglevel", "debug", "x1")
+    assert "x1" in text(path + ".1") and not os.path.exists(path), "lines go to the file that was opened"
+    await ctl(node, "reopen_log")
+    await ctl(node, "set_loglevel", "debug", "x2")
+    assert "x2" in text(path) and "x2" not in text(path + ".1")
+    os.rename(path, path + ".2")
+    node.process.send_signal(signal.SIGHUP)
+    await until("SIGHUP opens it as well", lambda: os.path.exists(path))
+
+
+async def without_a_file(bench):
+    node = await bench.start()
+    assert "goes to no file" in await ctl(node, "reopen_log", code=1)
+
+
+async def audit(bench):
+    node = await bench.start()
+    await node.register("romeo", "localhost", "sesame")
+    await ctl(node, "ban_account", "romeo", "localhost", "too", "loud")
+    await ctl(node, "ban_account", "nobody", "localhost", code=1)
+    await ctl(node, "send_message", "chat", "localhost", "romeo@localhost", "hush", "whisper")
+    await ctl(node, "connected_users")
+    lines = [line for line in node.log_text().splitlines() if "component=audit" in line]
+    assert "sesame" not in node.log_text() and "whisper" not in node.log_text() and "hush" not in node.log_text()
+    assert any("command=register_identified" in x and f'by="uid {os.getuid()}"' in x and "romeo localhost (hidden)" in x for x in lines), lines
+    assert any("command=ban_account" in x and "too loud" in x and "code=0" in x for x in lines), lines
+    assert any("command=ban_account" in x and "code=1" in x and "not registered" in x for x in lines), lines
+    assert not any("connected_users" in x for x in lines), "who only looks is not in the audit log"
+    await asyncio.gather(*(node.ctl("set_loglevel", "info", f"c{i}") for i in range(30)))  # more than a site may write a second
+    assert sum("command=set_loglevel" in x for x in node.log_text().splitlines()) == 30, "an audit line was suppressed"
+
+
+CASES = {"a file that is rotated": rotation, "without a file": without_a_file, "audit": audit}

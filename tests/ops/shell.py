@@ -1,0 +1,60 @@
+"""starlingctl at a prompt: completion in bash, the manual page, tables on a terminal."""
+import asyncio
+import os
+import pty
+
+from harness.starling import ROOT, control_binary
+from reload import ctl, until  # noqa: F401
+
+COMPLETION = os.path.join(ROOT, "scripts", "install", "starlingctl.bash")
+
+
+async def run(*command, **env):
+    p = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+                                             stderr=asyncio.subprocess.STDOUT, env=dict(os.environ, **env))
+    out, _ = await asyncio.wait_for(p.communicate(), 30)
+    return p.returncode, out.decode()
+
+
+async def complete(socket, *words):
+    """What bash would offer for the last of the words."""
+    quoted = " ".join("'%s'" % w for w in words)
+    script = f"source {COMPLETION}; COMP_WORDS=({quoted}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _starlingctl {control_binary()}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    code, out = await run("bash", "-c", script, STARLING_CTL_SOCKET=socket)
+    assert code == 0, out
+    return out.split()
+
+
+async def completion(bench):
+    node = await bench.start()
+    assert "registered_users" in await complete(node.socket, "starlingctl", "reg")
+    assert await complete(node.socket, "starlingctl", "help", "kick_u") == ["kick_user"]
+    assert set(await complete(node.socket, "starlingctl", "registered_users", "--")) == {"--json", "--limit=", "--after="}
+    assert set(await complete(node.socket, "starlingctl", "--json", "registered_users", "")) == {"localhost", "example.net", "anon.localhost"}
+    assert await complete(node.socket + "x", "starlingctl", "registered_users", "l") == []
+
+
+async def manual_page(_):
+    code, page = await run(control_binary(), "--manual")
+    assert code == 0
+    with open(os.path.join(ROOT, "docs", "starlingctl.1")) as f:
+        assert f.read() == page, "docs/starlingctl.1 is not what `starlingctl --manual` prints: make docs"
+    code, out = await run("bash", "-c", f"man -l --warnings=all '{ROOT}/docs/starlingctl.1' 2>&1 >/dev/null", LC_ALL="C.UTF-8", MANWIDTH="100")
+    assert code == 0 and not out, out
+
+
+async def table(bench):
+    """On a terminal the table has a head; into a pipe it has none."""
+    node = await bench.start()
+    await node.register("romeo", "localhost", "secret")
+    primary, secondary = pty.openpty()
+    p = await asyncio.create_subprocess_exec(control_binary(), "--socket", node.socket, "list_certificates", stdout=secondary)
+    os.close(secondary)
+    assert await p.wait() == 0
+    shown = os.read(primary, 4096).decode()
+    os.close(primary)
+    assert shown.splitlines()[0].split() == ["host", "days_left", "self_signed"], shown
+    assert "\t" not in shown and "\t" in await ctl(node, "list_certificates")
+
+
+CASES = {"completion": completion, "manual page": manual_page, "tables": table}
