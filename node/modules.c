@@ -12,6 +12,7 @@
 	X(offline) \
 	X(ping) \
 	X(private) \
+	X(roster) \
 	X(stream_limits) \
 	X(time) \
 	X(vcard) \

@@ -1,0 +1,209 @@
+/*
+ * RFC 6121: rosters, presence subscriptions and presence. With roster versioning (section 2.6, once XEP-0237) and approval in advance
+ * (section 3.4). roster.h says how the files share the work.
+ */
+#include "node/mod/roster/roster.h"
+
+#include "proto/xml/names.h"
+
+/* ---- options ---- */
+
+static const struct option options[] = {
+	{ .name = "items", .kind = OPTION_INT, .default_text = "1000", .min = 1, .max = ROSTER_ITEMS_MAX, .unit = "contacts",
+	  .per_host = true, .needs_restart = true, .doc = "How many contacts a roster may have." },
+	{ .name = "bytes", .kind = OPTION_SIZE, .default_text = "256 KiB", .min = 4096, .max = 16 << 20,
+	  .per_host = true, .needs_restart = true, .doc = "What a roster may take in memory, with its addresses, names and groups." },
+	{ .name = "groups", .kind = OPTION_INT, .default_text = "32", .min = 1, .max = 60, .unit = "groups",
+	  .per_host = true, .needs_restart = true, .doc = "In how many groups one contact may be." },
+	{ .name = "name_bytes", .kind = OPTION_SIZE, .default_text = "1023", .min = 64, .max = 4096,
+	  .per_host = true, .needs_restart = true, .doc = "How long the name of a contact may be." },
+	{ .name = "group_bytes", .kind = OPTION_SIZE, .default_text = "256", .min = 64, .max = ROSTER_GROUP_MAX,
+	  .per_host = true, .needs_restart = true, .doc = "How long the name of a group may be." },
+	{ .name = "requests", .kind = OPTION_INT, .default_text = "200", .min = 1, .max = 5000, .unit = "requests",
+	  .per_host = true, .needs_restart = true,
+	  .doc = "How many subscription requests may wait for a user's answer; further ones are refused." },
+	{ .name = "request_bytes", .kind = OPTION_SIZE, .default_text = "2 KiB", .min = 256, .max = 65536,
+	  .per_host = true, .needs_restart = true,
+	  .doc = "A request that waits keeps what it carries (a greeting, a nickname) up to this size." },
+	{ .name = "directed", .kind = OPTION_INT, .default_text = "256", .min = 16, .max = 10000, .unit = "addresses",
+	  .per_host = true, .needs_restart = true,
+	  .doc = "To how many addresses that are no contacts (rooms, mostly) a client may send its presence." },
+	{ .name = "waiting", .kind = OPTION_INT, .default_text = "500", .min = 16, .max = 60000, .unit = "changes",
+	  .per_host = true, .needs_restart = true,
+	  .doc = "How many changes of one roster may wait for the store; further ones are refused." },
+};
+
+static enum err host_start(struct host *h, struct buf *why)
+{
+	*roster_limits(h) = (struct roster_limits){
+		.items = (uint32_t)module_int(h, &mod_roster, "items"),
+		.bytes = (uint32_t)module_int(h, &mod_roster, "bytes"),
+		.groups = (uint32_t)module_int(h, &mod_roster, "groups"),
+		.name_bytes = (uint32_t)module_int(h, &mod_roster, "name_bytes"),
+		.group_bytes = (uint32_t)module_int(h, &mod_roster, "group_bytes"),
+		.requests = (uint32_t)module_int(h, &mod_roster, "requests"),
+		.request_bytes = (uint32_t)module_int(h, &mod_roster, "request_bytes"),
+		.directed = (uint32_t)module_int(h, &mod_roster, "directed"),
+		.tasks = (uint32_t)module_int(h, &mod_roster, "waiting"),
+	};
+	return ERR_NONE;
+}
+
+/* ---- the life of a session ---- */
+
+static void run_bound(struct roster_task *t)
+{
+	session_release(t->user->nw, t->sid);
+	roster_task_end(t);
+}
+
+static void drop_bound(struct roster_task *t, enum err why)
+{
+	if (why != ERR_CANCELLED)
+		session_release(t->user->nw, t->sid);
+}
+
+/* Whatever the client says first finds the roster there: presence, requests, and whether a stranger may ask it something. */
+static void session_bound(struct session *s)
+{
+	if (roster_is_warm(s->user))
+		return;
+	struct roster_task *t = roster_task_new(run_bound, drop_bound, NULL);
+	t->sid = s->sid;
+	session_hold(s);
+	roster_task_queue(s->user, t);
+}
+
+/* One that never was available may have told others all the same. */
+static void session_gone(struct session *s)
+{
+	if (!roster_session(s)->directed.n)
+		return;
+	struct arena *a = arena_new(512);
+	struct elem *root = stanza_root(a, STANZA_PRESENCE, TYPE_UNAVAILABLE);
+	struct stanza *st = stanza_new(&a, root, &s->jid, NULL);
+	roster_directed_end(s, st, false);
+	stanza_unref(st);
+}
+
+/* ---- presence on its way ---- */
+
+static int presence_sent(struct session *s, struct stanza *st)
+{
+	int v = roster_subscription_sent(s, st);
+	return v == PASS ? roster_directed_sent(s, st) : v;
+}
+
+static int presence_arrived(struct user *u, struct stanza *st)
+{
+	int v = roster_subscription_arrived(u, st);
+	if (v == PASS)
+		v = roster_probe_arrived(u, st);
+	if (v == PASS)
+		v = roster_error_arrived(u, st);
+	if (v == PASS && st->type == TYPE_ERROR && jid_is_full(&st->to)) {
+		struct session *s = user_session(u, jid_resource(&st->to));
+		if (s)
+			roster_directed_drop(s, &st->from);
+	}
+	return v;
+}
+
+/* ---- who may know ---- */
+
+static int knows_now(struct user *u, const struct jid *who)
+{
+	struct roster_item item;
+	bool yes = roster_sender_kind(u, who) != PROBE_BY_CONTACT || roster_directed_has_bare(u, who);
+	if (!yes && roster_list_find(&roster_of(u)->list, jid_bare_str(who), &item))
+		yes = subscription_has_from(item.side.state);
+	return yes ? DONE : -STANZA_SERVICE_UNAVAILABLE;
+}
+
+static void run_asked(struct roster_task *t)
+{
+	t->asked->then(t->asked, knows_now(t->user, &t->jid) == DONE, false);
+	roster_task_end(t);
+}
+
+static void drop_asked(struct roster_task *t, enum err why)
+{
+	t->asked->then(t->asked, false, why == ERR_CANCELLED);
+}
+
+static int knows(struct user *u, const struct jid *who, struct asked *later)
+{
+	if (roster_is_warm(u))
+		return knows_now(u, who);
+	if (!later)
+		return HOLD;
+	struct arena *a = arena_new(256);
+	struct stanza *keeper = stanza_new(&a, stanza_root(a, STANZA_PRESENCE, TYPE_AVAILABLE), who, NULL);
+	struct roster_task *t = roster_task_new(run_asked, drop_asked, keeper);
+	stanza_unref(keeper);
+	t->jid = t->stanza->from;
+	t->asked = later;
+	roster_task_queue(u, t);
+	return HOLD;
+}
+
+/* ---- the end of an account ---- */
+
+/* What is asked of the store now is answered before the account goes (core/removal.h). */
+static void account_ending(struct user *u)
+{
+	roster_ending(u, true);
+	if (roster_of(u)->state == ROSTER_COLD)
+		roster_load(u);
+}
+
+static void account_ended(struct user *u, bool removed)
+{
+	if (removed)
+		roster_farewell_all(u);
+	roster_ending(u, false);
+}
+
+/* ---- the descriptor ---- */
+
+static void stream_features(struct host *h, struct arena *a, struct elem *features)
+{
+	elem_add(a, features, NS_ROSTER_VER, STR("ver"));
+	elem_add(a, features, NS_PREAPPROVAL, STR("sub"));
+}
+
+static const struct iq_route iqs[] = {
+	{ IQ_OWN, TYPE_GET, &NS_ROSTER, "query", roster_on_get },
+	{ IQ_OWN, TYPE_SET, &NS_ROSTER, "query", roster_on_set },
+	{ IQ_OTHER, TYPE_GET, &NS_ROSTER, "query", roster_on_foreign },
+	{ IQ_OTHER, TYPE_SET, &NS_ROSTER, "query", roster_on_foreign },
+};
+static const char *const features[] = { "jabber:iq:roster", NULL };
+
+const struct module mod_roster = {
+	.name = "roster",
+	.doc = "Rosters, presence subscriptions and presence (RFC 6121), with roster versioning and approval in advance.",
+	.features = features,
+	.options = options,
+	.n_options = sizeof options / sizeof *options,
+	.iqs = iqs,
+	.n_iqs = sizeof iqs / sizeof *iqs,
+	.hooks = {
+		.presence_sent = presence_sent,
+		.arrive_policy = roster_arrive_in_order,
+		.presence_arrived = presence_arrived,
+		.knows = knows,
+		.hides = roster_hides,
+		.session_bound = session_bound,
+		.session_broadcast = roster_broadcast,
+		.session_gone = session_gone,
+		.user_free = roster_user_free,
+		.stream_features = stream_features,
+		.account_ending = account_ending,
+		.account_ended = account_ended,
+	},
+	.host_slot = sizeof(struct roster_limits),
+	.user_slot = sizeof(struct roster),
+	.session_slot = sizeof(struct roster_session),
+	.host_start = host_start,
+};

@@ -1,0 +1,261 @@
+/*
+ * Roster get, set, remove and push: RFC 6121 section 2.
+ */
+#include "node/mod/roster/roster.h"
+#include "proto/xml/names.h"
+
+#define PUSH_ID_CHARS 8
+
+/* ---- writing ---- */
+
+/* Texts are copied: what is written outlives the list's next change. */
+static void write_item(struct arena *a, struct elem *query, const struct roster_item *item)
+{
+	struct elem *e = elem_add(a, query, NS_ROSTER, STR("item"));
+	struct str rest = item->groups, group;
+	elem_set(a, e, STR("jid"), arena_str(a, jid_str(&item->jid)));
+	if (item->name.len)
+		elem_set(a, e, STR("name"), arena_str(a, item->name));
+	elem_set(a, e, STR("subscription"), subscription_attr(item->side.state));
+	if (subscription_is_pending_out(item->side.state))
+		elem_set(a, e, STR("ask"), STR("subscribe"));
+	if (item->side.approved)
+		elem_set(a, e, STR("approved"), STR("true"));
+	while (roster_group_next(&rest, &group))
+		elem_add_text(a, e, STR("group"), arena_str(a, group));
+}
+
+static struct elem *add_query(struct arena *a, struct elem *root, const struct roster *r)
+{
+	struct elem *query = elem_add(a, root, NS_ROSTER, STR("query"));
+	elem_set(a, query, STR("ver"), roster_ver_format(a, r->ver));
+	return query;
+}
+
+static struct stanza *push_new(struct user *u, const struct jid *bare)
+{
+	struct arena *a = arena_new(1024);
+	struct roster_item item = roster_item_or_none(u, bare);
+	struct elem *root = stanza_root(a, STANZA_IQ, TYPE_SET);
+	elem_set(a, root, STR("id"), rng_token(&u->nw->worker->rng, a, PUSH_ID_CHARS));
+	struct elem *query = add_query(a, root, roster_of(u));
+	if (item.listed) {
+		write_item(a, query, &item);
+	} else {
+		struct elem *e = elem_add(a, query, NS_ROSTER, STR("item"));
+		elem_set(a, e, STR("jid"), arena_str(a, jid_bare_str(bare)));
+		elem_set(a, e, STR("subscription"), STR("remove"));
+	}
+	return stanza_new(&a, root, NULL, &u->jid);
+}
+
+void roster_push(struct user *u, const struct jid *bare)
+{
+	struct stanza *base = NULL;
+	for (struct session *s = u->sessions; s; s = s->next) {
+		if (!roster_session(s)->interested)
+			continue;
+		if (!base) {
+			base = push_new(u, bare);
+			stanza_prewrite(base);
+		}
+		struct stanza *push = stanza_readdress(base, NULL, &s->jid);
+		session_deliver(s, push);
+		stanza_unref(push);
+	}
+	stanza_unref(base);
+}
+
+/* ---- get ---- */
+
+static struct stanza *answer(struct iq *iq)
+{
+	struct roster *r = roster_of(iq->user);
+	struct str known = elem_attr(iq->payload, "ver");
+	struct roster_item item;
+	struct elem *root;
+	struct stanza *reply = iq_result(iq, &root);
+	if (str_present(known) && known.len == ROSTER_VER_CHARS && roster_ver_parse(known) == r->ver)
+		return reply; /* section 2.6.2: nothing has changed, and pushes will follow */
+	struct elem *query = add_query(reply->arena, root, r);
+	for (uint32_t at = 0; roster_list_next(&r->list, &at, &item);)
+		if (item.listed)
+			write_item(reply->arena, query, &item);
+	return reply;
+}
+
+static void get_now(struct iq *iq)
+{
+	struct session *s = iq_session(iq);
+	if (s)
+		roster_session(s)->interested = true;
+	iq_send(iq, answer(iq));
+}
+
+static void run_get(struct roster_task *t)
+{
+	get_now(t->iq);
+	iq_abandon(t->iq);
+	roster_task_end(t);
+}
+
+static void drop_iq(struct roster_task *t, enum err why)
+{
+	if (why == ERR_CANCELLED)
+		iq_abandon(t->iq);
+	else if (why == ERR_LIMIT)
+		iq_finish(t->iq, NULL, STANZA_RESOURCE_CONSTRAINT, STR("too much waits already"));
+	else
+		iq_finish(t->iq, NULL, STANZA_INTERNAL_SERVER_ERROR, STR("the roster cannot be read now"));
+}
+
+int roster_on_get(struct iq *iq)
+{
+	if (elem_first(iq->payload)) /* section 2.1.3: a roster get has no items */
+		return -STANZA_BAD_REQUEST;
+	if (roster_is_warm(iq->user)) {
+		get_now(iq);
+		return DONE;
+	}
+	struct roster_task *t = roster_task_new(run_get, drop_iq, NULL);
+	t->iq = iq_hold(iq);
+	roster_task_queue(iq->user, t);
+	return HOLD;
+}
+
+/* ---- set: what is asked ---- */
+
+static enum stanza_error read_groups(struct arena *a, const struct elem *e, const struct roster_limits *max, struct str *out)
+{
+	struct buf packed;
+	unsigned n = 0;
+	enum stanza_error error = STANZA_ERROR_NONE;
+	buf_init(&packed, ROSTER_GROUPS_BYTES_MAX);
+	for (const struct elem *c = elem_first(e); c && !error; c = elem_next(c)) {
+		if (!elem_is(c, NS_ROSTER, "group"))
+			continue;
+		struct str group = elem_text(a, c), rest = buf_str(&packed), other;
+		if (str_empty(group) || group.len > max->group_bytes || ++n > max->groups)
+			error = STANZA_NOT_ACCEPTABLE;
+		while (!error && roster_group_next(&rest, &other))
+			if (str_eq(group, other))
+				error = STANZA_BAD_REQUEST;
+		if (!error)
+			roster_group_add(&packed, group);
+	}
+	if (buf_status(&packed) != ERR_NONE)
+		error = STANZA_NOT_ACCEPTABLE;
+	*out = packed.len ? arena_str(a, buf_str(&packed)) : STR("");
+	buf_fini(&packed);
+	return error;
+}
+
+/* Sections 2.3.3 and 2.5.3; what the client says of subscription (but "remove"), ask and approved does not count (2.1.2). */
+static enum stanza_error read_item(struct iq *iq, struct roster_task *t)
+{
+	struct arena *a = iq->stanza->arena;
+	const struct roster_limits *max = roster_limits(iq->host);
+	const struct elem *e = elem_child(iq->payload, NS_ROSTER, "item");
+	struct str text = e ? elem_attr(e, "jid") : STR_NONE, name = e ? elem_attr(e, "name") : STR_NONE;
+	if (!str_present(text) || elem_next(e) || elem_first(iq->payload) != e)
+		return STANZA_BAD_REQUEST;
+	if (jid_parse(a, text, &t->item.jid) != ERR_NONE)
+		return STANZA_JID_MALFORMED;
+	if (jid_is_full(&t->item.jid)) /* an item is an account, not a client */
+		return STANZA_BAD_REQUEST;
+	t->flag = str_is(elem_attr(e, "subscription"), "remove");
+	if (t->flag)
+		return STANZA_ERROR_NONE;
+	if (jid_eq(&t->item.jid, &iq->user->jid)) /* section 2.3.3 */
+		return STANZA_NOT_ALLOWED;
+	if (name.len > max->name_bytes)
+		return STANZA_NOT_ACCEPTABLE;
+	t->item.name = str_present(name) ? name : STR("");
+	return read_groups(a, e, max, &t->item.groups);
+}
+
+/* ---- set: what is done ---- */
+
+static void refuse(struct roster_task *t, enum stanza_error e, struct str text)
+{
+	iq_finish(t->iq, NULL, e, text);
+	roster_task_end(t);
+}
+
+static bool has_room(const struct roster *r, const struct roster_limits *max, const struct roster_item *before,
+		     const struct roster_item *item)
+{
+	size_t old = before->listed ? roster_list_bytes(before) : 0, new = roster_list_bytes(item);
+	if (!before->listed && r->list.n_listed >= max->items)
+		return false;
+	return new <= old || r->list.used - old + new <= max->bytes;
+}
+
+static void set_committed(struct roster_task *t, enum err err)
+{
+	if (err != ERR_NONE) {
+		refuse(t, STANZA_INTERNAL_SERVER_ERROR, STR("the roster cannot be written now"));
+		return;
+	}
+	struct iq *iq = t->iq;
+	struct elem *root;
+	struct stanza *done = iq_result(iq, &root);
+	roster_push(t->user, &t->item.jid);
+	iq_finish(iq, done, STANZA_ERROR_NONE, STR_NONE);
+	roster_task_end(t);
+}
+
+/* Section 2.5.2: the other side learns that there is nothing any more; the list no longer knows the contact. */
+static void removal_committed(struct roster_task *t, enum err err)
+{
+	struct subscription_farewell f = subscription_remove(t->item.side.state);
+	if (err == ERR_NONE && f.hides_presence)
+		roster_hide_presence(t->user, &t->item.jid);
+	if (err == ERR_NONE && f.unsubscribe)
+		roster_say(t->user, &t->item.jid, TYPE_UNSUBSCRIBE);
+	if (err == ERR_NONE && f.unsubscribed)
+		roster_say(t->user, &t->item.jid, TYPE_UNSUBSCRIBED);
+	set_committed(t, err);
+}
+
+static void run_set(struct roster_task *t)
+{
+	const struct roster *r = roster_of(t->user);
+	struct roster_item before = roster_item_or_none(t->user, &t->item.jid);
+	struct roster_change change = { .item = t->item };
+	if (t->flag && !before.listed) {
+		refuse(t, STANZA_ITEM_NOT_FOUND, STR_NONE); /* section 2.5.3 */
+		return;
+	}
+	change.item.side = before.side;
+	change.item.listed = true;
+	if (t->flag) {
+		t->item.side = before.side;
+		change.item = (struct roster_item){ .jid = t->item.jid, .name = STR(""), .groups = STR("") };
+		change.drops_request = subscription_is_pending_in(before.side.state);
+	} else if (!has_room(r, roster_limits(t->user->host), &before, &change.item)) {
+		refuse(t, STANZA_RESOURCE_CONSTRAINT, STR("your roster is full"));
+		return;
+	}
+	t->committed = t->flag ? removal_committed : set_committed;
+	roster_commit(t, &change);
+}
+
+int roster_on_set(struct iq *iq)
+{
+	struct roster_task *t = roster_task_new(run_set, drop_iq, iq->stanza);
+	enum stanza_error e = read_item(iq, t);
+	if (e != STANZA_ERROR_NONE) {
+		roster_task_free(t);
+		return -(int)e;
+	}
+	t->iq = iq_hold(iq);
+	roster_task_queue(iq->user, t);
+	return HOLD;
+}
+
+/* Section 2.1.4 and 2.3.3: somebody else's roster; the same for accounts that do not exist. */
+int roster_on_foreign(struct iq *iq)
+{
+	return -STANZA_FORBIDDEN;
+}

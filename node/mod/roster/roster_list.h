@@ -1,0 +1,34 @@
+/*
+ * roster_list.h: a roster in memory: its items packed behind one another in one block, about 14 bytes and their texts each.
+ *
+ * Looking one up walks over all: 20 are nothing, and 1,000 (the usual ceiling) take some microseconds. Items that were given out borrow
+ * the list's bytes, until it changes. A zeroed list is empty.
+ */
+#ifndef NODE_MOD_ROSTER_ROSTER_LIST_H
+#define NODE_MOD_ROSTER_ROSTER_LIST_H
+
+#include "node/api.h"
+
+struct roster_list {
+	char *p;
+	uint32_t used, cap;
+	uint16_t n, n_listed, n_pending; /* items; in the roster; with a request that waits */
+};
+
+#define ROSTER_GROUPS_BYTES_MAX 65535 /* of one item, packed */
+#define ROSTER_ITEMS_MAX        10000
+
+bool roster_list_find(const struct roster_list *l, struct str bare, struct roster_item *out);
+/* for (uint32_t at = 0; roster_list_next(l, &at, &item);) */
+bool roster_list_next(const struct roster_list *l, uint32_t *at, struct roster_item *out);
+/* Adds, or replaces the one with this jid. `item` does not borrow from the list. */
+void roster_list_put(struct roster_list *l, const struct roster_item *item);
+/* Harmless when there is none. */
+void roster_list_del(struct roster_list *l, struct str bare);
+/* Gives back what growing has left over. */
+void roster_list_trim(struct roster_list *l);
+void roster_list_fini(struct roster_list *l);
+/* What an item will take. */
+size_t roster_list_bytes(const struct roster_item *item);
+
+#endif
