@@ -1,0 +1,332 @@
+#include "node/mod/offline/flush.h"
+
+#include <stdlib.h>
+
+#include "proto/forms/delay.h"
+#include "proto/xml/names.h"
+
+#define PAGE_ROWS   100
+#define ANSWER_MS   120000       /* for the answer to our ping */
+#define TOKEN_CHARS 16
+#define QUEUE_MAX   64           /* messages that wait in memory; more go into the log */
+#define QUEUE_BYTES (256u << 10)
+
+enum flush_state { FLUSH_READING, FLUSH_WAITING, FLUSH_TRIMMING };
+
+/* The way of an account's messages to one of its sessions. */
+struct flush {
+	struct user *user;
+	uint64_t sid;
+	enum flush_state state;
+	bool started;       /* newest is known */
+	bool more;          /* the log goes on behind up_to */
+	uint64_t up_to;     /* the last entry that was written to the session */
+	uint64_t newest;    /* what came later was meant for all sessions */
+	uint32_t delivered; /* since the last ping */
+	struct stanza *queue[QUEUE_MAX]; /* while READING */
+	uint32_t queued;
+	size_t queued_bytes;
+	char ping[TOKEN_CHARS];
+	struct timer deadline;
+};
+
+static void flush_read(struct flush *f);
+static void flush_trim(struct flush *f);
+
+static void refuse(struct node_worker *nw, uint64_t sid)
+{
+	struct session *s = session_find(nw, sid);
+	if (s)
+		((struct offline_session *)session_slot(s, &mod_offline))->refused = true;
+}
+
+/* ---- waiting behind ---- */
+
+static bool queue_add(struct flush *f, struct stanza *st)
+{
+	size_t bytes = arena_bytes(st->arena);
+	if (f->state != FLUSH_READING || offline_of(f->user)->late || f->queued == QUEUE_MAX || f->queued_bytes + bytes > QUEUE_BYTES)
+		return false;
+	f->queue[f->queued++] = stanza_ref(st);
+	f->queued_bytes += bytes;
+	return true;
+}
+
+int flush_behind(struct user *u, struct stanza *st)
+{
+	const struct offline_user *p = offline_of(u);
+	struct flush *f = p->flush;
+	if (!f || !(f->state == FLUSH_READING || f->more || p->late))
+		return PASS;
+	if (queue_add(f, st))
+		return HOLD;
+	int v = offline_keep(u, st);
+	return v < 0 ? PASS : v;
+}
+
+/* Empties the queue: to the sessions, or into the log behind what is there. */
+static void queue_settle(struct flush *f, bool deliver)
+{
+	struct user *u = f->user;
+	for (uint32_t i = 0; i < f->queued; i++) {
+		struct stanza *st = f->queue[i];
+		bool kept = !deliver && offline_keep(u, st) == HOLD;
+		if (!kept && user_is_reachable(u))
+			offline_deliver(u, st);
+		else if (!kept)
+			router_bounce(u->nw, stanza_ref(st), STANZA_SERVICE_UNAVAILABLE, STR_NONE);
+		stanza_unref(st);
+	}
+	f->queued = 0;
+	f->queued_bytes = 0;
+}
+
+/* ---- delivering ---- */
+
+static bool is_reachable(const struct session *s)
+{
+	return session_is_available(s) && s->priority >= 0;
+}
+
+static struct session *session_for(struct user *u)
+{
+	for (struct session *s = u->sessions; s; s = s->next)
+		if (is_reachable(s) && !((struct offline_session *)session_slot(s, &mod_offline))->refused)
+			return s;
+	return NULL;
+}
+
+void flush_begin(struct user *u)
+{
+	struct offline_user *p = offline_of(u);
+	struct session *s = p->flush || p->empty || u->host->anonymous ? NULL : session_for(u);
+	if (!s)
+		return;
+	struct flush *f = p->flush = xzalloc(sizeof *f);
+	f->user = u;
+	f->sid = s->sid;
+	flush_read(f);
+}
+
+static void flush_end(struct flush *f)
+{
+	struct user *u = f->user;
+	worker_timer_cancel(u->nw->worker, &f->deadline);
+	offline_of(u)->flush = NULL;
+	queue_settle(f, false);
+	free(f);
+}
+
+/* After an op: is there still somebody to deliver to? If not, the flush ends here, and another may begin. */
+static bool flush_lives(struct flush *f, enum err err)
+{
+	struct user *u = f->user;
+	struct session *s = session_find(u->nw, f->sid);
+	if (err == ERR_NONE && s && is_reachable(s))
+		return true;
+	if (err != ERR_NONE) {
+		LOG(LOG_WARN, "offline", "kept messages could not be read; they stay", L_STR("jid", jid_str(&u->jid)),
+		    L_Z("reason", err_name(err)));
+		refuse(u->nw, f->sid);
+	}
+	flush_end(f);
+	flush_begin(u);
+	return false;
+}
+
+static struct stanza *stanza_of_row(struct user *u, const struct store_row *row)
+{
+	enum stanza_error e = STANZA_ERROR_NONE;
+	struct arena *a = arena_new(row->value.len + 512);
+	struct elem *root = stored_read(u->nw, a, row->value, "offline message");
+	if (root)
+		root = delay_stamp(a, root, u->host->name, row->at_ms, STR("Offline storage"));
+	struct stanza *st = root ? stanza_from_elem(&a, root, NS_CLIENT, &e) : NULL;
+	arena_free(a);
+	if (!st || e != STANZA_ERROR_NONE)
+		LOG(LOG_ERROR, "offline", "a kept message is broken; it is left out", L_STR("jid", jid_str(&u->jid)),
+		    L_UINT("seq", row->seq));
+	return st;
+}
+
+static void deliver_row(struct flush *f, struct session *s, const struct store_row *row)
+{
+	const struct offline_host *h = host_slot(f->user->host, &mod_offline);
+	bool is_late = row->seq > f->newest;
+	if (!is_late && h->expire_ms && row->at_ms < worker_wall_ms() - h->expire_ms)
+		return;
+	struct stanza *st = stanza_of_row(f->user, row);
+	if (st && is_late)
+		offline_deliver(f->user, st);
+	else if (st)
+		session_deliver(s, st);
+	f->delivered += st != NULL;
+	stanza_unref(st);
+}
+
+static void on_no_answer(struct timer *t)
+{
+	struct flush *f = (struct flush *)((char *)t - offsetof(struct flush, deadline));
+	struct user *u = f->user;
+	LOG(LOG_INFO, "offline", "no answer to a ping after kept messages; they stay", L_STR("jid", jid_str(&u->jid)));
+	refuse(u->nw, f->sid);
+	flush_end(f);
+	flush_begin(u);
+}
+
+static void send_ping(struct flush *f, struct session *s)
+{
+	struct arena *a = arena_new(512);
+	struct elem *root = stanza_root(a, STANZA_IQ, TYPE_GET);
+	struct str token = rng_token(&s->nw->worker->rng, a, TOKEN_CHARS);
+	memcpy(f->ping, token.p, TOKEN_CHARS);
+	elem_set(a, root, STR("id"), token);
+	elem_add(a, root, NS_PING, STR("ping"));
+	struct stanza *st = stanza_new(&a, root, &f->user->host->jid, &s->jid);
+	f->state = FLUSH_WAITING;
+	f->deadline.on_timer = on_no_answer;
+	worker_timer_set(s->nw->worker, &f->deadline, ANSWER_MS);
+	session_deliver(s, st);
+	stanza_unref(st);
+}
+
+/* Writes a page to the session. False when that was too much for it, and it is gone. */
+static bool deliver_page(struct flush *f, const struct store_step *range)
+{
+	struct node_worker *nw = f->user->nw;
+	size_t bytes = 0, ceiling = nw->node->settings.out_max / 4;
+	f->more = range->more;
+	for (uint32_t i = 0; i < range->n_rows; i++) {
+		struct session *s = session_find(nw, f->sid);
+		bytes += range->rows[i].value.len;
+		if (!s)
+			return false;
+		if (i > 0 && bytes > ceiling) {
+			f->more = true;
+			break;
+		}
+		f->up_to = range->rows[i].seq;
+		deliver_row(f, s, &range->rows[i]);
+	}
+	return session_find(nw, f->sid) != NULL;
+}
+
+/* The flush is over; what came meanwhile may need another. */
+static void flush_over(struct flush *f, bool empty)
+{
+	struct user *u = f->user;
+	offline_of(u)->empty = empty && !offline_of(u)->late;
+	flush_end(f);
+	flush_begin(u);
+}
+
+/* What was written up to now is done with. */
+static void flush_go_on(struct flush *f)
+{
+	if (f->more || offline_of(f->user)->late)
+		flush_read(f);
+	else
+		flush_trim(f);
+}
+
+static void on_page(struct store_op *op)
+{
+	struct flush *f = op->arg;
+	struct user *u = f->user;
+	const struct store_step *range = op->first->verb == STORE_LOG_TRIM ? op->first->next : op->first;
+	if (op->err == ERR_NONE) {
+		count(u->nw, METRIC_OFFLINE_DELIVERED_TOTAL, f->delivered);
+		f->delivered = 0;
+	}
+	if (flush_lives(f, op->err)) {
+		if (!f->started && op->last->n_rows)
+			f->newest = op->last->rows[0].seq;
+		f->started = true;
+		bool alive = deliver_page(f, range);
+		queue_settle(f, alive && !f->more && !offline_of(u)->late);
+		if (!alive || !range->n_rows)
+			flush_over(f, alive);
+		else if (f->delivered)
+			send_ping(f, session_find(u->nw, f->sid));
+		else
+			flush_go_on(f); /* all had expired */
+	}
+	user_release(u);
+}
+
+static void on_trimmed(struct store_op *op)
+{
+	struct flush *f = op->arg;
+	struct user *u = f->user;
+	if (op->err == ERR_NONE) {
+		count(u->nw, METRIC_OFFLINE_DELIVERED_TOTAL, f->delivered);
+	} else {
+		LOG(LOG_WARN, "offline", "delivered messages could not be deleted; they will be delivered again",
+		    L_STR("jid", jid_str(&u->jid)), L_Z("reason", err_name(op->err)));
+		refuse(u->nw, f->sid);
+	}
+	flush_over(f, op->err == ERR_NONE);
+	user_release(u);
+}
+
+static void flush_submit(struct flush *f, struct store_op *op)
+{
+	struct user *u = f->user;
+	if (store_submit(u->host->store, op) == ERR_NONE) {
+		u->holds++;
+		return;
+	}
+	LOG(LOG_WARN, "offline", "the store takes no question; kept messages stay", L_STR("jid", jid_str(&u->jid)));
+	refuse(u->nw, f->sid);
+	flush_end(f);
+}
+
+/* Deletes what is safely with the client and reads on, in one op. */
+static void flush_read(struct flush *f)
+{
+	struct user *u = f->user;
+	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_page, f);
+	struct store_range page = { .limit = PAGE_ROWS }, newest = { .limit = 1, .newest_first = true };
+	if (f->up_to)
+		store_log_trim(op, &offline_space, f->up_to);
+	store_log_range(op, &offline_space, &page);
+	if (!f->started)
+		store_log_range(op, &offline_space, &newest);
+	f->state = FLUSH_READING;
+	offline_of(u)->late = false;
+	flush_submit(f, op);
+}
+
+static void flush_trim(struct flush *f)
+{
+	struct user *u = f->user;
+	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_trimmed, f);
+	store_log_trim(op, &offline_space, f->up_to);
+	f->state = FLUSH_TRIMMING;
+	flush_submit(f, op);
+}
+
+/* ---- events ---- */
+
+/* The answer to our ping, result or error: the client has read all that was before it. */
+int flush_answered(struct session *s, struct stanza *st)
+{
+	struct flush *f = offline_of(s->user)->flush;
+	bool answer = f && f->state == FLUSH_WAITING && f->sid == s->sid && (st->type == TYPE_RESULT || st->type == TYPE_ERROR);
+	if (!answer || !str_eq(st->id, str_span(f->ping, TOKEN_CHARS)))
+		return PASS;
+	worker_timer_cancel(s->nw->worker, &f->deadline);
+	flush_go_on(f);
+	return DONE;
+}
+
+/* While an op is under way, its answer sees to it. */
+void flush_session_gone(struct session *s)
+{
+	struct user *u = s->user;
+	struct flush *f = offline_of(u)->flush;
+	if (!f || f->sid != s->sid || f->state != FLUSH_WAITING)
+		return;
+	refuse(u->nw, s->sid); /* it is linked still */
+	flush_over(f, false);
+}
