@@ -94,10 +94,10 @@ static void message_seen(struct user *u, struct stanza *st, struct session *one)
 	hooks_arrive_copy(u, st, one);
 }
 
-/* May it not be delivered yet, as older ones are on their way? A refusal is bounced; a headline waits for nothing. */
+/* May it not be delivered yet, as older ones are on their way? A refusal is bounced. */
 static bool waits_behind(struct user *u, struct stanza *st)
 {
-	int v = st->type == TYPE_HEADLINE ? PASS : hooks_arrive_behind(u, st);
+	int v = hooks_arrive_behind(u, st);
 	if (v < 0)
 		router_bounce(u->nw, stanza_ref(st), (enum stanza_error)-v, STR_NONE);
 	return v != PASS;

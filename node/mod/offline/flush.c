@@ -60,8 +60,7 @@ int flush_behind(struct user *u, struct stanza *st)
 		return PASS;
 	if (queue_add(f, st))
 		return HOLD;
-	int v = offline_keep(u, st);
-	return v < 0 ? PASS : v;
+	return offline_verdict(st) == KEEP_STORE && offline_keep(u, st) == HOLD ? HOLD : PASS;
 }
 
 /* Empties the queue: to the sessions, or into the log behind what is there. */
@@ -70,10 +69,11 @@ static void queue_settle(struct flush *f, bool deliver)
 	struct user *u = f->user;
 	for (uint32_t i = 0; i < f->queued; i++) {
 		struct stanza *st = f->queue[i];
-		bool kept = !deliver && offline_keep(u, st) == HOLD;
+		enum keep_verdict v = offline_verdict(st);
+		bool kept = !deliver && v == KEEP_STORE && offline_keep(u, st) == HOLD;
 		if (!kept && user_is_reachable(u))
 			offline_deliver(u, st);
-		else if (!kept)
+		else if (!kept && v != KEEP_DROP)
 			router_bounce(u->nw, stanza_ref(st), STANZA_SERVICE_UNAVAILABLE, STR_NONE);
 		stanza_unref(st);
 	}

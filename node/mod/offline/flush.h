@@ -15,6 +15,7 @@
 #define NODE_MOD_OFFLINE_FLUSH_H
 
 #include "node/api.h"
+#include "proto/rules/keep.h"
 
 extern const struct module mod_offline;
 extern const struct store_space offline_space;
@@ -40,6 +41,7 @@ static inline struct offline_user *offline_of(struct user *u) { return user_slot
 
 /* ---- offline.c ---- */
 
+enum keep_verdict offline_verdict(const struct stanza *message);
 /* Appends it to the account's log: HOLD, or a refusal. The stanza is borrowed. */
 int offline_keep(struct user *u, struct stanza *st);
 /* To all who would get it now. */
@@ -49,7 +51,7 @@ void offline_deliver(struct user *u, struct stanza *st);
 
 /* Begins if there may be kept messages, somebody is there to get them, and none is under way. */
 void flush_begin(struct user *u);
-/* A message that could be delivered, and may be kept: HOLD when it waits behind older ones, else PASS. */
+/* A message that could be delivered: HOLD when it waits behind older ones, else PASS. What may not be kept waits in memory only. */
 int flush_behind(struct user *u, struct stanza *st);
 /* An IQ response of a client: DONE when it was the answer to our ping. */
 int flush_answered(struct session *s, struct stanza *st);

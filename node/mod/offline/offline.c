@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "proto/forms/hints.h"
-#include "proto/rules/keep.h"
 #include "proto/xml/names.h"
 #include "proto/xml/writer.h"
 
@@ -81,11 +80,13 @@ int offline_keep(struct user *u, struct stanza *st)
 	return HOLD;
 }
 
-static enum keep_verdict verdict_on(const struct stanza *st)
+enum keep_verdict offline_verdict(const struct stanza *st)
 {
 	unsigned hints = hints_read(st->root);
 	struct keep_facts f = {
-		.kind = st->type == TYPE_CHAT ? DELIVERY_MESSAGE_CHAT : DELIVERY_MESSAGE_NORMAL,
+		.kind = st->type == TYPE_CHAT	    ? DELIVERY_MESSAGE_CHAT
+			: st->type == TYPE_HEADLINE ? DELIVERY_MESSAGE_HEADLINE
+						    : DELIVERY_MESSAGE_NORMAL,
 		.has_body = elem_child(st->root, st->root->ns, "body") != NULL,
 		.only_state = hints_is_only_state(st->root),
 		.no_store = hints & HINT_NO_STORE,
@@ -98,16 +99,10 @@ static int arrive_offline(struct user *u, struct stanza *st)
 {
 	if (u->host->anonymous || (st->type != TYPE_NORMAL && st->type != TYPE_CHAT))
 		return PASS;
-	enum keep_verdict v = verdict_on(st);
+	enum keep_verdict v = offline_verdict(st);
 	if (v == KEEP_DROP)
 		count(u->nw, METRIC_STANZAS_DROPPED_TOTAL, 1);
 	return v == KEEP_STORE ? offline_keep(u, st) : v == KEEP_DROP ? DONE : PASS;
-}
-
-/* What would not be kept goes ahead. */
-static int arrive_behind(struct user *u, struct stanza *st)
-{
-	return offline_of(u)->flush && verdict_on(st) == KEEP_STORE ? flush_behind(u, st) : PASS;
 }
 
 static void session_presence(struct session *s)
@@ -204,7 +199,7 @@ const struct module mod_offline = {
 	.features = features,
 	.options = options,
 	.n_options = sizeof options / sizeof *options,
-	.hooks = { .arrive_behind = arrive_behind, .arrive_offline = arrive_offline, .iq_sent = flush_answered,
+	.hooks = { .arrive_behind = flush_behind, .arrive_offline = arrive_offline, .iq_sent = flush_answered,
 		   .session_presence = session_presence, .session_gone = flush_session_gone },
 	.host_slot = sizeof(struct offline_host),
 	.user_slot = sizeof(struct offline_user),
