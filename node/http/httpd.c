@@ -12,6 +12,7 @@
 #define REQUEST_MS 10000
 #define IDLE_MS    75000
 #define WRITE_MS   30000
+#define LINGER_MS  2000
 #define CHUNK      65536
 
 struct httpd {
@@ -25,10 +26,11 @@ struct httpd {
 };
 
 /*
- *   IDLE -first byte-> READING -request-> HANDLING -reply-> WRITING -written-> IDLE
+ *   IDLE -first byte-> READING -request-> HANDLING -reply-> WRITING -written-> IDLE, or LINGERING after the last
+ *   LINGERING: our end is said; what still comes is thrown away, as closing on it would take the reply from the peer (RFC 9112 section 9.6)
  *   any -deadline, end of the peer, error, stop-> closed; HANDLING is closed once its handler has replied
  */
-enum client_state { CLIENT_IDLE, CLIENT_READING, CLIENT_HANDLING, CLIENT_WRITING };
+enum client_state { CLIENT_IDLE, CLIENT_READING, CLIENT_HANDLING, CLIENT_WRITING, CLIENT_LINGERING };
 
 struct client {
 	struct exchange x; /* first: a handler's exchange is its client */
@@ -36,6 +38,7 @@ struct client {
 	struct httpd *httpd;
 	uv_tcp_t tcp;
 	uv_write_t write;
+	uv_shutdown_t shutdown;
 	struct timer deadline;
 	struct request_reader *reader;
 	struct buf left, out; /* input behind the request in hand; the reply */
@@ -48,6 +51,7 @@ static char scratch[CHUNK]; /* of the main thread: nothing stays in it from one 
 
 static void client_feed(struct client *c, struct str input);
 static void client_await(struct client *c);
+static void client_linger(struct client *c);
 
 /* ---- life ---- */
 
@@ -141,11 +145,12 @@ static void on_written(uv_write_t *w, int status)
 	if (c->closing)
 		return;
 	buf_fini(&c->out);
-	if (status < 0 || c->last || c->httpd->stopping) {
+	if (status < 0 || c->httpd->stopping)
 		client_close(c);
-		return;
-	}
-	client_await(c);
+	else if (c->last)
+		client_linger(c);
+	else
+		client_await(c);
 }
 
 static void head_write(struct client *c, unsigned status, const char *type, size_t length)
@@ -290,7 +295,7 @@ static void on_read(uv_stream_t *st, ssize_t n, const uv_buf_t *b)
 	worker_pass_begin(c->httpd->node->main);
 	if (n < 0)
 		client_close(c);
-	else if (n > 0)
+	else if (n > 0 && c->state != CLIENT_LINGERING)
 		client_feed(c, str_span(b->base, (size_t)n));
 }
 
@@ -307,16 +312,31 @@ static void client_await(struct client *c)
 	buf_fini(&left);
 }
 
+static void on_shut_down(uv_shutdown_t *req, int status)
+{
+	(void)req;
+	(void)status;
+}
+
+static void client_linger(struct client *c)
+{
+	client_enter(c, CLIENT_LINGERING, LINGER_MS);
+	c->idle_since_ms = 0;
+	uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+	if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shut_down) != 0)
+		client_close(c);
+}
+
 /* ---- connections ---- */
 
-/* Room for one more: the longest idle one goes. */
+/* Room for one more: one that lingers goes, or the longest idle one. */
 static bool make_room(struct httpd *h)
 {
 	struct client *oldest = NULL;
 	if (h->n_clients < HTTPD_CONNECTIONS)
 		return true;
 	for (struct client *c = h->clients; c; c = c->next)
-		if (c->state == CLIENT_IDLE && (!oldest || c->idle_since_ms < oldest->idle_since_ms))
+		if ((c->state == CLIENT_IDLE || c->state == CLIENT_LINGERING) && (!oldest || c->idle_since_ms < oldest->idle_since_ms))
 			oldest = c;
 	if (oldest)
 		client_close(oldest);
