@@ -55,7 +55,7 @@ help:
 	@echo 'make lint      layers, sizes, headers, banned calls, shellcheck, clang-tidy'
 	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS=10 (FUZZ="jid reader": those only)'
 	@echo 'make bench     cost of a message, a login and an idle session, beside a bare relay, ejabberd and Prosody where installed'
-	@echo 'make docs      what in docs/ is made from the code: the options, the manual page'
+	@echo 'make docs      what in docs/ is made from the code: the options, the manual page, the metrics'
 	@echo 'make install   into $$DESTDIR$$PREFIX (PREFIX=/usr/local)'
 	@echo 'make clean     remove build/'
 	@echo 'Variables: CC=gcc|clang  SAN=address|thread|undefined  OPT=-O2  CFLAGS  LDFLAGS'
@@ -90,6 +90,7 @@ bench:
 docs: build
 	$(B)/starling --print-reference > docs/configuration.md
 	$(B)/starlingctl --manual > docs/starlingctl.1
+	$(B)/starling --print-metrics > docs/metrics.md
 
 install: build
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/starling
