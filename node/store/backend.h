@@ -7,13 +7,16 @@
 #ifndef NODE_STORE_BACKEND_H
 #define NODE_STORE_BACKEND_H
 
-#include "node/store/store.h"
+#include "node/store/care.h"
 
 struct store_backend {
 	const char *name;
 	void (*submit)(struct store *s, struct store_op *op);
 	/* Answers everything, stops its threads and frees the store. */
 	void (*close)(struct store *s);
+	/* care.h; NULL: there are no files. */
+	enum err (*care)(struct store *s, struct store_care *c);
+	void (*care_cancel)(struct store *s);
 };
 
 /* First in every backend's own struct. */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node/store/sqlite_care.h"
 #include "node/store/sqlite_db.h"
 
 #define MAX_BATCH_DEFAULT 1024
@@ -27,6 +28,8 @@ struct sqlite_store {
 	pthread_cond_t wake;
 	struct store_op *head, **tail;
 	bool stop;
+	struct sqlite_care care;
+	bool compact; /* an errand of care waits for the thread */
 	/* the thread's */
 	struct db db;
 	int lock_fd;
@@ -277,7 +280,14 @@ static void *thread_main(void *arg)
 {
 	struct sqlite_store *s = arg;
 	pthread_mutex_lock(&s->lock);
-	while (s->head || !s->stop) {
+	while (s->head || s->compact || !s->stop) {
+		if (s->compact) {
+			s->compact = false;
+			pthread_mutex_unlock(&s->lock);
+			sqlite_compact(&s->care, s->db.handle);
+			pthread_mutex_lock(&s->lock);
+			continue;
+		}
 		if (!s->head) {
 			wait_for_work(s);
 			continue;
@@ -296,6 +306,7 @@ static void *thread_main(void *arg)
 
 static void sqlite_free(struct sqlite_store *s)
 {
+	sqlite_care_fini(&s->care);
 	db_fini(&s->db);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
@@ -309,13 +320,35 @@ static void on_close(struct store *store)
 	struct sqlite_store *s = (struct sqlite_store *)store;
 	pthread_mutex_lock(&s->lock);
 	s->stop = true;
+	atomic_store(&s->care.cancel, true);
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
 	sqlite_free(s);
 }
 
-static const struct store_backend sqlite_backend = { .name = "sqlite", .submit = on_submit, .close = on_close };
+static enum err on_care(struct store *store, struct store_care *c)
+{
+	struct sqlite_store *s = (struct sqlite_store *)store;
+	enum err err = sqlite_care_begin(&s->care, c);
+	if (err || c->kind != CARE_COMPACT)
+		return err;
+	pthread_mutex_lock(&s->lock);
+	s->compact = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	return ERR_NONE;
+}
+
+static void on_care_cancel(struct store *store)
+{
+	struct sqlite_store *s = (struct sqlite_store *)store;
+	atomic_store(&s->care.cancel, true);
+}
+
+static const struct store_backend sqlite_backend = {
+	.name = "sqlite", .submit = on_submit, .close = on_close, .care = on_care, .care_cancel = on_care_cancel,
+};
 
 static void say(char *why, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void say(char *why, const char *fmt, ...)
@@ -435,6 +468,7 @@ enum err sqlite_store_open(const struct sqlite_store_options *options, struct st
 	enum err err = take_lock(s, why);
 	if (!err)
 		err = open_db(s, why);
+	sqlite_care_init(&s->care, options->path);
 	s->options.path = NULL; /* was borrowed */
 	if (!err)
 		err = start_thread(s, why);

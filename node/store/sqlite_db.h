@@ -85,6 +85,9 @@ MUST_CHECK enum err db_simple(struct db *db, enum sql id);
 struct str db_column(sqlite3_stmt *st, int at);
 
 /* ---- sqlite_schema.c ---- */
+#define DB_APPLICATION_ID 0x5374726c /* "Strl": of every database that is ours */
+/* The newest version of the schema that this program knows. */
+int db_schema_version(void);
 /* Brings the schema up to date. ERR_INVALID: not our database, or of a newer version. `why` says what failed. */
 MUST_CHECK enum err db_migrate(struct db *db, char *why, size_t n_why);
 

@@ -6,8 +6,6 @@
 
 #include "node/store/sqlite_db.h"
 
-#define APPLICATION_ID 0x5374726c /* "Strl" */
-
 static const char *const steps[] = {
 	/* 1. `entries.id` is log << 32 | seq: one integer key, so that the entries of a log lie together in the order of seq, in a b-tree
 	 * that is good at large rows (one WITHOUT ROWID is not). A log's row remembers the next seq, so that none is ever given twice. */
@@ -28,6 +26,11 @@ static const char *const steps[] = {
 	"CREATE TABLE probe(id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL);",
 };
 #define VERSION ((int)(sizeof steps / sizeof steps[0]))
+
+int db_schema_version(void)
+{
+	return VERSION;
+}
 
 static bool exec(struct db *db, const char *sql)
 {
@@ -54,7 +57,7 @@ static bool read_int(struct db *db, const char *sql, int *out)
 static enum err take_step(struct db *db, int version)
 {
 	char mark[96];
-	snprintf(mark, sizeof mark, "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID, version + 1);
+	snprintf(mark, sizeof mark, "PRAGMA application_id = %d; PRAGMA user_version = %d", DB_APPLICATION_ID, version + 1);
 	if (exec(db, "BEGIN EXCLUSIVE") && exec(db, steps[version]) && exec(db, mark) && exec(db, "COMMIT"))
 		return ERR_NONE;
 	sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
@@ -70,7 +73,7 @@ enum err db_migrate(struct db *db, char *why, size_t n_why)
 		snprintf(why, n_why, "%s", foreign ? "this file is not a database" : db->text);
 		return foreign ? ERR_INVALID : ERR_IO;
 	}
-	if (tables && application != APPLICATION_ID) {
+	if (tables && application != DB_APPLICATION_ID) {
 		snprintf(why, n_why, "this database belongs to another program");
 		return ERR_INVALID;
 	}

@@ -557,3 +557,20 @@ void store_stats(const struct store *s, struct store_stats *out)
 		out->latency_us[i] = atomic_load_explicit(&s->latency_us[i], memory_order_relaxed);
 	}
 }
+
+/* ---- care ---- */
+
+enum err store_care_begin(struct store *s, struct store_care *c)
+{
+	c->worker = worker_current();
+	c->text[0] = '\0';
+	if (!s->backend->care)
+		return ERR_DENIED;
+	return atomic_load(&s->closing) ? ERR_UNAVAILABLE : s->backend->care(s, c);
+}
+
+void store_care_cancel(struct store *s)
+{
+	if (s->backend->care_cancel)
+		s->backend->care_cancel(s);
+}
