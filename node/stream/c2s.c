@@ -583,7 +583,8 @@ static void on_bytes(struct conn *conn, struct str *input)
 			pay(c, &c->stanzas, &rates->stanzas, 1, LIMIT_STANZA_RATE);
 	}
 	c->nw->read_ns = 0;
-	if (c->state == C2S_CLOSING)
+	/* A stream that ends, now or at the next pass, takes nothing more; and the conn is not paused, so nothing may be left to it. */
+	if (c->state == C2S_CLOSING || c->overflowed)
 		*input = str_span(input->p + input->len, 0);
 }
 
