@@ -41,7 +41,8 @@ OBJ_cluster := $(SRC_cluster:%.c=$(B)/%.o)
 OBJ_node    := $(SRC_node:%.c=$(B)/%.o)
 UNIT_SRC    := $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c)
 UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
-SUBMAKE     := @+$(MAKE) --no-print-directory
+# As many jobs as there are cores, unless make was told how many.
+SUBMAKE      = @+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .PHONY: all build binaries run test unit corpus docs lint fuzz fuzz-build bench bench-build install clean help cflags libs
 .SECONDARY:
