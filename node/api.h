@@ -8,6 +8,7 @@
 #define NODE_API_H
 
 #include "node/core/account.h"
+#include "node/core/adhoc.h"
 #include "node/core/birth.h"
 #include "node/core/config.h"
 #include "node/core/disco.h"
@@ -23,6 +24,7 @@
 #include "node/core/settings.h"
 #include "node/core/stored.h"
 #include "node/ctl/command.h"
+#include "node/ctl/order.h"
 #include "node/store/store.h"
 #include "node/version.h"
 

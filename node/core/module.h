@@ -19,6 +19,7 @@
 #include "proto/wire/stanza.h"
 
 struct command;
+struct adhoc_command;
 struct disco_ask;
 struct early;
 struct host;
@@ -116,6 +117,8 @@ struct module {
 	const struct iq_route *iqs;
 	size_t n_iqs;
 	struct hooks hooks;
+	const struct adhoc_command *adhoc; /* commands for clients (adhoc.h) */
+	size_t n_adhoc;
 	const struct command *commands; /* for administrators (ctl/command.h); end with a NULL name; or NULL */
 	size_t host_slot, user_slot, session_slot; /* bytes, zeroed */
 	/* Once at start per host, before anything else; reads options into the host's slot. ERR_INVALID with a text in `why` ends the

@@ -43,6 +43,7 @@ struct call {
 	void (*done)(struct call *c, enum ctl_exit code, struct str text, json_t *data);
 	void *asker;
 	bool stop_after;
+	enum err err;                  /* the command's: why it failed, where it is one of these */
 	/* COMMAND_STREAMS. `line` consumes its data; false: the asker reads too slowly, and the line is lost. */
 	bool (*line)(struct call *c, json_t *data);
 	void (*on_gone)(struct call *c); /* the command's: its asker is gone; it must still answer, soon */

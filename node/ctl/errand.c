@@ -41,6 +41,7 @@ bool errand_failed(struct errand *e, enum err err)
 	struct call *c = e->call;
 	if (err == ERR_NONE)
 		return false;
+	c->err = err;
 	if (err == ERR_EXISTS)
 		call_fail(c, CTL_FAILED, "User %.*s is already registered", STR_ARG(jid_str(&e->jid)));
 	else if (err == ERR_NOT_FOUND)
