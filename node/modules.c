@@ -4,6 +4,8 @@
 #include "node/core/module.h"
 
 #define MODULES(X) \
+	X(adhoc) \
+	X(admin) \
 	X(blocking) \
 	X(caps) \
 	X(contact) \
