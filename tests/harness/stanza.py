@@ -100,6 +100,7 @@ def split_name(name):
 class StreamParser:
     def __init__(self, restarts=True):
         self.restarts = restarts
+        self.held = b""
         self.restart()
 
     def restart(self):
@@ -149,6 +150,11 @@ class StreamParser:
 
     def feed(self, data):
         """Gives the events that these bytes complete. After <proceed/> and <success/> a new stream is expected, maybe in the same bytes."""
+        # expat 2.6, and 2.5 with Debian's security update, puts off a tag that came in parts until much more has come: it gets whole ones.
+        data = self.held + data
+        tag = data.rfind(b"<")
+        end = tag if tag >= 0 and b">" not in data[tag:] else len(data)
+        data, self.held = data[:end], data[end:]
         pieces = re.split(b"(?<=>)", data) if b"success" in data else [data]
         return [event for piece in pieces for event in self._feed(piece)]
 
