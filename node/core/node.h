@@ -70,6 +70,8 @@ struct node {
 	struct metrics metrics;    /* the main thread's */
 };
 
+struct trace;
+
 struct node_worker {
 	struct node *node;
 	struct worker *worker;
@@ -81,6 +83,7 @@ struct node_worker {
 	struct map sessions;       /* the 8 bytes of a sid -> struct session */
 	uint64_t next_sid;
 	uint64_t session_ends;     /* how many sessions have ended here */
+	struct trace *traces;      /* of accounts that live here (trace.h); mostly NULL */
 	struct c2s *streams;
 	struct listener *listeners;
 	struct tls_config *tls;    /* this worker's own reference */

@@ -7,6 +7,7 @@
 #include "node/core/hooks.h"
 #include "node/core/log.h"
 #include "node/core/session.h"
+#include "node/core/trace.h"
 #include "node/net/tls.h"
 #include "proto/wire/stream.h"
 #include "proto/xml/names.h"
@@ -239,6 +240,7 @@ void c2s_send(struct c2s *c, const struct stanza *st)
 	stanza_write(out, st);
 	if (wrote(c, out)) {
 		count_at(c->nw, METRIC_STANZAS_OUT_TOTAL, st->kind, 1);
+		trace_tap(c->session, false, st);
 		if (c->nw->read_ns)
 			lag_add(&c->nw->lags, &c->lag, c->nw->read_ns, st->kind, c->conn->bytes_out + conn_unsent(c->conn));
 	} else {
@@ -507,6 +509,7 @@ static void on_stanza(struct c2s *c, struct xml_item *item)
 		return;
 	}
 	stanza_stamp_from(st, &c->session->jid);
+	trace_tap(c->session, true, st);
 	if (error != STANZA_ERROR_NONE)
 		router_bounce(c->nw, st, error, STR_NONE);
 	else if (!bind_when_open(c, st))
