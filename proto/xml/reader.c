@@ -9,8 +9,9 @@
 /* What a stream header may make an idle stream hold: the declarations of its namespaces and its root's name. */
 #define HEADER_KEEP_BYTES 2048
 
-/* A small stanza's tree takes about three times its bytes: one allocation. A big one may be mere text; its arena grows as needed. */
-#define ARENA_BYTES(n) (3 * (size_t)((n) < 8192 ? (n) : 8192) + 256)
+/* A small stanza's tree takes about three times its bytes, and it is stamped with its sender: one allocation. A big one may be mere
+ * text; its arena grows as needed. */
+#define ARENA_BYTES(n) (3 * (size_t)((n) < 8192 ? (n) : 8192) + 416)
 
 struct xml_reader {
 	struct xml_limits limits;
