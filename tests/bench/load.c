@@ -13,7 +13,7 @@
 #include "tests/bench/load_modes.h"
 
 static const char usage[] =
-	"load MODE [options]   MODE: register login idle chat\n"
+	"load MODE [options]   MODE: register login idle chat befriend presence\n"
 	"  --address IP --port N --domain NAME   the server (127.0.0.1, 5222, localhost)\n"
 	"  --pid N              its process: processor time and memory are read from there\n"
 	"  --tls HOW            none starttls direct (none)\n"
@@ -26,6 +26,7 @@ static const char usage[] =
 	"  --seconds N --warm-up N   chat: how long is measured (5) and before that (1)\n"
 	"  --in-flight N        chat: messages under way for each user (4)\n"
 	"  --bytes N            chat: size of a message (300)\n"
+	"  --contacts N         befriend, presence: contacts of each (20); users are a multiple of one more\n"
 	"  --settle N           idle: seconds before the memory is read again (3)\n";
 
 static const struct mode {
@@ -33,6 +34,7 @@ static const struct mode {
 	int (*run)(struct load *load, const struct load_options *o);
 } modes[] = {
 	{ "register", load_mode_register }, { "login", load_mode_login }, { "idle", load_mode_idle }, { "chat", load_mode_chat },
+	{ "befriend", load_mode_befriend }, { "presence", load_mode_presence },
 };
 
 static void refuse(const char *what, const char *value)
@@ -65,7 +67,7 @@ static const struct option options[] = {
 	{ "address", 1, 0, 'a' }, { "port", 1, 0, 'p' }, { "domain", 1, 0, 'd' }, { "pid", 1, 0, 'P' }, { "tls", 1, 0, 't' },
 	{ "sasl", 1, 0, 'S' }, { "prefix", 1, 0, 'x' }, { "password", 1, 0, 'w' }, { "users", 1, 0, 'u' }, { "parallel", 1, 0, 'l' },
 	{ "rate", 1, 0, 'r' }, { "rounds", 1, 0, 'R' }, { "seconds", 1, 0, 's' }, { "warm-up", 1, 0, 'W' }, { "in-flight", 1, 0, 'f' },
-	{ "bytes", 1, 0, 'b' }, { "settle", 1, 0, 'T' }, { "help", 0, 0, 'h' }, { 0 },
+	{ "bytes", 1, 0, 'b' }, { "settle", 1, 0, 'T' }, { "contacts", 1, 0, 'c' }, { "help", 0, 0, 'h' }, { 0 },
 };
 
 static void take_number(int option, const char *text, struct load_options *o)
@@ -76,6 +78,7 @@ static void take_number(int option, const char *text, struct load_options *o)
 	case 'l': o->parallel = number("--parallel", text, 100000); break;
 	case 'r': o->rate = (double)number("--rate", text, 10000000); break;
 	case 'R': o->rounds = (unsigned)number("--rounds", text, 10000); break;
+	case 'c': o->contacts = number("--contacts", text, 1000); break;
 	case 's': o->seconds = (unsigned)number("--seconds", text, 86400); break;
 	case 'W': o->warm_up = (unsigned)number("--warm-up", text, 3600); break;
 	case 'f': o->in_flight = (unsigned)number("--in-flight", text, 500); break;
@@ -134,6 +137,7 @@ int main(int argc, char **argv)
 {
 	struct load load = { .domain = "localhost", .password = "secret", .prefix = "load" };
 	struct load_options o = { .users = 100, .parallel = 32, .rounds = 3, .seconds = 5, .warm_up = 1, .settle = 3, .in_flight = 4 };
+	o.contacts = 20;
 	o.bytes = 300;
 	load.server = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(5222), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	parse_options(argc, argv, &load, &o);
@@ -145,6 +149,8 @@ int main(int argc, char **argv)
 			continue;
 		if (modes[i].run == load_mode_chat && o.users % 2)
 			refuse("chat needs an even number", "--users");
+		if ((modes[i].run == load_mode_befriend || modes[i].run == load_mode_presence) && o.users % (o.contacts + 1))
+			refuse("users must be a multiple of contacts + 1", "--users");
 		int status = modes[i].run(&load, &o);
 		SSL_CTX_free(load.tls_ctx);
 		free(load.keys);

@@ -20,6 +20,7 @@ struct load_options {
 	unsigned settle;    /* idle: seconds between the last login and the second look at the memory */
 	unsigned in_flight; /* chat: messages under way for each user; ignored when a rate is given */
 	size_t bytes;       /* chat: of a message stanza, about */
+	size_t contacts;    /* befriend, presence: how many each has; users come in circles of one more */
 };
 
 int load_mode_register(struct load *load, const struct load_options *o);
@@ -29,5 +30,10 @@ int load_mode_login(struct load *load, const struct load_options *o);
 int load_mode_idle(struct load *load, const struct load_options *o);
 /* Pairs that chat: processor time per message, latency, and messages lost, repeated and out of order. */
 int load_mode_chat(struct load *load, const struct load_options *o);
+
+/* Makes circles of accounts in which everybody is subscribed to everybody. */
+int load_mode_befriend(struct load *load, const struct load_options *o);
+/* Everybody changes its presence, again and again: processor time per presence delivered. */
+int load_mode_presence(struct load *load, const struct load_options *o);
 
 #endif
