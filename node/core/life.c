@@ -377,8 +377,8 @@ enum err life_start(struct node *n, struct config *config, struct buf *why)
 	if (!e && !(n->life->tls = endpoints_tls(n, config, NULL, why)))
 		e = ERR_INVALID;
 	e = e ? e : endpoints_listen(n, why);
-	e = e ? e : ctl_start(n, why);
 	e = e ? e : http_start(n, why, &n->life->http);
+	e = e ? e : ctl_start(n, why); /* last: who finds its socket finds all else */
 	if (e)
 		return e;
 	tls_tell(n->life->tls);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/core/log.h"
+#include "node/http/api.h"
 #include "node/http/health.h"
 #include "node/http/httpd.h"
 #include "node/http/page.h"
@@ -11,6 +12,7 @@
 
 struct http {
 	struct httpd *stats;
+	struct api *api;
 };
 
 static const struct option http_options[] = {
@@ -26,6 +28,7 @@ void http_register(struct config_schema *s)
 {
 	config_register(s, "http", http_options, sizeof http_options / sizeof *http_options);
 	config_describe(s, "http", "The stats endpoint: health, metrics, a live page.");
+	api_register(s);
 }
 
 /* OpenMetrics unless only the older format is asked for. */
@@ -64,17 +67,14 @@ static bool is_chosen(const struct config *c, const char *path)
 	return config_value(c, path)->origin.source != OPTION_FROM_DEFAULT;
 }
 
-enum err http_start(struct node *n, struct buf *why, struct http **out)
+static enum err stats_start(struct node *n, struct buf *why, struct http *h)
 {
 	struct buf reason;
-	struct http *h;
-	*out = NULL;
 	if (!config_bool(n->config, "http.enabled"))
 		return ERR_NONE;
-	h = xzalloc(sizeof *h);
 	buf_init(&reason, 1024);
-	enum err e = httpd_start(n, "stats", config_str(n->config, "http.address").p, (int)config_int(n->config, "http.port"), stats_paths,
-				 &reason, &h->stats);
+	enum err e = httpd_start(n, "the stats endpoint", config_str(n->config, "http.address").p, (int)config_int(n->config, "http.port"),
+				 stats_paths, NULL, &reason, &h->stats);
 	if (e == ERR_EXISTS && !is_chosen(n->config, "http.port") && !is_chosen(n->config, "http.address")) {
 		LOG(LOG_WARN, "http", "no stats endpoint: its default address is taken (http.port chooses another)",
 		    L_STR("reason", buf_str(&reason)));
@@ -83,8 +83,14 @@ enum err http_start(struct node *n, struct buf *why, struct http **out)
 	if (e != ERR_NONE)
 		buf_add_str(why, buf_str(&reason));
 	buf_fini(&reason);
-	*out = h;
 	return e;
+}
+
+enum err http_start(struct node *n, struct buf *why, struct http **out)
+{
+	struct http *h = *out = xzalloc(sizeof *h);
+	enum err e = stats_start(n, why, h);
+	return e != ERR_NONE ? e : api_start(n, why, &h->api);
 }
 
 void http_stop(struct http **h)
@@ -92,6 +98,7 @@ void http_stop(struct http **h)
 	if (!*h)
 		return;
 	httpd_stop((*h)->stats);
+	api_stop(&(*h)->api);
 	free(*h);
 	*h = NULL;
 }

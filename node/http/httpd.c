@@ -19,6 +19,7 @@ struct httpd {
 	struct node *node;
 	const char *name;
 	const struct path *paths;
+	void *arg;
 	uv_tcp_t listening;
 	struct client *clients;
 	unsigned n_clients, refs;
@@ -257,7 +258,7 @@ static void exchange_begin(struct client *c)
 {
 	struct ip peer = c->x.peer;
 	arena_free(c->x.arena);
-	c->x = (struct exchange){ .node = c->httpd->node, .arena = arena_new(512), .peer = peer };
+	c->x = (struct exchange){ .node = c->httpd->node, .arg = c->httpd->arg, .arena = arena_new(512), .peer = peer };
 	buf_fini(&c->out);
 }
 
@@ -399,13 +400,14 @@ static void on_httpd_closed(uv_handle_t *handle)
 	httpd_unref(handle->data);
 }
 
-enum err httpd_start(struct node *n, const char *name, const char *address, int port, const struct path *paths, struct buf *why,
-		     struct httpd **out)
+enum err httpd_start(struct node *n, const char *name, const char *address, int port, const struct path *paths, void *arg,
+		     struct buf *why, struct httpd **out)
 {
 	struct httpd *h = xzalloc(sizeof *h);
 	h->node = n;
 	h->name = name;
 	h->paths = paths;
+	h->arg = arg;
 	h->refs = 1;
 	uv_tcp_init(&n->main->loop, &h->listening);
 	h->listening.data = h;

@@ -24,6 +24,7 @@ struct httpd;
 struct exchange {
 	struct node *node;
 	const struct path *path;
+	void *arg;                /* as httpd_start got it */
 	struct request request;   /* all of it until the reply */
 	struct str rest;          /* of the path, behind a prefix row's */
 	struct ip peer;
@@ -37,9 +38,9 @@ struct path {
 	void (*handle)(struct exchange *x);
 };
 
-/* Listens; `paths` ends with a NULL path and stays. `name` is for logs. A text in `why` on failure. */
+/* Listens; `paths` ends with a NULL path and stays; `arg` is for its handlers. `name` is for logs. A text in `why` on failure. */
 MUST_CHECK enum err httpd_start(struct node *n, const char *name, const char *address, int port, const struct path *paths,
-				struct buf *why, struct httpd **out);
+				void *arg, struct buf *why, struct httpd **out);
 /* Takes no more connections and closes those it has; handlers under way may still reply, into the void. NULL is fine. The loop frees it. */
 void httpd_stop(struct httpd *h);
 

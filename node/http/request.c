@@ -17,14 +17,22 @@ struct request_reader {
 	bool begun, in_value, in_head, complete, keep_alive, seen[FIELD_COUNT];
 };
 
+/* Tokens and passwords come this way. */
+static void wipe(struct buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->len);
+	buf_fini(b);
+}
+
 /* What each message begins with. */
 static void forget(struct request_reader *r)
 {
 	buf_fini(&r->target);
-	buf_fini(&r->body);
+	wipe(&r->body);
 	buf_fini(&r->name);
 	for (int i = 0; i < FIELD_COUNT; i++) {
-		buf_fini(&r->values[i]);
+		wipe(&r->values[i]);
 		r->seen[i] = false;
 	}
 	r->head = 0;

@@ -258,9 +258,9 @@ void scrape_print_reference(struct buf *out)
 		      "    scrape_configs:\n      - job_name: starling\n        static_configs: [{targets: ['127.0.0.1:5280']}]\n\n"
 		      "Alert rules are in docker/prometheus/alerts.yml, a dashboard in docker/grafana/dashboard.json. A scrape costs less "
 		      "than a millisecond,\nwhatever the number of sessions.\n\n");
-	buf_addf(out, "Of more than %d hosts the first %d have a `host` of their own, the others share `(others)`. Histograms of times have "
-		      "two buckets for each\ndoubling. `delivery_seconds` begins when the node takes up the bytes that a client sent and "
-		      "ends when what came of them is handed to the\nkernel; waiting for a store in between counts.\n\n",
+	buf_addf(out, "Of more than %d hosts the first %d have a `host` of their own, the others share `(others)`. Histograms of times "
+		      "have two buckets for each\ndoubling. `delivery_seconds` begins when the node takes up the bytes that a client sent "
+		      "and ends when what came of them is handed to the\nkernel; waiting for a store in between counts.\n\n",
 		 METRIC_HOSTS, METRIC_HOSTS);
 	buf_addz(out, "| name | kind | labels | what |\n| --- | --- | --- | --- |\n");
 	for (unsigned m = 0; m < METRIC_COUNT; m++)

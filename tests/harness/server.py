@@ -17,8 +17,8 @@ SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime er
 
 
 # What clients can ask for; "proxied" and "untrusted" take PROXY headers from loopback and from nobody here; "http"
-# is the stats endpoint.
-PORTS = ("starttls", "direct", "plain", "proxied", "untrusted", "http")
+# is the stats endpoint, "api" the admin API.
+PORTS = ("starttls", "direct", "plain", "proxied", "untrusted", "http", "api")
 
 
 class ServerProblem(Exception):
