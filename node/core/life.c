@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/core/ending.h"
 #include "node/core/hooks.h"
 #include "node/core/log.h"
 #include "node/core/session.h"
@@ -18,8 +19,6 @@
 #include "node/store/sqlite.h"
 #include "node/stream/c2s.h"
 
-#define DRAIN_MS    5000
-#define DRAIN_LOOK_MS 20
 #define WATCH_MS    10
 #define SLOW_MS     50
 #define GUESTS_MAX_BYTES (64u << 20) /* of all that anonymous users may store while they are there */
@@ -28,12 +27,12 @@
 /* What main's timers need; there is one node in a process. */
 struct life {
 	struct node *node;
-	struct ctl_server *ctl;
+	struct ctl_server *ctl; /* until the end begins */
+	struct ending *ending;
 	struct http *http;
 	struct tls_config *tls;
 	struct watchdog dogs[WORKERS_MAX];
 	struct timer watch, mutter;
-	_Atomic unsigned draining_workers;
 };
 
 /* ---- workers ---- */
@@ -46,88 +45,27 @@ static void on_worker_start(struct worker *w)
 	nw->node->workers_ready++;
 }
 
-/* By now life_drain has emptied it. */
+/* Empty by now, unless the start failed half-way. */
 static void on_worker_stop(struct worker *w)
 {
 	listener_stop_all(nw_of(w));
+	c2s_abort_all(nw_of(w));
 }
 
-struct drain {
-	struct message message;
-	struct life *life;
-	struct timer look;
-	struct worker *worker;
-	uint64_t until_ms;
-};
-
-static void drained(struct worker *w, struct message *m, bool cancelled)
+/* Health checks were answered up to here. */
+static void on_end(struct node *n)
 {
-	struct drain *d = (struct drain *)m;
-	struct life *l = d->life;
-	free(d);
-	if (--l->draining_workers || cancelled)
-		return;
-	worker_timer_cancel(w, &l->watch);
-	worker_timer_cancel(w, &l->mutter);
-	ctl_server_stop(l->ctl);
-	l->ctl = NULL;
-	http_stop(&l->http);
-	worker_stop(w);
-}
-
-static void on_drain_look(struct timer *t)
-{
-	struct drain *d = (struct drain *)((char *)t - offsetof(struct drain, look));
-	struct node_worker *nw = nw_of(d->worker);
-	/* What a session's end began (writing down when it was) holds its account until it is done. */
-	if ((nw->streams || map_count(&nw->users)) && d->worker->now_ms < d->until_ms) {
-		worker_timer_set(d->worker, &d->look, DRAIN_LOOK_MS);
-		return;
-	}
-	if (nw->streams) {
-		for (struct c2s *c = nw->streams; c; c = c->next)
-			conn_abort(c->conn, END_ABORTED);
-		worker_timer_set(d->worker, &d->look, DRAIN_LOOK_MS);
-		return;
-	}
-	d->message.run = drained;
-	worker_post(nw->node->main, &d->message);
-}
-
-static void on_drain(struct worker *w, struct message *m, bool cancelled)
-{
-	struct drain *d = (struct drain *)m;
-	struct node_worker *nw = nw_of(w);
-	if (cancelled) {
-		free(d);
-		return;
-	}
-	nw->draining = true;
-	listener_stop_all(nw);
-	struct c2s *next;
-	for (struct c2s *c = nw->streams; c; c = next) {
-		next = c->next;
-		c2s_close(c, STREAM_SYSTEM_SHUTDOWN, STR_NONE);
-	}
-	d->worker = w;
-	d->until_ms = w->now_ms + DRAIN_MS;
-	d->look.on_timer = on_drain_look;
-	worker_timer_set(w, &d->look, 0);
+	worker_timer_cancel(n->main, &n->life->watch);
+	worker_timer_cancel(n->main, &n->life->mutter);
+	http_stop(&n->life->http);
+	worker_stop(n->main);
 }
 
 void life_drain(struct node *n)
 {
-	struct life *l = n->life;
-	if (atomic_exchange(&n->draining, true))
-		return;
-	LOG(LOG_INFO, "node", "stopping", L_INT("sessions", node_metric(n, METRIC_SESSIONS)));
-	l->draining_workers = n->n_workers;
-	for (unsigned i = 0; i < n->n_workers; i++) {
-		struct drain *d = xzalloc(sizeof *d);
-		d->message.run = on_drain;
-		d->life = l;
-		worker_post(n->workers[i], &d->message);
-	}
+	struct ctl_server *ctl = n->life->ctl;
+	n->life->ctl = NULL;
+	ending_begin(n->life->ending, ctl, on_end);
 }
 
 /* ---- the main thread's timers ---- */
@@ -362,6 +300,7 @@ enum err life_start(struct node *n, struct config *config, struct buf *why)
 	n->arena = arena_new(0);
 	n->life = arena_zalloc(n->arena, sizeof *n->life);
 	n->life->node = n;
+	n->life->ending = ending_new(n);
 	n->started_wall_ms = worker_wall_ms();
 	BUG_ON(RAND_bytes((unsigned char *)n->hash_key, sizeof n->hash_key) != 1);
 	settings_read(config, &n->settings);
@@ -391,8 +330,7 @@ enum err life_start(struct node *n, struct config *config, struct buf *why)
 
 void life_finish(struct node *n)
 {
-	if (n->life->ctl)
-		ctl_server_stop(n->life->ctl);
+	ctl_server_stop(n->life->ctl, NULL, NULL);
 	http_stop(&n->life->http);
 	for (unsigned i = 0; i < n->n_workers; i++)
 		worker_stop(n->workers[i]);
@@ -411,6 +349,7 @@ void life_finish(struct node *n)
 		node_worker_free(nw);
 	}
 	worker_free(n->main);
+	ending_free(n->life->ending);
 	tls_config_unref(n->life->tls);
 	limits_free(n->limits);
 	config_unref(n->config);

@@ -20,7 +20,7 @@ MUST_CHECK enum err life_load_tls(const struct node *n, const struct config *c, 
 void life_use_tls(struct node *n, struct tls_config *fresh);
 /* The certificates of new connections; borrowed until the next reload. Main thread. */
 const struct tls_config *life_tls(const struct node *n);
-/* Begins the end: no new connections, streams closed, at most 5 s; then the main loop stops. Idempotent. */
+/* Begins the end (ending.h), after which the main loop stops. Again: nothing happens. */
 void life_drain(struct node *n);
 /* After the main loop ended. */
 void life_finish(struct node *n);

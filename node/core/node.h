@@ -67,6 +67,7 @@ struct node {
 	uint64_t started_ms;
 	_Atomic bool draining;
 	_Atomic unsigned workers_ready; /* that accept */
+	_Atomic unsigned moving;   /* streams on their way from worker to worker */
 	struct metrics metrics;    /* the main thread's */
 };
 

@@ -23,6 +23,8 @@ struct ctl_server {
 	unsigned clients, refs;
 	struct client *list;
 	bool closing;
+	void (*on_gone)(void *arg);
+	void *arg;
 };
 
 struct client {
@@ -37,13 +39,15 @@ struct client {
 	bool gone, closed, stop_after;
 };
 
-static void client_read(struct client *cl);
+static void client_next(struct client *cl);
 
 /* The last of the server's own handle and its clients frees it. */
 static void server_unref(struct ctl_server *s)
 {
 	if (--s->refs)
 		return;
+	if (s->on_gone)
+		s->on_gone(s->arg);
 	free(s->path);
 	free(s);
 }
@@ -93,7 +97,7 @@ static void on_written(uv_write_t *w, int status)
 	if (status < 0 || cl->server->closing)
 		client_close(cl);
 	else if (!cl->gone)
-		client_read(cl);
+		client_next(cl);
 	if (stop)
 		s->on_stop(s->node);
 }
@@ -253,14 +257,21 @@ static void on_read(uv_stream_t *st, ssize_t n, const uv_buf_t *b)
 		return;
 	}
 	buf_add(&cl->in, b->base, (size_t)n);
-	const char *end = str_chr(buf_str(&cl->in), '\n');
-	if (buf_status(&cl->in) != ERR_NONE) {
+	if (buf_status(&cl->in) != ERR_NONE)
 		client_close(cl);
+	else if (str_chr(buf_str(&cl->in), '\n'))
+		client_next(cl);
+}
+
+/* The request that has come already, or reading. */
+static void client_next(struct client *cl)
+{
+	const char *end = str_chr(buf_str(&cl->in), '\n');
+	if (!end) {
+		uv_read_start((uv_stream_t *)&cl->pipe, on_alloc, on_read);
 		return;
 	}
-	if (!end)
-		return;
-	uv_read_stop(st);
+	uv_read_stop((uv_stream_t *)&cl->pipe);
 	struct str line = str_span(cl->in.p, (size_t)(end - cl->in.p));
 	char *copy = xstrndup(line.p, line.len);
 	size_t len = line.len;
@@ -268,11 +279,6 @@ static void on_read(uv_stream_t *st, ssize_t n, const uv_buf_t *b)
 	request(cl, str_span(copy, len));
 	explicit_bzero(copy, len); /* passwords */
 	free(copy);
-}
-
-static void client_read(struct client *cl)
-{
-	uv_read_start((uv_stream_t *)&cl->pipe, on_alloc, on_read);
 }
 
 /* Who asks, for the audit log: the kernel knows. */
@@ -305,13 +311,18 @@ static void on_connection(uv_stream_t *listening, int status)
 		return;
 	}
 	peer_name(cl);
-	client_read(cl);
+	client_next(cl);
 }
 
-/* A socket file whose owner is dead is in the way; one that answers is not ours to take. */
+/* A socket file whose owner is dead is in the way; one that answers, or a file that is none, is not ours to take. */
 static bool path_is_free(const char *path)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct stat st;
+	if (lstat(path, &st) != 0)
+		return true;
+	if (!S_ISSOCK(st.st_mode))
+		return false;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	memcpy(sa.sun_path, path, strlen(path) + 1);
 	bool alive = connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0;
@@ -328,7 +339,7 @@ enum err ctl_server_start(struct node *n, const char *path, void (*on_stop)(stru
 		return ERR_INVALID;
 	}
 	if (!path_is_free(path)) {
-		buf_addf(why, "another node answers on the control socket %s", path);
+		buf_addf(why, "the control socket %s is in use: another node answers there, or it is no socket", path);
 		return ERR_EXISTS;
 	}
 	struct ctl_server *s = xzalloc(sizeof *s);
@@ -356,12 +367,16 @@ static void on_server_closed(uv_handle_t *h)
 	server_unref(s);
 }
 
-void ctl_server_stop(struct ctl_server *s)
+void ctl_server_stop(struct ctl_server *s, void (*on_gone)(void *arg), void *arg)
 {
+	if (!s && on_gone)
+		on_gone(arg);
 	if (!s)
 		return;
 	unlink(s->path);
 	s->closing = true;
+	s->on_gone = on_gone;
+	s->arg = arg;
 	struct client *next;
 	for (struct client *cl = s->list; cl; cl = next) {
 		next = cl->next;
@@ -369,4 +384,11 @@ void ctl_server_stop(struct ctl_server *s)
 			client_close(cl);
 	}
 	uv_close((uv_handle_t *)&s->pipe, on_server_closed);
+}
+
+void ctl_server_cut(struct ctl_server *s)
+{
+	s->on_gone = NULL;
+	while (s->list)
+		client_close(s->list);
 }

@@ -15,7 +15,10 @@ struct ctl_server;
 /* Main thread. The path is replaced if a dead node left it. ERR_IO with a text in `why`. on_stop: what the `stop` command does. */
 MUST_CHECK enum err ctl_server_start(struct node *n, const char *path, void (*on_stop)(struct node *n), struct buf *why,
 				     struct ctl_server **out);
-/* Refuses new clients, closes the others once their replies are out. NULL is fine. The loop frees it. */
-void ctl_server_stop(struct ctl_server *s);
+/* Refuses new clients, closes the others once their replies are out, then calls on_gone (which may be NULL) and frees itself. NULL is
+ * fine, and gone at once. */
+void ctl_server_stop(struct ctl_server *s, void (*on_gone)(void *arg), void *arg);
+/* After ctl_server_stop: closes whoever is left. A command under way still answers, to nobody. on_gone is not called any more. */
+void ctl_server_cut(struct ctl_server *s);
 
 #endif

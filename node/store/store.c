@@ -480,8 +480,8 @@ void store_deliver(struct store_op *op)
 	uint64_t took_us = store_now_us() - op->queued_us;
 	ADD(s->latency_us[bucket(took_us)], 1);
 	ADD(s->latency_sum_us, took_us);
-	atomic_fetch_sub_explicit(&s->waiting, 1, memory_order_relaxed);
-	worker_post(op->worker, &op->message);
+	worker_post(op->worker, &op->message); /* which may free the op */
+	atomic_fetch_sub_explicit(&s->waiting, 1, memory_order_release); /* after it: who sees none waiting finds every answer posted */
 }
 
 bool store_op_is_moot(const struct store_op *op)

@@ -163,8 +163,19 @@ void c2s_accept(struct node_worker *nw, const struct listen_spec *spec, int fd, 
 		admit(c);
 }
 
+static void moved(struct c2s *c)
+{
+	if (c->moving)
+		atomic_fetch_sub(&c->nw->node->moving, 1);
+	c->moving = false;
+}
+
+/* Its conn is there still. */
 static void c2s_free(struct c2s *c)
 {
+	moved(c);
+	if (c->counted)
+		limits_disconnected(c->nw->node->limits, &c->conn->peer);
 	auth_drop(c);
 	xml_reader_free(c->reader);
 	free(c->account);
@@ -201,8 +212,6 @@ static void on_gone(struct conn *conn, enum conn_end why)
 	    L_STR("peer", conn_peer_text(conn, text)));
 	c2s_let_go(c);
 	list_remove(c);
-	if (c->counted)
-		limits_disconnected(c->nw->node->limits, &conn->peer);
 	c2s_free(c);
 }
 
@@ -295,6 +304,20 @@ void c2s_close(struct c2s *c, enum stream_error e, struct str text)
 	if (c->conn->paused)
 		conn_resume(c->conn);
 	conn_close(c->conn, LINGER_MS);
+}
+
+void c2s_close_all(struct node_worker *nw, enum stream_error e)
+{
+	for (struct c2s *c = nw->streams, *next; c; c = next) {
+		next = c->next;
+		c2s_close(c, e, STR_NONE);
+	}
+}
+
+void c2s_abort_all(struct node_worker *nw)
+{
+	for (struct c2s *c = nw->streams; c; c = c->next)
+		conn_abort(c->conn, END_ABORTED);
 }
 
 /* ---- waiting ---- */
@@ -616,6 +639,7 @@ static void on_arrived(struct conn *conn, bool cancelled)
 		return;
 	}
 	list_add(c, nw_of(conn->worker));
+	moved(c);
 	worker_timer_set(conn->worker, &c->timer, c->nw->node->settings.unauthenticated_ms);
 	if (c->nw->draining)
 		c2s_close(c, STREAM_SYSTEM_SHUTDOWN, STR_NONE);
@@ -635,5 +659,7 @@ void c2s_authenticated(struct c2s *c, const struct jid *bare)
 		return;
 	worker_timer_cancel(c->nw->worker, &c->timer);
 	list_remove(c);
+	c->moving = true;
+	atomic_fetch_add(&c->nw->node->moving, 1);
 	conn_move(c->conn, shard, on_arrived);
 }

@@ -41,7 +41,7 @@ struct c2s {
 	uint64_t number;          /* for logs: unique in this process */
 	uint16_t holds;
 	uint8_t state, sasl_failures, sasl_error;
-	bool direct_tls, plain_allowed, header_sent, authenticated, fresh, counted, overflowed;
+	bool direct_tls, plain_allowed, header_sent, authenticated, fresh, counted, overflowed, moving;
 };
 
 /* A connection was accepted for this listener. Consumes fd. */
@@ -58,6 +58,9 @@ void c2s_send(struct c2s *c, const struct stanza *st);
 void c2s_send_elem(struct c2s *c, const struct elem *e);
 /* Ends the stream: an error (STREAM_ERROR_NONE: just the end), then the wire. Its session is gone when this returns. */
 void c2s_close(struct c2s *c, enum stream_error e, struct str text);
+/* All streams of a worker: with this error; or without a word. */
+void c2s_close_all(struct node_worker *nw, enum stream_error e);
+void c2s_abort_all(struct node_worker *nw);
 void c2s_hold(struct c2s *c);
 void c2s_release(struct c2s *c);
 /* Not read for so long; then `then`, which may be NULL. Takes the place of a pause under way. */

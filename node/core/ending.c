@@ -1,0 +1,200 @@
+#include "node/core/ending.h"
+
+#include <stdlib.h>
+
+#include "cluster/pool.h"
+#include "node/core/log.h"
+#include "node/core/session.h"
+#include "node/ctl/server.h"
+#include "node/net/listener.h"
+#include "node/stream/c2s.h"
+
+#define GOODBYE_MS  5000  /* for streams */
+#define ACCOUNTS_MS 15000 /* for what their ends began: longer than the deadline of a store's op */
+#define REST_MS     15000 /* for commands, and again for the rest */
+#define LOOK_MS     20
+
+/* What is looked at to see that nothing moves; unchanged between two looks, and zero where it must be. */
+struct traces {
+	uint64_t answered, posted;
+	uint64_t waiting;
+};
+
+struct ending {
+	struct node *node;
+	struct ctl_server *ctl;
+	struct timer look, limit;
+	struct traces before;
+	unsigned busy_workers;
+	bool begun;
+	void (*on_end)(struct node *n);
+	_Atomic unsigned begun_workers;
+};
+
+/* ---- one worker ---- */
+
+struct farewell {
+	struct message message;
+	struct ending *ending;
+	struct worker *worker;
+	struct timer look;
+	uint64_t begun_ms;
+};
+
+static void on_worker_empty(struct worker *w, struct message *m, bool cancelled);
+
+/* Nobody may come any more: no worker accepts, and no stream is under way. */
+static bool nobody_comes(const struct ending *e)
+{
+	return atomic_load(&e->begun_workers) == e->node->n_workers && atomic_load(&e->node->moving) == 0;
+}
+
+static void on_look(struct timer *t)
+{
+	struct farewell *f = (struct farewell *)((char *)t - offsetof(struct farewell, look));
+	struct node_worker *nw = nw_of(f->worker);
+	uint64_t since_ms = f->worker->now_ms - f->begun_ms;
+	if (since_ms >= GOODBYE_MS)
+		c2s_abort_all(nw);
+	bool accounts = map_count(&nw->users) && since_ms < ACCOUNTS_MS;
+	if (nw->streams || accounts || !nobody_comes(f->ending)) {
+		worker_timer_set(f->worker, &f->look, LOOK_MS);
+		return;
+	}
+	f->message.run = on_worker_empty;
+	worker_post(nw->node->main, &f->message);
+}
+
+static void on_farewell(struct worker *w, struct message *m, bool cancelled)
+{
+	struct farewell *f = (struct farewell *)m;
+	struct node_worker *nw = nw_of(w);
+	if (cancelled) {
+		free(f);
+		return;
+	}
+	nw->draining = true;
+	listener_stop_all(nw);
+	c2s_close_all(nw, STREAM_SYSTEM_SHUTDOWN);
+	atomic_fetch_add(&f->ending->begun_workers, 1);
+	f->worker = w;
+	f->begun_ms = w->now_ms;
+	f->look.on_timer = on_look;
+	worker_timer_set(w, &f->look, 0);
+}
+
+/* ---- main ---- */
+
+static void step_on(struct ending *e, void (*look)(struct timer *t), void (*limit)(struct timer *t))
+{
+	struct worker *main = e->node->main;
+	e->look.on_timer = look;
+	e->limit.on_timer = limit;
+	worker_timer_set(main, &e->limit, REST_MS);
+	if (look)
+		worker_timer_set(main, &e->look, 0);
+}
+
+static struct traces traces_of(const struct node *n)
+{
+	struct traces t = { .waiting = pool_waiting() };
+	struct store *stores[] = { n->store, n->memory };
+	for (int i = 0; i < 2; i++) {
+		struct store_stats st = { 0 };
+		if (stores[i])
+			store_stats(stores[i], &st);
+		t.answered += st.reads + st.writes;
+		t.waiting += st.waiting;
+	}
+	for (unsigned i = 0; i <= n->n_workers; i++) {
+		struct worker_stats st;
+		worker_stats(i < n->n_workers ? n->workers[i] : n->main, &st);
+		t.posted += st.posted;
+		t.waiting += st.mailbox_depth;
+	}
+	return t;
+}
+
+static void over(struct ending *e)
+{
+	worker_timer_cancel(e->node->main, &e->look);
+	worker_timer_cancel(e->node->main, &e->limit);
+	e->on_end(e->node);
+}
+
+/* What hops from one counter to another while they are read has left its trace by the next look. */
+static void on_look_for_quiet(struct timer *t)
+{
+	struct ending *e = (struct ending *)((char *)t - offsetof(struct ending, look));
+	struct traces now = traces_of(e->node);
+	bool quiet = !now.waiting && !e->before.waiting && now.answered == e->before.answered && now.posted == e->before.posted;
+	e->before = now;
+	if (quiet)
+		over(e);
+	else
+		worker_timer_set(e->node->main, t, LOOK_MS);
+}
+
+static void on_never_quiet(struct timer *t)
+{
+	struct ending *e = (struct ending *)((char *)t - offsetof(struct ending, limit));
+	LOG(LOG_WARN, "node", "something begun has not ended: it is left alone", L_UINT("waiting", e->before.waiting));
+	over(e);
+}
+
+static void on_ctl_gone(void *arg)
+{
+	struct ending *e = arg;
+	e->before.waiting = 1;
+	step_on(e, on_look_for_quiet, on_never_quiet);
+}
+
+static void on_slow_commands(struct timer *t)
+{
+	struct ending *e = (struct ending *)((char *)t - offsetof(struct ending, limit));
+	LOG(LOG_WARN, "node", "a command has not ended, or its answer is not read: cut");
+	ctl_server_cut(e->ctl);
+	on_ctl_gone(e);
+}
+
+static void on_worker_empty(struct worker *w, struct message *m, bool cancelled)
+{
+	struct ending *e = ((struct farewell *)m)->ending;
+	free(m);
+	(void)w;
+	if (--e->busy_workers || cancelled)
+		return;
+	step_on(e, NULL, on_slow_commands);
+	ctl_server_stop(e->ctl, on_ctl_gone, e);
+}
+
+void ending_begin(struct ending *e, struct ctl_server *ctl, void (*on_end)(struct node *n))
+{
+	struct node *n = e->node;
+	if (e->begun)
+		return;
+	e->begun = true;
+	e->ctl = ctl;
+	e->on_end = on_end;
+	atomic_store(&n->draining, true);
+	LOG(LOG_INFO, "node", "stopping", L_INT("sessions", node_metric(n, METRIC_SESSIONS)));
+	e->busy_workers = n->n_workers;
+	for (unsigned i = 0; i < n->n_workers; i++) {
+		struct farewell *f = xzalloc(sizeof *f);
+		f->message.run = on_farewell;
+		f->ending = e;
+		worker_post(n->workers[i], &f->message);
+	}
+}
+
+struct ending *ending_new(struct node *n)
+{
+	struct ending *e = xzalloc(sizeof *e);
+	e->node = n;
+	return e;
+}
+
+void ending_free(struct ending *e)
+{
+	free(e);
+}
