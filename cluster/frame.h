@@ -7,8 +7,8 @@
  *
  *   header  0 magic u32 | 4 version u8 | 5 type u8 | 6 flags u16 | 8 src_node u16 | 10 dst_node u16 | 12 src_epoch u32 | 16 dst_epoch u32
  *           20 nrec u32 | 24 link_seq u64 | 32 lack u64 | 40 rack u64 | 48 body_len u32 | 52 crc32c u32 | 56 hlc u64
- *   record  0 len u32 | 4 kind u8 | 5 flags u8 | 6 ttl u8 | 7 rule u8 | 8 osm u64 | 16 oseq u32 | 20 reserved u32 | 24 dst_fp u64 | 32
- * dst_sid u64 40 from_len u16 | 42 to_len u16 | 44 xml_len u32 | 48 from, to, xml, padding
+ *   record  0 len u32 | 4 kind u8 | 5 flags u8 | 6 ttl u8 | 7 rule u8 | 8 osm u64 | 16 oseq u32 | 20 reserved u32 | 24 dst_fp u64
+ *           32 dst_sid u64 | 40 from_len u16 | 42 to_len u16 | 44 xml_len u32 | 48 from, to, xml, padding
  *
  * Room for what comes later: `rack` and the types of replication and hand-over are numbered here and unused until then; `reserved` must
  * be 0 when written and is ignored when read; unknown flags are ignored, unknown types are the link's to refuse by version.
