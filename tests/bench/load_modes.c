@@ -63,11 +63,14 @@ int load_mode_login(struct load *load, const struct load_options *o)
 
 int load_mode_idle(struct load *load, const struct load_options *o)
 {
-	/* A few sessions first, so that what a server allocates once is not counted as theirs. */
-	struct crowd *warm_up = crowd_new(load, 0, o->users < WARM_UP_SESSIONS ? o->users : WARM_UP_SESSIONS);
-	crowd_raise(warm_up, o->parallel, o->rate);
-	crowd_dismiss(warm_up);
-	crowd_free(warm_up);
+	/* All of them first, a few at a time, so that what a server allocates once, its caches of the disk too, is not counted as theirs. */
+	for (size_t first = 0; first < o->users; first += WARM_UP_SESSIONS) {
+		size_t left = o->users - first;
+		struct crowd *warm_up = crowd_new(load, first, left < WARM_UP_SESSIONS ? left : WARM_UP_SESSIONS);
+		crowd_raise(warm_up, o->parallel, o->rate);
+		crowd_dismiss(warm_up);
+		crowd_free(warm_up);
+	}
 
 	struct crowd *cr = crowd_new(load, 0, o->users);
 	crowd_quiesce(cr, o->pid);
