@@ -20,7 +20,7 @@ struct worker_private {
 	void (*on_stop)(struct worker *w);
 	_Atomic(const char *) doing;
 	_Atomic uint64_t step; /* changes whenever the action does: the watchdog's sign of life */
-	_Atomic uint64_t passes, busy_us, max_lag_us, posted, slow;
+	_Atomic uint64_t passes, busy_us, max_lag_us, posted, slow, worst_us;
 	_Atomic uint32_t depth;
 };
 
@@ -149,7 +149,7 @@ void worker_undefer(struct worker *w, struct deferred *d)
 
 static void on_timer(uv_timer_t *t)
 {
-	(void)t; /* only ends the poll: the wheel is advanced in on_prepare */
+	worker_pass_begin(t->data); /* the wheel is advanced in on_prepare */
 }
 
 static void refresh_now(struct worker *w)
@@ -188,6 +188,8 @@ static void on_prepare(uv_prepare_t *prep)
 		atomic_fetch_add_explicit(&p->busy_us, us, memory_order_relaxed);
 		if (us > atomic_load_explicit(&p->max_lag_us, memory_order_relaxed))
 			atomic_store_explicit(&p->max_lag_us, us, memory_order_relaxed);
+		if (us > atomic_load_explicit(&p->worst_us, memory_order_relaxed))
+			atomic_store_explicit(&p->worst_us, us, memory_order_relaxed);
 		if (w->on_pass_end)
 			w->on_pass_end(w, now_ns);
 	}
@@ -342,21 +344,38 @@ void watchdog_init(struct watchdog *d, struct worker *w, uint64_t limit_ms)
 	*d = (struct watchdog){ .worker = w, .limit_ms = limit_ms };
 }
 
+static const char *tell(struct watchdog *d, const char *what, uint64_t ms, uint64_t *for_ms)
+{
+	*for_ms = ms;
+	atomic_fetch_add_explicit(&d->worker->priv->slow, 1, memory_order_relaxed);
+	return what;
+}
+
+/* A pass that took long, if the watchdog slept and so did not look inside it. */
+static const char *missed_pass(struct watchdog *d, bool slept, uint64_t *for_ms)
+{
+	uint64_t ms = atomic_exchange_explicit(&d->worker->priv->worst_us, 0, memory_order_relaxed) / 1000;
+	bool told = d->told_pass;
+	d->told_pass = false;
+	return slept && !told && ms >= d->limit_ms ? tell(d, "pass", ms, for_ms) : NULL;
+}
+
 const char *watchdog_look(struct watchdog *d, uint64_t now_ms, uint64_t *for_ms)
 {
 	struct worker_private *p = d->worker->priv;
 	const char *doing = atomic_load_explicit(&p->doing, memory_order_relaxed);
 	uint64_t step = atomic_load_explicit(&p->step, memory_order_relaxed);
+	bool slept = now_ms - d->looked_ms >= d->limit_ms;
+	d->looked_ms = now_ms;
+	d->quiet = step == d->step && !doing;
 	if (step != d->step || !doing) {
 		d->step = step;
 		d->since_ms = now_ms;
 		d->told = false;
-		return NULL;
+		return doing ? NULL : missed_pass(d, slept, for_ms);
 	}
 	if (d->told || now_ms - d->since_ms < d->limit_ms)
 		return NULL;
-	d->told = true;
-	*for_ms = now_ms - d->since_ms;
-	atomic_fetch_add_explicit(&p->slow, 1, memory_order_relaxed);
-	return doing;
+	d->told = d->told_pass = true;
+	return tell(d, doing, now_ms - d->since_ms, for_ms);
 }

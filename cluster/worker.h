@@ -93,11 +93,13 @@ struct worker_stats {
 void worker_stats(const struct worker *w, struct worker_stats *out);
 
 /* The watchdog of one worker, looked at every few milliseconds by another thread: names an action that has lasted longer than limit_ms,
- * once per occurrence; NULL otherwise. It samples, so that workers pay two relaxed stores an action and no clock. */
+ * once per occurrence; NULL otherwise. It samples, so that workers pay two relaxed stores an action and no clock. Whoever looks may look
+ * rarely while `quiet`: what a sleeping watchdog did not see begin is told as "pass", when it is over. */
 struct watchdog {
 	struct worker *worker;
-	uint64_t limit_ms, step, since_ms;
-	bool told;
+	uint64_t limit_ms, step, since_ms, looked_ms;
+	bool told, told_pass;
+	bool quiet; /* the last look: the worker has done nothing since the one before */
 };
 void watchdog_init(struct watchdog *d, struct worker *w, uint64_t limit_ms);
 const char *watchdog_look(struct watchdog *d, uint64_t now_ms, uint64_t *for_ms);

@@ -20,6 +20,7 @@
 #include "node/stream/c2s.h"
 
 #define WATCH_MS    10
+#define WATCH_IDLE_MS 1000 /* while no worker does anything */
 #define SLOW_MS     50
 #define GUESTS_MAX_BYTES (64u << 20) /* of all that anonymous users may store while they are there */
 #define MUTTER_MS   5000
@@ -33,6 +34,7 @@ struct life {
 	struct tls_config *tls;
 	struct watchdog dogs[WORKERS_MAX];
 	struct timer watch, mutter;
+	uint64_t watch_ms;
 };
 
 /* ---- workers ---- */
@@ -74,14 +76,17 @@ static void on_watch(struct timer *t)
 {
 	struct life *l = (struct life *)((char *)t - offsetof(struct life, watch));
 	struct worker *main = l->node->main;
+	bool quiet = true;
 	for (unsigned i = 0; i < l->node->n_workers; i++) {
 		uint64_t for_ms;
 		const char *doing = watchdog_look(&l->dogs[i], main->now_ms, &for_ms);
 		if (doing)
 			LOG(LOG_WARN, "watchdog", "a callback takes long", L_Z("worker", l->node->workers[i]->name), L_Z("doing", doing),
 			    L_UINT("ms", for_ms));
+		quiet &= l->dogs[i].quiet;
 	}
-	worker_timer_set(main, t, WATCH_MS);
+	l->watch_ms = !quiet ? WATCH_MS : l->watch_ms < WATCH_IDLE_MS / 2 ? l->watch_ms * 2 : WATCH_IDLE_MS;
+	worker_timer_set(main, t, l->watch_ms);
 }
 
 static void on_mutter(struct timer *t)
@@ -323,6 +328,7 @@ enum err life_start(struct node *n, struct config *config, struct buf *why)
 	tls_tell(n->life->tls);
 	n->life->watch.on_timer = on_watch;
 	n->life->mutter.on_timer = on_mutter;
+	n->life->watch_ms = WATCH_MS;
 	worker_timer_set(n->main, &n->life->watch, WATCH_MS);
 	worker_timer_set(n->main, &n->life->mutter, MUTTER_MS);
 	return workers_start(n);

@@ -396,6 +396,43 @@ static void watchdog_names_what_takes_long_once(void **state)
 	assert_int_equal(stats.slow_callbacks, 2);
 }
 
+static void stall(struct timer *t)
+{
+	uint64_t until = uv_hrtime() + 60 * UINT64_C(1000000);
+	while (uv_hrtime() < until)
+		;
+	worker_stop(w);
+}
+
+static void watchdog_that_slept_tells_of_a_long_pass_afterwards(void **state)
+{
+	struct watchdog dog;
+	struct timer t = { .on_timer = stall };
+	uint64_t for_ms = 0;
+	watchdog_init(&dog, w, 50);
+	assert_null(watchdog_look(&dog, 1000, &for_ms));
+	assert_true(dog.quiet);
+	worker_timer_set(w, &t, 1);
+	worker_run(w);
+	assert_string_equal(watchdog_look(&dog, 2000, &for_ms), "pass");
+	assert_true(for_ms >= 60);
+	assert_false(dog.quiet);
+	assert_null(watchdog_look(&dog, 3000, &for_ms));
+	assert_true(dog.quiet);
+}
+
+static void watchdog_that_looks_often_leaves_passes_to_the_figures(void **state)
+{
+	struct watchdog dog;
+	struct timer t = { .on_timer = stall };
+	uint64_t for_ms = 0;
+	watchdog_init(&dog, w, 50);
+	assert_null(watchdog_look(&dog, 1000, &for_ms));
+	worker_timer_set(w, &t, 1);
+	worker_run(w);
+	assert_null(watchdog_look(&dog, 1010, &for_ms)); /* many short actions make a long pass as well */
+}
+
 static void doing_answers_what_was_before(void **state)
 {
 	assert_null(worker_doing(w, "parse"));
@@ -422,6 +459,8 @@ int main(void)
 		CASE(deferred_may_free_its_owner),
 		CASE(what_the_stop_defers_still_runs),
 		CASE(watchdog_names_what_takes_long_once),
+		CASE(watchdog_that_slept_tells_of_a_long_pass_afterwards),
+		CASE(watchdog_that_looks_often_leaves_passes_to_the_figures),
 		CASE(doing_answers_what_was_before),
 	};
 	return cmocka_run_group_tests(cases, NULL, NULL);
