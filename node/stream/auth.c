@@ -117,13 +117,24 @@ static void send_sasl(struct c2s *c, const char *name, struct str payload)
 	arena_free(a);
 }
 
+/* What clients show to the person beside their own words; absent when those suffice. It does not tell whether the account exists. */
+static struct str failure_text(const struct c2s *c)
+{
+	if (c->sasl_error == SASL_NOT_AUTHORIZED)
+		return STR("The user name or the password is wrong.");
+	if (c->sasl_error == SASL_ACCOUNT_DISABLED && c->auth)
+		return c->auth->reason;
+	return STR_NONE;
+}
+
 static void fail_now(struct c2s *c)
 {
 	struct arena *a = arena_new(256);
 	struct elem *failure = elem_new(a, NS_SASL, STR("failure"));
 	elem_add(a, failure, STR_NONE, sasl_error_name((enum sasl_error)c->sasl_error));
-	if (c->sasl_error == SASL_ACCOUNT_DISABLED && c->auth && !str_empty(c->auth->reason))
-		elem_add_text(a, failure, STR("text"), arena_str(a, c->auth->reason));
+	struct str text = failure_text(c);
+	if (!str_empty(text))
+		elem_add_text(a, failure, STR("text"), arena_str(a, text));
 	auth_drop(c);
 	c2s_send_elem(c, failure);
 	arena_free(a);
