@@ -138,8 +138,9 @@ static void greet(const struct node *n, const struct arguments *args)
 	       "\nLog in as alice@%.*s with any XMPP client; the certificate is one that the node made, so let the client trust it. For "
 	       "example:\n"
 	       "  profanity, and in it: /connect alice@%.*s server localhost tls trust\n"
-	       "\nData is in %.*s. Ctrl-C ends the node.\n\n",
-	       STR_ARG(args->folder), STR_ARG(host), STR_ARG(host), STR_ARG(host), STR_ARG(n->data_dir));
+	       "\n%s%.*s%sData is in %.*s. Ctrl-C ends the node.\n\n",
+	       STR_ARG(args->folder), STR_ARG(host), STR_ARG(host), STR_ARG(host), str_present(n->stats_url) ? "Watch it at " : "",
+	       STR_ARG(n->stats_url), str_present(n->stats_url) ? " .\n" : "", STR_ARG(n->data_dir));
 	fflush(stdout);
 }
 

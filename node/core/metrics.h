@@ -35,7 +35,12 @@
 	X(STANZA, "stanza")                        \
 	X(STANZA_RATE, "stanza-rate")              \
 	X(BYTE_RATE, "byte-rate")                  \
-	X(UNSENT_BYTES, "unsent-bytes")
+	X(UNSENT_BYTES, "unsent-bytes")            \
+	X(OFFLINE_COUNT, "offline-messages")       \
+	X(OFFLINE_SIZE, "offline-message-size")    \
+	X(ROSTER, "roster-items")                  \
+	X(ROSTER_REQUESTS, "roster-requests")      \
+	X(VCARD, "vcard-size")
 
 /* What holds memory for clients. X(symbol, label) */
 #define MEMORY_KINDS(X)        \

@@ -59,6 +59,7 @@ struct node {
 	struct limits *limits;
 	uint8_t secret[32];        /* of this service: fake SCRAM keys and the like */
 	struct str data_dir, control_path; /* NUL-terminated */
+	struct str stats_url;      /* of the live page; absent: there is none */
 	struct life *life;         /* life.c's */
 	struct arena *arena;       /* of what lives as long as the node */
 	struct listen_spec *listens;

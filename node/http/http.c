@@ -67,6 +67,13 @@ static bool is_chosen(const struct config *c, const char *path)
 	return config_value(c, path)->origin.source != OPTION_FROM_DEFAULT;
 }
 
+static struct str url_of(struct node *n)
+{
+	struct str address = config_str(n->config, "http.address");
+	const char *open = str_chr(address, ':') ? "[" : "", *close = str_chr(address, ':') ? "]" : "";
+	return arena_printf(n->arena, "http://%s%.*s%s:%d/", open, STR_ARG(address), close, (int)config_int(n->config, "http.port"));
+}
+
 static enum err stats_start(struct node *n, struct buf *why, struct http *h)
 {
 	struct buf reason;
@@ -82,6 +89,8 @@ static enum err stats_start(struct node *n, struct buf *why, struct http *h)
 	}
 	if (e != ERR_NONE)
 		buf_add_str(why, buf_str(&reason));
+	if (h->stats)
+		n->stats_url = url_of(n);
 	buf_fini(&reason);
 	return e;
 }

@@ -117,7 +117,7 @@ static int on_set(struct iq *iq)
 	struct setting *set = op->arg = arena_zalloc(op->arena, sizeof *set);
 	if (stored_write(op->arena, iq->payload, h->max_bytes, &card) != ERR_NONE) {
 		store_op_cancel(&op);
-		count(iq->nw, METRIC_LIMITS_HIT_TOTAL, 1);
+		count_limit(iq->nw, LIMIT_VCARD);
 		return -STANZA_POLICY_VIOLATION;
 	}
 	set->has_photo = avatar_hash(op->arena, iq->payload, set->hash) == ERR_NONE;

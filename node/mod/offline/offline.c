@@ -47,6 +47,8 @@ static void on_kept(struct store_op *op)
 	} else {
 		/* Full or no such account: the same answer, so that nobody can tell (RFC 6121 section 8.5.1). */
 		bool ours = op->err != ERR_NOT_FOUND && op->err != ERR_LIMIT;
+		if (op->err == ERR_LIMIT)
+			count_limit(u->nw, LIMIT_OFFLINE_COUNT);
 		router_bounce(u->nw, k->stanza, ours ? STANZA_INTERNAL_SERVER_ERROR : STANZA_SERVICE_UNAVAILABLE, STR_NONE);
 	}
 	free(k);
@@ -61,7 +63,7 @@ int offline_keep(struct user *u, struct stanza *st)
 	xml_write(&b, st->root, NS_CLIENT, true);
 	if (buf_status(&b) != ERR_NONE) {
 		buf_fini(&b);
-		count(u->nw, METRIC_LIMITS_HIT_TOTAL, 1);
+		count_limit(u->nw, LIMIT_OFFLINE_SIZE);
 		return -STANZA_POLICY_VIOLATION;
 	}
 	struct keeping *k = xzalloc(sizeof *k);

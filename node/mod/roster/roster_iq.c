@@ -234,6 +234,7 @@ static void run_set(struct roster_task *t)
 		change.item = (struct roster_item){ .jid = t->item.jid, .name = STR(""), .groups = STR("") };
 		change.drops_request = subscription_is_pending_in(before.side.state);
 	} else if (!has_room(r, roster_limits(t->user->host), &before, &change.item)) {
+		count_limit(t->user->nw, LIMIT_ROSTER);
 		refuse(t, STANZA_RESOURCE_CONSTRAINT, STR("your roster is full"));
 		return;
 	}

@@ -84,6 +84,7 @@ static void run_sent(struct roster_task *t)
 	t->committed = sent_committed;
 	struct roster_change change = change_of(&before, &t->outcome);
 	if (change.item.listed && !before.listed && r->list.n_listed >= roster_limits(t->user->host)->items) {
+		count_limit(t->user->nw, LIMIT_ROSTER);
 		bounce(t, STANZA_RESOURCE_CONSTRAINT);
 		session_release(t->user->nw, t->sid);
 		roster_task_end(t);
@@ -176,6 +177,7 @@ static void run_arrived(struct roster_task *t)
 	t->committed = arrived_committed;
 	struct roster_change change = change_of(&before, &t->outcome);
 	if (t->outcome.keeps_request && r->list.n_pending >= roster_limits(t->user->host)->requests) {
+		count_limit(t->user->nw, LIMIT_ROSTER_REQUESTS);
 		bounce(t, STANZA_RESOURCE_CONSTRAINT);
 		roster_task_end(t);
 		return;

@@ -11,6 +11,7 @@
 #include "node/core/host.h"
 #include "node/http/health.h"
 #include "node/http/scrape.h"
+#include "node/store/backend.h"
 #include "node/store/memory.h"
 
 #define HOSTS    200
@@ -157,6 +158,10 @@ static void health_says_what_is_wrong(void **state)
 	node.workers_ready = WORKERS - 1;
 	assert_string_equal(health_problem(&node), "starting");
 	node.workers_ready = WORKERS;
+	assert_null(health_problem(&node));
+	store_set_health(node.store, false, "the disk is full");
+	assert_string_equal(health_problem(&node), "store down");
+	store_set_health(node.store, true, "");
 	assert_null(health_problem(&node));
 	node.draining = true;
 	assert_string_equal(health_problem(&node), "draining");
