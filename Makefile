@@ -39,7 +39,7 @@ SRC_node    := $(filter-out node/main.c,$(wildcard node/*.c node/*/*.c node/*/*/
 OBJ_proto   := $(SRC_proto:%.c=$(B)/%.o)
 OBJ_cluster := $(SRC_cluster:%.c=$(B)/%.o)
 OBJ_node    := $(SRC_node:%.c=$(B)/%.o)
-UNIT_SRC    := $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c)
+UNIT_SRC    := $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c tests/unit/*/*/*/*.c)
 UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 # As many jobs as there are cores, unless make was told how many.
 SUBMAKE      = @+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
