@@ -15,6 +15,7 @@
 #include "node/core/early.h"
 #include "node/core/hooks.h"
 #include "node/core/host.h"
+#include "node/core/last_record.h"
 #include "node/core/log.h"
 #include "node/core/module.h"
 #include "node/core/node.h"

@@ -1,8 +1,8 @@
 /*
  * XEP-0030 Service Discovery: info and items of the service and of accounts.
  *
- * An account answers its owner; anybody else gets service-unavailable, exactly as for an account that does not exist, until presence
- * subscriptions say who may know (XEP-0030 section 8).
+ * An account answers its owner and those who may see its presence; anybody else gets service-unavailable, exactly as for an account that
+ * does not exist (XEP-0030 section 8).
  */
 #include "node/api.h"
 #include "proto/xml/names.h"
@@ -46,8 +46,8 @@ static int on_items(struct iq *iq)
 }
 
 static const struct iq_route iqs[] = {
-	{ IQ_HOST | IQ_OWN, TYPE_GET, &NS_DISCO_INFO, "query", on_info },
-	{ IQ_HOST | IQ_OWN, TYPE_GET, &NS_DISCO_ITEMS, "query", on_items },
+	{ IQ_HOST | IQ_OWN | IQ_FRIEND, TYPE_GET, &NS_DISCO_INFO, "query", on_info },
+	{ IQ_HOST | IQ_OWN | IQ_FRIEND, TYPE_GET, &NS_DISCO_ITEMS, "query", on_items },
 };
 static const char *const features[] = { "http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items", NULL };
 

@@ -9,8 +9,6 @@
 #define STATUS_MAX 1024
 
 extern const struct module mod_last;
-/* "unix-ms", then the status behind a space. */
-static const struct store_space space = { "last", STORE_KV };
 
 /* ---- writing ---- */
 
@@ -46,7 +44,7 @@ static void session_broadcast(struct session *s, struct stanza *st, bool was_ava
 		return;
 	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_written, u);
 	store_kv_get(op, &account_space);
-	store_kv_put(op, &space, arena_printf(op->arena, "%lld %.*s", (long long)worker_wall_ms(), STR_ARG(status_of(st))));
+	store_kv_put(op, &last_space, last_record_format(op->arena, worker_wall_ms(), status_of(st)));
 	u->holds++;
 	if (store_submit(u->host->store, op) != ERR_NONE)
 		user_release(u);
@@ -68,13 +66,10 @@ static void on_read(struct store_op *op)
 {
 	struct iq *iq = op->arg;
 	struct stanza *reply = NULL;
-	uint64_t at_ms;
-	if (op->err == ERR_NONE) {
-		struct str status = op->first->value, at = str_cut(&status, ' ');
-		int64_t now_ms = worker_wall_ms();
-		if (str_to_u64(at, &at_ms))
-			reply = answer(iq, (int64_t)at_ms < now_ms ? (uint64_t)(now_ms - (int64_t)at_ms) / 1000 : 0, status);
-	}
+	int64_t at_ms, now_ms = worker_wall_ms();
+	struct str status;
+	if (op->err == ERR_NONE && last_record_parse(op->first->value, &at_ms, &status))
+		reply = answer(iq, at_ms < now_ms ? (uint64_t)(now_ms - at_ms) / 1000 : 0, status);
 	iq_finish(iq, reply, op->err ? stored_error(op->err) : STANZA_INTERNAL_SERVER_ERROR, STR_NONE);
 }
 
@@ -85,7 +80,7 @@ static int on_account(struct iq *iq)
 		return DONE;
 	}
 	struct store_op *op = store_op_new(iq->host->name, jid_local(&iq->user->jid), on_read, NULL);
-	store_kv_get(op, &space);
+	store_kv_get(op, &last_space);
 	struct iq *held = op->arg = iq_hold(iq);
 	if (store_submit(iq->host->store, op) != ERR_NONE)
 		iq_finish(held, NULL, STANZA_RESOURCE_CONSTRAINT, STR_NONE);

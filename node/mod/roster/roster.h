@@ -9,7 +9,7 @@
  *   COLD -roster_load-> LOADING -rows-> WARM;  LOADING -failure-> COLD, the tasks that waited are dropped
  *
  * Files: roster_list (the packed items), roster_work (loading, tasks, commits), roster_iq (get, set, push), roster_subs (subscriptions),
- * roster_presence (broadcast, probes), roster_directed (directed presence), roster (descriptor, hooks).
+ * roster_presence (broadcast), roster_probe, roster_directed (directed presence), roster (descriptor, hooks).
  */
 #ifndef NODE_MOD_ROSTER_ROSTER_H
 #define NODE_MOD_ROSTER_ROSTER_H
@@ -140,13 +140,19 @@ void roster_farewell_all(struct user *u);
 /* ---- presence (roster_presence.c) ---- */
 
 void roster_broadcast(struct session *s, struct stanza *st, bool was_available);
-int roster_probe_arrived(struct user *u, struct stanza *st);
+/* <presence type='unavailable'/> from the account or one of its resources. */
+void roster_say_unavailable(struct user *u, const struct jid *from, const struct jid *to);
 /* The presence of each available resource to somebody who may see it now; 'unavailable' from each to somebody who no longer may. */
 void roster_show_presence(struct user *u, const struct jid *to);
 void roster_hide_presence(struct user *u, const struct jid *to);
 /* The user hides from contacts and others that a block list's item matches, or no longer does (XEP-0191 section 3.3). */
 void roster_hides(struct user *u, struct str item, bool hidden);
-/* The account itself, or this service. */
+
+/* ---- probes (roster_probe.c) ---- */
+
+/* PASS for what is no probe. */
+int roster_probe_arrived(struct user *u, struct stanza *st);
+/* The account itself, this service, or somebody else. */
 enum probe_sender roster_sender_kind(struct user *u, const struct jid *who);
 
 /* ---- directed presence (roster_directed.c) ---- */

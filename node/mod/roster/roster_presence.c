@@ -118,7 +118,7 @@ void roster_show_presence(struct user *u, const struct jid *to)
 			router_route(u->nw, stanza_readdress(s->presence, NULL, to));
 }
 
-static void say_unavailable(struct user *u, const struct jid *from, const struct jid *to)
+void roster_say_unavailable(struct user *u, const struct jid *from, const struct jid *to)
 {
 	struct arena *a = arena_new(512);
 	struct elem *root = stanza_root(a, STANZA_PRESENCE, TYPE_UNAVAILABLE);
@@ -131,7 +131,7 @@ void roster_hide_presence(struct user *u, const struct jid *to)
 		return;
 	for (struct session *s = u->sessions; s; s = s->next)
 		if (session_is_available(s))
-			say_unavailable(u, &s->jid, to);
+			roster_say_unavailable(u, &s->jid, to);
 }
 
 void roster_hides(struct user *u, struct str item, bool hidden)
@@ -150,133 +150,4 @@ void roster_hides(struct user *u, struct str item, bool hidden)
 	roster_walk_end(u);
 	for (struct session *s = u->sessions; s && hidden; s = s->next)
 		roster_directed_hide(s, item);
-}
-
-/* ---- probes (section 4.3.2) ---- */
-
-enum probe_sender roster_sender_kind(struct user *u, const struct jid *who)
-{
-	struct str domain = jid_domain(who), own = u->host->name;
-	if (jid_bare_eq(who, &u->jid))
-		return PROBE_BY_SELF;
-	/* The service itself and what lives on its subdomains: rooms, gateways. Domains of ours hold accounts, who have a localpart. */
-	bool is_below = domain.len > own.len + 1 && str_ends(domain, own) && domain.p[domain.len - own.len - 1] == '.';
-	return (is_below || str_eq(domain, own)) && !jid_has_local(who) ? PROBE_BY_TRUSTED : PROBE_BY_CONTACT;
-}
-
-static void answer_probe(struct user *u, struct stanza *st, const struct probe_facts *f, struct session *one)
-{
-	struct jid prober = jid_bare(&st->from), probed = f->to_full ? st->to : u->jid;
-	switch (presence_probe(f)) {
-	case PROBE_UNSUBSCRIBED:
-		roster_say(u, &prober, TYPE_UNSUBSCRIBED);
-		break;
-	case PROBE_UNAVAILABLE:
-		say_unavailable(u, &probed, &st->from);
-		break;
-	case PROBE_ONE:
-		router_route(u->nw, stanza_readdress(one->presence, NULL, &st->from));
-		break;
-	case PROBE_ALL:
-		roster_show_presence(u, &st->from);
-		break;
-	default:
-		break;
-	}
-}
-
-static void probe_known(struct user *u, struct stanza *st, enum subscription state, bool no_account)
-{
-	struct session *one = jid_is_full(&st->to) ? user_session(u, jid_resource(&st->to)) : NULL;
-	struct probe_facts f = {
-		.sender = roster_sender_kind(u, &st->from),
-		.no_account = no_account,
-		.state = state,
-		.to_full = jid_is_full(&st->to),
-		.resource_available = one && session_is_available(one),
-		.resource_told = one && roster_directed_has(one, &st->from),
-	};
-	for (const struct session *s = u->sessions; s; s = s->next)
-		f.any_available |= session_is_available(s);
-	if (hooks_may_leave(u, &st->from))
-		answer_probe(u, st, &f, one);
-}
-
-static void probe_warm(struct user *u, struct stanza *st)
-{
-	struct jid bare = jid_bare(&st->from);
-	struct roster_item item = roster_item_or_none(u, &bare);
-	probe_known(u, st, item.side.state, false);
-}
-
-static void run_probe(struct roster_task *t)
-{
-	probe_warm(t->user, t->stanza);
-	roster_task_end(t);
-}
-
-static void drop_probe(struct roster_task *t, enum err why)
-{
-	if (why == ERR_NOT_FOUND)
-		probe_known(t->user, t->stanza, SUBSCRIPTION_NONE, true);
-}
-
-/* ---- probes of an account without sessions: its roster stays in the store, which is asked for one row. An account that does not exist
- * has none. ---- */
-
-struct cold_probe {
-	struct user *user;     /* held */
-	struct stanza *stanza; /* goes with the op's arena */
-	bool is_request;       /* the second look: does a request of his wait? */
-};
-
-static void cold_probe_ask(struct user *u, struct stanza *st, bool is_request);
-
-static void on_cold_probe(struct store_op *op)
-{
-	struct cold_probe *p = op->arg;
-	struct user *u = p->user;
-	struct roster_item item = { .side.state = SUBSCRIPTION_NONE };
-	if (op->err == ERR_NOT_FOUND && !p->is_request)
-		cold_probe_ask(u, p->stanza, true);
-	else if (op->err == ERR_NOT_FOUND)
-		probe_known(u, p->stanza, SUBSCRIPTION_NONE, true);
-	else if (op->err == ERR_NONE && p->is_request)
-		probe_known(u, p->stanza, SUBSCRIPTION_NONE_IN, false);
-	else if (op->err == ERR_NONE && roster_record_parse(op->arena, op->first->value, &item) == ERR_NONE)
-		probe_known(u, p->stanza, item.side.state, false);
-	user_release(u);
-}
-
-static void unref_later(void *stanza)
-{
-	stanza_unref(stanza);
-}
-
-static void cold_probe_ask(struct user *u, struct stanza *st, bool is_request)
-{
-	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_cold_probe, NULL);
-	struct cold_probe *p = arena_zalloc(op->arena, sizeof *p);
-	*p = (struct cold_probe){ .user = u, .stanza = stanza_ref(st), .is_request = is_request };
-	arena_defer(op->arena, unref_later, st);
-	op->arg = p;
-	store_map_get(op, is_request ? &roster_requests_space : &roster_space, jid_bare_str(&st->from));
-	u->holds++;
-	if (store_submit(u->host->store, op) != ERR_NONE)
-		user_release(u); /* silence: what cannot be known is not told */
-}
-
-int roster_probe_arrived(struct user *u, struct stanza *st)
-{
-	if (st->type != TYPE_PROBE)
-		return PASS;
-	if (roster_is_warm(u))
-		probe_warm(u, st);
-	else if (u->n_sessions)
-		roster_task_queue(u, roster_task_new(run_probe, drop_probe, st));
-	else if (roster_sender_kind(u, &st->from) != PROBE_BY_CONTACT)
-		say_unavailable(u, &u->jid, &st->from);
-	else
-		cold_probe_ask(u, st, false);
-	return DONE;
 }

@@ -56,7 +56,9 @@ static void what_later_versions_add_is_passed_over(void **state)
 
 static void what_is_no_record_is_refused(void **state)
 {
-	static const char *const bad[] = { "", "both", "[]", "{\"subscription\":\"remove\"}", "{\"subscription\":7}", "{\"groups\":[1]}", "{\"name\":" };
+	static const char *const bad[] = {
+		"", "both", "[]", "{\"subscription\":\"remove\"}", "{\"subscription\":7}", "{\"groups\":[1]}", "{\"name\":",
+	};
 	struct arena *a = arena_new(0);
 	struct roster_item item;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
