@@ -272,6 +272,8 @@ static void on_call(struct exchange *x)
 		refuse(of, 403, "not with this token");
 	else if (x->request.body.len && !is_json(x->request.content_type))
 		refuse(of, 415, "the body is to be application/json");
+	else if (atomic_load(&x->node->draining))
+		refuse(of, 503, "the node is stopping");
 	else
 		run(of, c);
 }

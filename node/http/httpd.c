@@ -29,7 +29,7 @@ struct httpd {
 /*
  *   IDLE -first byte-> READING -request-> HANDLING -reply-> WRITING -written-> IDLE, or LINGERING after the last
  *   LINGERING: our end is said; what still comes is thrown away, as closing on it would take the reply from the peer (RFC 9112 section 9.6)
- *   any -deadline, end of the peer, error, stop-> closed; HANDLING is closed once its handler has replied
+ *   any -deadline, end of the peer, error, stop-> closed; a HANDLING one is freed once its handler has replied
  */
 enum client_state { CLIENT_IDLE, CLIENT_READING, CLIENT_HANDLING, CLIENT_WRITING, CLIENT_LINGERING };
 
@@ -431,8 +431,7 @@ void httpd_stop(struct httpd *h)
 	h->stopping = true;
 	for (struct client *c = h->clients; c; c = next) {
 		next = c->next;
-		if (c->state != CLIENT_HANDLING)
-			client_close(c);
+		client_close(c);
 	}
 	uv_close((uv_handle_t *)&h->listening, on_httpd_closed);
 }

@@ -78,6 +78,7 @@ static json_t *responses(void)
 		{ "200", "Done" }, { "400", "Unknown or missing arguments" }, { "401", "No token, or a wrong one" },
 		{ "403", "Not with this token" }, { "413", "The body is too long" }, { "415", "The body is not JSON" },
 		{ "422", "The command refused, or failed" }, { "429", "Too many calls: wait as Retry-After says" },
+		{ "503", "The node is stopping" },
 	};
 	json_t *all = json_object();
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

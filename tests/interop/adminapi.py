@@ -146,9 +146,16 @@ async def reloaded(_):
 
 
 async def stopping(_):
-    """The `stop` command is answered before the node goes."""
+    """The `stop` command is answered before the node goes, and so is what was asked just before it."""
     async def check(node):
+        slow = [asyncio.create_task(call(node, "register_identified", {"args": [f"s{i}", "localhost", "a-pass-word"]})) for i in range(5)]
+        await asyncio.sleep(0)
         assert (await call(node, "stop"))["code"] == 0
+        for t in slow:
+            try:
+                assert (await t)["code"] == 0
+            except AssertionError as err:
+                assert "503" in str(err), err  # it came after
         await asyncio.wait_for(node.process.wait(), 10)
     await with_api(check)
 
