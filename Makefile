@@ -44,7 +44,7 @@ UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 # As many jobs as there are cores, unless make was told how many.
 SUBMAKE      = @+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all build binaries run test unit corpus docs lint fuzz fuzz-build bench bench-build install clean help cflags libs
+.PHONY: all build binaries run test walk unit corpus docs lint fuzz fuzz-build bench bench-build install clean help cflags libs
 .SECONDARY:
 all: build
 
@@ -53,6 +53,7 @@ help:
 	@echo 'make build     the server and starlingctl, in $(B)'
 	@echo 'make run       build, and start a node with an embedded store and no configuration file (ARGS="--config FILE" and the like)'
 	@echo 'make test      unit tests, fuzz corpora, conversations, load, real clients, abuse (`make unit`: the first alone; TESTS="unit script")'
+	@echo 'make walk      new users with Gajim and Profanity, on screens without monitors; pictures in build/walk (WALK=gajim: that story)'
 	@echo 'make lint      layers, sizes, headers, banned calls, shellcheck, clang-tidy'
 	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS=10 (FUZZ="jid reader": those only)'
 	@echo 'make bench     cost of a message, a login and an idle session, beside a bare relay, ejabberd and Prosody where installed'
@@ -72,6 +73,12 @@ TESTS ?= unit corpus script load ops interop abuse
 test:
 	@scripts/deps test $(filter clang,$(CC))
 	+@B=$(B) tests/run $(TESTS)
+
+# What a new user does, with Gajim and Profanity: tests/walk/README.md.
+walk:
+	@scripts/deps walk
+	$(SUBMAKE) binaries
+	@B=$(B) tests/walk/run $(WALK)
 
 lint:
 	@scripts/deps lint

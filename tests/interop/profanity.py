@@ -19,12 +19,12 @@ class Terminal:
     def tmux(self, *args):
         return subprocess.run(["tmux", "-S", self.socket, "-f", "/dev/null", *args], check=True, capture_output=True, text=True).stdout
 
-    def start(self, name, command):
+    def start(self, name, command, size=(140, 50)):
         home = os.path.join(self.dir, name)
         os.makedirs(os.path.join(home, "config", "profanity"))
         env = {"HOME": home, "XDG_CONFIG_HOME": f"{home}/config", "XDG_DATA_HOME": f"{home}/data", "TERM": "screen", "LANG": "C.UTF-8"}
         pairs = [part for k, v in env.items() for part in ("-e", f"{k}={v}")]
-        self.tmux("new-session", "-d", "-s", name, "-x", "140", "-y", "50", *pairs, command)
+        self.tmux("new-session", "-d", "-s", name, "-x", str(size[0]), "-y", str(size[1]), *pairs, command)
 
     def type(self, name, text):
         self.tmux("send-keys", "-t", name, "-l", text)
