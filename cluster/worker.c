@@ -21,11 +21,13 @@ struct worker_private {
 	_Atomic(const char *) doing;
 	_Atomic uint64_t step; /* changes whenever the action does: the watchdog's sign of life */
 	_Atomic uint64_t passes, busy_us, max_lag_us, posted, slow, worst_us;
-	_Atomic uint32_t depth;
+	_Atomic uint64_t load; /* of the mailbox: messages and bytes, in one so that a post costs one addition */
 };
 
 /* How often what was deferred may defer again before a worker ends. */
 #define LAST_ROUNDS 64
+
+#define LOAD_SHIFT 40 /* bits of bytes; above them messages */
 
 static _Thread_local struct worker *current;
 
@@ -58,11 +60,21 @@ const char *worker_doing(struct worker *w, const char *action)
 
 /* ---- mailbox: a lock-free stack, turned round by its one reader, so that each sender's order is kept ---- */
 
+static uint64_t load_of(const struct message *m)
+{
+	return UINT64_C(1) << LOAD_SHIFT | m->bytes;
+}
+
+uint64_t worker_backlog(const struct worker *w)
+{
+	return atomic_load_explicit(&w->priv->load, memory_order_relaxed) & ((UINT64_C(1) << LOAD_SHIFT) - 1);
+}
+
 void worker_post(struct worker *w, struct message *m)
 {
 	struct worker_private *p = w->priv;
 	struct message *head = atomic_load_explicit(&p->inbox, memory_order_relaxed);
-	atomic_fetch_add_explicit(&p->depth, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&p->load, load_of(m), memory_order_relaxed);
 	do {
 		m->next = head;
 	} while (!atomic_compare_exchange_weak_explicit(&p->inbox, &head, m, memory_order_release, memory_order_relaxed));
@@ -85,16 +97,16 @@ static struct message *inbox_take(struct worker_private *p)
 static void inbox_run(struct worker *w, bool cancelled)
 {
 	struct message *m = inbox_take(w->priv);
-	uint32_t n = 0;
+	uint64_t load = 0;
 	while (m) {
 		struct message *next = m->next;
+		load += load_of(m);
 		worker_doing(w, "message");
 		m->run(w, m, cancelled);
 		m = next;
-		n++;
 	}
-	atomic_fetch_sub_explicit(&w->priv->depth, n, memory_order_relaxed);
-	atomic_fetch_add_explicit(&w->priv->posted, n, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&w->priv->load, load, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->priv->posted, load >> LOAD_SHIFT, memory_order_relaxed);
 }
 
 /* ---- the loop's pass ---- */
@@ -281,6 +293,13 @@ void worker_run(struct worker *w)
 	current = NULL;
 }
 
+void worker_turn(struct worker *w)
+{
+	current = w;
+	uv_run(&w->loop, UV_RUN_NOWAIT);
+	current = NULL;
+}
+
 static void thread_main(void *arg)
 {
 	worker_run(arg);
@@ -333,7 +352,7 @@ void worker_stats(const struct worker *w, struct worker_stats *out)
 		.max_lag_us = atomic_load_explicit(&p->max_lag_us, memory_order_relaxed),
 		.posted = atomic_load_explicit(&p->posted, memory_order_relaxed),
 		.slow_callbacks = atomic_load_explicit(&p->slow, memory_order_relaxed),
-		.mailbox_depth = atomic_load_explicit(&p->depth, memory_order_relaxed),
+		.mailbox_depth = (uint32_t)(atomic_load_explicit(&p->load, memory_order_relaxed) >> LOAD_SHIFT),
 	};
 }
 

@@ -22,10 +22,11 @@
 
 struct worker;
 
-/* Embedded first in what is posted. */
+/* Embedded first in what is posted; `bytes` is how much it weighs while it waits (worker_backlog), 0 for what is small and rare. */
 struct message {
 	struct message *next;
 	void (*run)(struct worker *w, struct message *m, bool cancelled);
+	uint32_t bytes;
 };
 
 struct worker {
@@ -50,6 +51,8 @@ struct worker *worker_new(unsigned index, const char *name);
 MUST_CHECK enum err worker_start(struct worker *w, void (*on_start)(struct worker *w), void (*on_stop)(struct worker *w));
 /* Runs the loop on the calling thread (main) until worker_stop. */
 void worker_run(struct worker *w);
+/* One pass on the calling thread that waits for nothing: for tests, of a worker without a thread. */
+void worker_turn(struct worker *w);
 /* From any thread; idempotent. */
 void worker_stop(struct worker *w);
 /* Waits for the thread, then frees. */
@@ -61,6 +64,8 @@ struct worker *worker_current(void);
 /* ---- any thread ---- */
 
 void worker_post(struct worker *w, struct message *m);
+/* The bytes that wait in the mailbox. Nothing is refused: who posts what others made it post pauses them while this is high. */
+uint64_t worker_backlog(const struct worker *w);
 
 /* ---- own thread only ---- */
 

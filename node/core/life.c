@@ -282,10 +282,8 @@ static void workers_make(struct node *n)
 static enum err workers_start(struct node *n)
 {
 	enum err e = ERR_NONE;
-	for (unsigned i = 0; e == ERR_NONE && i < n->n_workers; i++) {
-		nw_of(n->workers[i])->tls = tls_config_ref(n->life->tls);
+	for (unsigned i = 0; e == ERR_NONE && i < n->n_workers; i++)
 		e = worker_start(n->workers[i], on_worker_start, on_worker_stop);
-	}
 	return e;
 }
 
@@ -298,7 +296,7 @@ static enum err ctl_start(struct node *n, struct buf *why)
 	return ctl_server_start(n, path.p, life_drain, why, &n->life->ctl);
 }
 
-enum err life_start(struct node *n, struct config *config, struct buf *why)
+enum err life_make(struct node *n, struct config *config, struct buf *why)
 {
 	n->config = config;
 	n->started = config_ref(config);
@@ -320,6 +318,14 @@ enum err life_start(struct node *n, struct config *config, struct buf *why)
 	e = e ? e : modules_start(n, why);
 	if (!e && !(n->life->tls = endpoints_tls(n, config, NULL, why)))
 		e = ERR_INVALID;
+	for (unsigned i = 0; !e && i < n->n_workers; i++)
+		nw_of(n->workers[i])->tls = tls_config_ref(n->life->tls);
+	return e;
+}
+
+enum err life_start(struct node *n, struct config *config, struct buf *why)
+{
+	enum err e = life_make(n, config, why);
 	e = e ? e : endpoints_listen(n, why);
 	e = e ? e : http_start(n, why, &n->life->http);
 	e = e ? e : ctl_start(n, why); /* last: who finds its socket finds all else */

@@ -11,6 +11,8 @@
 
 /* The store's option rows. */
 void life_register(struct config_schema *s);
+/* The first half of life_start: a node that has all but threads and listeners; for tests, which turn its workers by hand. */
+MUST_CHECK enum err life_make(struct node *n, struct config *config, struct buf *why);
 /* Everything up and accepting; `config` is consumed. On failure a text is in `why` and life_finish must still be called. */
 MUST_CHECK enum err life_start(struct node *n, struct config *config, struct buf *why);
 /* Any time on the main thread: a new set of certificates for new connections. The old one stays on failure. */

@@ -35,6 +35,7 @@
 	X(STANZA, "stanza")                        \
 	X(STANZA_RATE, "stanza-rate")              \
 	X(BYTE_RATE, "byte-rate")                  \
+	X(MAILBOX, "mailbox-bytes")                \
 	X(UNSENT_BYTES, "unsent-bytes")            \
 	X(OFFLINE_COUNT, "offline-messages")       \
 	X(OFFLINE_SIZE, "offline-message-size")    \

@@ -32,8 +32,8 @@ struct listener;
 struct settings {
 	struct xml_limits before_auth, after_auth;
 	uint64_t unauthenticated_ms, idle_ping_ms, idle_close_ms;
-	uint32_t sasl_tries, resources_max, mailbox_max;
-	uint64_t out_max, out_max_before_auth;
+	uint32_t sasl_tries, resources_max;
+	uint64_t mailbox_bytes, out_max, out_max_before_auth;
 	bool tls_required, plain_on_loopback;
 };
 
@@ -86,6 +86,7 @@ struct node_worker {
 	uint64_t next_sid;
 	uint64_t session_ends;     /* how many sessions have ended here */
 	struct trace *traces;      /* of accounts that live here (trace.h); mostly NULL */
+	struct worker *crowded;    /* a mailbox that was over its ceiling when this worker last posted to it (router.c) */
 	struct c2s *streams;
 	struct listener *listeners;
 	struct tls_config *tls;    /* this worker's own reference */

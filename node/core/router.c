@@ -258,11 +258,45 @@ void router_route(struct node_worker *nw, struct stanza *st)
 		return;
 	}
 	struct routed *r = xmalloc(sizeof *r);
+	*r = (struct routed){ .stanza = st, .host = h, .read_ns = nw->read_ns };
 	r->message.run = on_routed;
-	r->stanza = st;
-	r->host = h;
-	r->read_ns = nw->read_ns;
+	r->message.bytes = (uint32_t)(sizeof *r + arena_bytes(st->arena));
 	worker_post(shard, &r->message);
+	if (worker_backlog(shard) > nw->node->settings.mailbox_bytes)
+		nw->crowded = shard;
+}
+
+/* ---- back-pressure: who fills a mailbox is read again when it was worked off as far as his last stanza ---- */
+
+/* Goes through the crowded mailbox and comes back. */
+struct breath {
+	struct message message;
+	struct worker *from;
+	uint64_t sid;
+};
+
+static void on_breath(struct worker *w, struct message *m, bool cancelled)
+{
+	struct breath *b = (struct breath *)m;
+	if (!cancelled && w != b->from) {
+		worker_post(b->from, m);
+		return;
+	}
+	if (!cancelled)
+		session_release(nw_of(w), b->sid);
+	free(b);
+}
+
+static void pause_for_breath(struct node_worker *nw, uint64_t sid)
+{
+	struct session *s = session_find(nw, sid);
+	if (!s)
+		return;
+	struct breath *b = xmalloc(sizeof *b);
+	*b = (struct breath){ .message.run = on_breath, .from = nw->worker, .sid = sid };
+	count_limit(nw, LIMIT_MAILBOX);
+	session_hold(s);
+	worker_post(nw->crowded, &b->message);
 }
 
 /* ---- what our clients send ---- */
@@ -288,7 +322,7 @@ static void broadcast_presence(struct session *s, struct stanza *st)
 		router_bounce(s->nw, st, STANZA_BAD_REQUEST, STR_NONE);
 }
 
-void router_sent(struct session *s, struct stanza *st)
+static void handle_sent(struct session *s, struct stanza *st)
 {
 	struct node_worker *nw = s->nw;
 	int v = sent_hooks(s, st);
@@ -310,4 +344,14 @@ void router_sent(struct session *s, struct stanza *st)
 		st->to = jid_copy(st->arena, &st->to);
 	}
 	router_route(nw, st);
+}
+
+void router_sent(struct session *s, struct stanza *st)
+{
+	struct node_worker *nw = s->nw;
+	uint64_t sid = s->sid;
+	nw->crowded = NULL;
+	handle_sent(s, st);
+	if (nw->crowded)
+		pause_for_breath(nw, sid);
 }

@@ -10,6 +10,7 @@
 
 #define READ_CHUNK     65536
 #define READS_PER_PASS 4
+#define PUSH_BYTES     65536
 #define PROXY_WAIT_MS  5000
 
 static _Thread_local char scratch[READ_CHUNK];
@@ -354,6 +355,12 @@ static void write_out(struct conn *c)
 		c->want_write = left;
 		poll_update(c);
 	}
+}
+
+void conn_push(struct conn *c)
+{
+	if (c->state == CONN_OPEN && !c->move_to && !c->want_write && conn_unsent(c) >= PUSH_BYTES)
+		write_out(c);
 }
 
 /* All is sent: our FIN, then wait for the peer's so that it can read everything. */

@@ -71,6 +71,8 @@ MUST_CHECK enum err conn_write(struct conn *c, struct str bytes);
 /* Room to write directly into the queue; follow with conn_touch. */
 struct buf *conn_out(struct conn *c);
 void conn_touch(struct conn *c);
+/* When much is queued, writes now what the socket takes: a burst in one pass must not look like a peer that does not read. */
+void conn_push(struct conn *c);
 /* The server's side of STARTTLS: what is queued goes out first, then the handshake begins. `ssl` consumed. The caller must
  * have refused a client whose plaintext goes on after its request: that is an injection. */
 void conn_start_tls(struct conn *c, SSL *ssl);

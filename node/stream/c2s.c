@@ -252,6 +252,7 @@ void c2s_send(struct c2s *c, const struct stanza *st)
 		trace_tap(c->session, false, st);
 		if (c->nw->read_ns)
 			lag_add(&c->nw->lags, &c->lag, c->nw->read_ns, st->kind, c->conn->bytes_out + conn_unsent(c->conn));
+		conn_push(c->conn);
 	} else {
 		overflow(c);
 	}

@@ -94,6 +94,23 @@ static void output_goes_out_in_order_and_leaves_no_buffer(void **state)
 	assert_int_equal(o.conn->bytes_out, 13);
 }
 
+static void much_output_can_be_pushed_before_the_pass_ends(void **state)
+{
+	static char piece[30000];
+	char text[64];
+	open_conn(false, false);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(conn_write(o.conn, str_span(piece, sizeof piece)), ERR_NONE);
+		conn_push(o.conn);
+		assert_int_equal(recv(o.fd, text, 1, MSG_PEEK), -1);
+	}
+	assert_int_equal(conn_write(o.conn, str_span(piece, 5536)), ERR_NONE);
+	conn_push(o.conn);
+	assert_int_equal(conn_unsent(o.conn), 0);
+	assert_int_equal(recv(o.fd, text, 1, MSG_PEEK), 1);
+	turns(3);
+}
+
 static void writing_past_the_ceiling_is_refused_whole(void **state)
 {
 	char text[8192];
@@ -318,6 +335,7 @@ int main(void)
 		CASE(what_is_left_at_a_pause_is_offered_after_it_without_new_bytes),
 		CASE(sender_that_never_stops_is_held_back_by_a_pause),
 		CASE(output_goes_out_in_order_and_leaves_no_buffer),
+		CASE(much_output_can_be_pushed_before_the_pass_ends),
 		CASE(writing_past_the_ceiling_is_refused_whole),
 		CASE(room_that_was_sent_already_can_be_written_again),
 		CASE(close_sends_all_then_ends_and_waits_for_the_peer),
