@@ -77,7 +77,7 @@ void config_register(struct config_schema *s, const char *section, const struct 
 		row->option = o;
 		row->needs_restart = o->needs_restart;
 		row->path = arena_printf(s->arena, "%s%s%s", section, *section ? "." : "", o->name);
-		if (o->kind != OPTION_MAPS && strcmp(section, CONFIG_HOST_SECTION) != 0)
+		if (strcmp(section, CONFIG_HOST_SECTION) != 0)
 			row->env_name = env_name(s->arena, row->path);
 		config_read_default(s->arena, o, &row->initial);
 		BUG_ON(map_put(&s->by_path, row->path, row));

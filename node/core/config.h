@@ -11,10 +11,10 @@
  *	    anonymous: true         # an option of the section "host"
  *	    tls: {certificate: x}   # overrides tls.certificate, which is marked per_host
  *
- * The environment overrides the file for whatever is not a list of maps and not of one host: STARLING_LIMITS_STANZA_BYTES=64KiB;
- * lists with commas; STARLING_STORE_PASSWORD_FILE=/run/secrets/x reads a string from a file; STARLING_HOSTS=a.example,b.example
- * adds hosts. A variable that is nearly one of these is an error; other STARLING_ variables are left alone (container platforms
- * make up many).
+ * The environment overrides the file: STARLING_LIMITS_STANZA_BYTES=64KiB; lists with commas; lists of maps in YAML's flow style,
+ * STARLING_LISTEN='[{port: 5222}]'; STARLING_STORE_PASSWORD_FILE=/run/secrets/x reads a string from a file.
+ * STARLING_HOSTS=a.example,b.example adds hosts, STARLING_HOSTS='{a.example: {anonymous: true}}' adds them with what is theirs.
+ * A variable that is nearly one of these is an error; other STARLING_ variables are left alone (container platforms make up many).
  *
  * Errors are all told, up to CONFIG_ERRORS_MAX, one a line: "starling.yml:3:5: limits.stanza_byte: unknown option; did you mean ...?".
  * Getters are for set-up, not for every stanza: keep the number. An unknown path, or another kind than the row's, is a bug and aborts.

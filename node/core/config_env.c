@@ -1,4 +1,4 @@
-/* The environment: STARLING_<SECTION>_<NAME>, with _FILE for strings, and STARLING_HOSTS. */
+/* The environment: STARLING_<SECTION>_<NAME>, with _FILE for strings, and STARLING_HOSTS. Maps are in YAML's flow style. */
 #include <errno.h>
 
 #include "node/core/config_private.h"
@@ -39,10 +39,32 @@ static void read_env_list(struct config *c, struct config_report *r, const struc
 	c->values[row->index] = v;
 }
 
+/* "http.listen" and VALUE as {http: {listen: VALUE}}: what stands in a file is read as from a file. */
+static void read_env_yaml(struct config *c, struct config_report *r, struct str path, const struct variable *var)
+{
+	struct buf text;
+	unsigned depth = 0;
+	buf_init(&text, YAMLTREE_BYTES_MAX + 1);
+	for (struct str word; str_present(word = str_cut(&path, '.')); depth++)
+		buf_addf(&text, "{%.*s: ", STR_ARG(word));
+	buf_add_str(&text, var->text);
+	while (depth--)
+		buf_addc(&text, '}');
+	if (buf_status(&text) == ERR_NONE)
+		config_read_yaml(c, r, var->name.p, buf_str(&text));
+	else
+		config_report_at(r, &var->origin, "the value is too long");
+	buf_fini(&text);
+}
+
 static void read_env_row(struct config *c, struct config_report *r, const struct config_row *row, const struct variable *var)
 {
 	struct option_value v = { .option = row->option };
 	struct str text = var->text;
+	if (row->option->kind == OPTION_MAPS) {
+		read_env_yaml(c, r, row->path, var);
+		return;
+	}
 	if (option_is_list(row->option)) {
 		read_env_list(c, r, row, var);
 		return;
@@ -58,6 +80,10 @@ static void read_env_row(struct config *c, struct config_report *r, const struct
 static void read_env_hosts(struct config *c, struct config_report *r, const struct variable *var)
 {
 	struct str rest = var->text;
+	if (str_starts(str_trim(rest), STR("{"))) {
+		read_env_yaml(c, r, STR("hosts"), var);
+		return;
+	}
 	while (str_present(rest)) {
 		struct str name = str_trim(str_cut(&rest, ','));
 		if (name.len)

@@ -227,6 +227,12 @@ static void load_tree(struct walk *w, struct str text)
 	walk_map(w, t, STR_NONE, STR_NONE);
 }
 
+void config_read_yaml(struct config *c, struct config_report *r, const char *name, struct str text)
+{
+	struct walk w = { .config = c, .report = r, .file = name };
+	load_tree(&w, text);
+}
+
 static void finish(struct config *c, struct config_report *r)
 {
 	if (c->n_hosts == 0 && r->count == 0 && !config_add_host(c, r, STR(DEFAULT_HOST), (struct option_origin){ 0 }))

@@ -22,7 +22,7 @@ struct config_row {
 	const char *section;
 	const struct option *option;
 	struct str path;     /* section.name */
-	struct str env_name; /* absent: not from the environment */
+	struct str env_name; /* absent: not from the environment, but for STARLING_HOSTS */
 	struct option_value initial;
 	bool needs_restart;  /* its own word, or its section's */
 };
@@ -93,6 +93,8 @@ struct option_origin config_key_place(const char *file, const struct yamltree *t
 
 /* The host of that name, added unless it is there. NULL: a bad name, one too many, or twice in the file; told. */
 struct config_host *config_add_host(struct config *c, struct config_report *r, struct str name, struct option_origin origin);
+/* A whole configuration from text, over what is there; `name` stands for the file. */
+void config_read_yaml(struct config *c, struct config_report *r, const char *name, struct str text);
 void config_read_env(struct config *c, char *const *env, struct config_report *r);
 
 #endif

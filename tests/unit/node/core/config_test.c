@@ -296,11 +296,26 @@ static void config_environment_overrides_the_file(void **state)
 	assert_true(str_is(config_host_name(cfg, 1), "b.example"));
 }
 
+static void config_environment_has_maps_in_flow_style(void **state)
+{
+	size_t n;
+	loads_env("listen: [{port: 1}]\n", "STARLING_LISTEN=[{port: 5222}, {port: 5223, tls: direct}]",
+		  "STARLING_HOSTS={a.example: {anonymous: true, limits: {stanza_bytes: 20000}}, b.example: }");
+	const struct option_map *listen = config_maps(cfg, "listen", &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(option_int(option_field(&listen[1], "port")), 5223);
+	assert_int_equal(config_host_count(cfg), 2);
+	assert_true(config_host_bool(cfg, STR("a.example"), "host.anonymous"));
+	assert_int_equal(config_host_int(cfg, STR("a.example"), "limits.stanza_bytes"), 20000);
+	assert_false(config_host_bool(cfg, STR("b.example"), "host.anonymous"));
+}
+
 static void config_environment_errors_name_the_variable(void **state)
 {
 	refused_env("STARLING_LIMITS_RESOURCES=0",
 	            "STARLING_LIMITS_RESOURCES: limits.resources: \"0\" is out of range; expected 1 to 1000 resources\n");
 	refused_env("STARLING_LIMIT_RESOURCES=5", "STARLING_LIMIT_RESOURCES: no such option; did you mean STARLING_LIMITS_RESOURCES?\n");
+	refused_env("STARLING_LISTEN=[{port: 0}]", "STARLING_LISTEN:1:18: listen[0].port: \"0\" is out of range; expected 1 to 65535\n");
 	refused_env("STARLING_HOSTS=a@b", "STARLING_HOSTS: hosts: \"a@b\" is not a domain\n");
 	refused_env("STARLING_TLS_CIPHERS=a,,b", "STARLING_TLS_CIPHERS: tls.ciphers[1]: expected one value; found nothing\n");
 }
@@ -531,6 +546,7 @@ int main(void)
 		CASE(config_hosts_override_and_fall_back),
 		CASE(config_hosts_reject_what_cannot_differ_or_is_no_domain),
 		CASE(config_environment_overrides_the_file),
+		CASE(config_environment_has_maps_in_flow_style),
 		CASE(config_environment_errors_name_the_variable),
 		CASE(config_environment_leaves_strange_variables_alone),
 		CASE(config_reads_secrets_from_files_and_hides_them),
