@@ -44,7 +44,7 @@ UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 # As many jobs as there are cores, unless make was told how many.
 SUBMAKE      = @+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all build binaries run test walk unit corpus docs lint fuzz fuzz-build bench bench-build install clean help cflags libs
+.PHONY: all build binaries run test walk unit corpus docs lint fuzz fuzz-build bench bench-build install deb clean help cflags libs
 .SECONDARY:
 all: build
 
@@ -59,6 +59,7 @@ help:
 	@echo 'make bench     cost of a message, a login and an idle session, beside a bare relay, ejabberd and Prosody where installed'
 	@echo 'make docs      what in docs/ is made from the code: the options, the manual page, the metrics'
 	@echo 'make install   into $$DESTDIR$$PREFIX (PREFIX=/usr/local)'
+	@echo 'make deb       a Debian package, in build/deb'
 	@echo 'make clean     remove build/'
 	@echo 'Variables: CC=gcc|clang  SAN=address|thread|undefined  OPT=-O2  CFLAGS  LDFLAGS'
 
@@ -100,12 +101,29 @@ docs: build
 	$(B)/starlingctl --manual > docs/starlingctl.1
 	$(B)/starling --print-metrics > docs/metrics.md
 
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+SHARE       = $(DESTDIR)$(PREFIX)/share
+FILL        = sed 's,@BINDIR@,$(PREFIX)/bin,; s,@SYSCONFDIR@,$(SYSCONFDIR),'
+# An existing configuration stays as it is.
 install: build
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/starling
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/doc/starling $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(SYSCONFDIR)/starling
 	install -m 755 $(B)/starling $(DESTDIR)$(PREFIX)/bin/starling
 	ln -sf starling $(DESTDIR)$(PREFIX)/bin/starlingctl
-	$(B)/starling --print-defaults > $(DESTDIR)$(PREFIX)/share/doc/starling/starling.yml.example
-	install -m 644 LICENSE README.md $(DESTDIR)$(PREFIX)/share/doc/starling
+	install -m 644 scripts/install/starling.1 docs/starlingctl.1 $(SHARE)/man/man1
+	install -m 644 scripts/install/starlingctl.bash $(SHARE)/bash-completion/completions/starlingctl
+	install -m 644 LICENSE README.md docs/*.md $(SHARE)/doc/starling
+	$(B)/starling --print-defaults > $(SHARE)/doc/starling/starling.yml.example
+	$(FILL) scripts/install/starling.service > $(DESTDIR)$(UNITDIR)/starling.service
+	install -m 644 scripts/install/starling.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/starling.conf
+	[ -e $(DESTDIR)$(SYSCONFDIR)/starling/starling.yml ] || \
+		install -m 644 scripts/install/starling.yml $(DESTDIR)$(SYSCONFDIR)/starling/starling.yml
+
+# build/deb/starling_<version>_<arch>.deb, for Debian 12.
+deb:
+	@scripts/deps deb
+	@+scripts/deb/build
 
 clean:
 	rm -rf build

@@ -107,6 +107,11 @@ struct watchdog {
 	bool quiet; /* the last look: the worker has done nothing since the one before */
 };
 void watchdog_init(struct watchdog *d, struct worker *w, uint64_t limit_ms);
+/* For how long the action that was told already goes on; 0: there is none. */
+static inline uint64_t watchdog_stuck_ms(const struct watchdog *d, uint64_t now_ms)
+{
+	return d->told ? now_ms - d->since_ms : 0;
+}
 const char *watchdog_look(struct watchdog *d, uint64_t now_ms, uint64_t *for_ms);
 
 #endif

@@ -9,6 +9,7 @@
 #include "node/core/life.h"
 #include "node/core/log.h"
 #include "node/core/log_options.h"
+#include "node/core/notify.h"
 #include "node/core/reload.h"
 #include "node/core/settings.h"
 #include "node/ctl/client.h"
@@ -28,7 +29,7 @@ struct arguments {
 
 static void usage(FILE *f)
 {
-	fputs("usage: starling [--config FILE]        run a node (without a file: defaults, data in ./starling-data)\n"
+	fputs("usage: starling [--config FILE]        run a node (default: STARLING_CONFIG, else none; data in ./starling-data)\n"
 	      "       starling --check-config [FILE]  check a configuration and say what is wrong with it\n"
 	      "       starling --print-defaults       a configuration file with every option, its default and what it means\n"
 	      "       starling --print-reference      the same as Markdown\n"
@@ -150,6 +151,7 @@ static int run(const struct arguments *args, const struct config_schema *schema,
 	struct signals sig;
 	struct buf why;
 	buf_init(&why, 4096);
+	notify_init();
 	if (log_apply(config, STR_NONE, &why) != ERR_NONE) {
 		fprintf(stderr, "starling: %.*s\n", STR_ARG(buf_str(&why)));
 		buf_fini(&why);
@@ -166,6 +168,7 @@ static int run(const struct arguments *args, const struct config_schema *schema,
 			LOG(LOG_INFO, "node", "listening", L_STR("on", n.listens[i].text));
 		LOG(LOG_INFO, "node", "ready", L_Z("version", STARLING_VERSION), L_UINT("workers", n.n_workers),
 		    L_UINT("hosts", n.n_hosts));
+		notify_send("READY=1\nSTATUS=Serving %u host%s", n.n_hosts, n.n_hosts == 1 ? "" : "s");
 		if (!args->config) /* somebody tries it out: say how to go on */
 			greet(&n, args);
 		worker_run(n.main);
@@ -221,6 +224,10 @@ int main(int argc, char **argv)
 		return ctl_client_main(argc, argv);
 	if (!arguments_read(argc, argv, &args, &code))
 		return code;
+	if (!args.config && args.mode <= MODE_CHECK) { /* for containers, where the command line is the image's */
+		const char *path = getenv("STARLING_CONFIG");
+		args.config = path && *path ? path : NULL;
+	}
 	args.folder = slash ? str_span(argv[0], (size_t)(slash - argv[0]) + 1) : STR("");
 	struct config_schema *schema = settings_schema();
 	endpoints_register(schema);

@@ -10,6 +10,7 @@
 #include "node/core/ending.h"
 #include "node/core/hooks.h"
 #include "node/core/log.h"
+#include "node/core/notify.h"
 #include "node/core/session.h"
 #include "node/core/settings.h"
 #include "node/ctl/server.h"
@@ -34,6 +35,7 @@ struct life {
 	struct tls_config *tls;
 	struct watchdog dogs[WORKERS_MAX];
 	struct timer watch, mutter;
+	uint64_t tell_at_ms;
 	uint64_t watch_ms;
 };
 
@@ -66,11 +68,25 @@ static void on_end(struct node *n)
 void life_drain(struct node *n)
 {
 	struct ctl_server *ctl = n->life->ctl;
+	notify_send("STOPPING=1\nSTATUS=Streams are being closed");
 	n->life->ctl = NULL;
 	ending_begin(n->life->ending, ctl, on_end);
 }
 
 /* ---- the main thread's timers ---- */
+
+/* The service manager hears that the node lives as long as no worker hangs: then it starts the node anew. */
+static void tell_manager(struct life *l, uint64_t now_ms)
+{
+	uint64_t every_ms = notify_alive_every_ms();
+	if (!every_ms || now_ms < l->tell_at_ms)
+		return;
+	for (unsigned i = 0; i < l->node->n_workers; i++)
+		if (watchdog_stuck_ms(&l->dogs[i], now_ms) > every_ms)
+			return;
+	notify_send("WATCHDOG=1");
+	l->tell_at_ms = now_ms + every_ms;
+}
 
 static void on_watch(struct timer *t)
 {
@@ -85,6 +101,7 @@ static void on_watch(struct timer *t)
 			    L_UINT("ms", for_ms));
 		quiet &= l->dogs[i].quiet;
 	}
+	tell_manager(l, main->now_ms);
 	l->watch_ms = !quiet ? WATCH_MS : l->watch_ms < WATCH_IDLE_MS / 2 ? l->watch_ms * 2 : WATCH_IDLE_MS;
 	worker_timer_set(main, t, l->watch_ms);
 }

@@ -5,6 +5,7 @@
 #include "node/core/life.h"
 #include "node/core/log.h"
 #include "node/core/log_options.h"
+#include "node/core/notify.h"
 #include "node/core/pause.h"
 #include "node/core/settings.h"
 #include "node/net/tls.h"
@@ -77,9 +78,11 @@ void reload_and_log(struct node *n)
 {
 	struct buf why;
 	buf_init(&why, 65536);
+	notify_reloading();
 	if (reload_config(n, false, log_change, NULL, &why) == ERR_NONE)
 		LOG(LOG_INFO, "node", "configuration and certificates loaded again");
 	else
 		LOG(LOG_ERROR, "node", "configuration stays as it was", L_STR("reason", buf_str(&why)));
+	notify_send("READY=1");
 	buf_fini(&why);
 }
