@@ -70,7 +70,7 @@ build:
 run: build
 	@exec $(B)/starling $(ARGS)
 
-TESTS ?= unit corpus script load ops interop abuse
+TESTS ?= unit corpus script load ops docs interop abuse
 test:
 	@scripts/deps test $(filter clang,$(CC))
 	+@B=$(B) tests/run $(TESTS)
