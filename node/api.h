@@ -11,6 +11,7 @@
 #include "node/core/adhoc.h"
 #include "node/core/birth.h"
 #include "node/core/config.h"
+#include "node/core/crowd.h"
 #include "node/core/disco.h"
 #include "node/core/early.h"
 #include "node/core/hooks.h"

@@ -1,6 +1,7 @@
 /*
  * main.c: arguments, signals, exit codes. Called as starlingctl it is the control client. The node's life is core/life.c.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "node/version.h"
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
+#define AGAIN (-1) /* no exit code: the process begins again */
 enum mode { MODE_RUN, MODE_CHECK, MODE_DEFAULTS, MODE_REFERENCE, MODE_METRICS };
 
 struct arguments {
@@ -83,6 +85,7 @@ struct signals {
 static void on_end_signal(uv_signal_t *s, int number)
 {
 	(void)number;
+	life_end_after(s->data, 0, false); /* even if a restart is under way */
 	life_drain(s->data);
 }
 
@@ -90,6 +93,16 @@ static void on_hup(uv_signal_t *s, int number)
 {
 	(void)number;
 	reload_and_log(s->data);
+}
+
+static void signals_block(bool block)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
 static void signals_start(struct signals *sig, struct node *n)
@@ -107,18 +120,23 @@ static void signals_start(struct signals *sig, struct node *n)
 	uv_unref((uv_handle_t *)&sig->term); /* they must not keep the loop alive */
 	uv_unref((uv_handle_t *)&sig->interrupt);
 	uv_unref((uv_handle_t *)&sig->hup);
+	signals_block(false);
 }
 
-/* The node is at its end: a second SIGTERM must not turn that into a death by signal, which is what libuv leaves behind. */
-static void signals_stop(struct signals *sig)
+/* The node is at its end: a second SIGTERM must not turn that into a death by signal, which is what libuv leaves behind. If it begins
+ * again, one that comes meanwhile waits until then. */
+static void signals_stop(struct signals *sig, bool again)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	uv_close((uv_handle_t *)&sig->term, NULL);
 	uv_close((uv_handle_t *)&sig->interrupt, NULL);
 	uv_close((uv_handle_t *)&sig->hup, NULL);
+	if (again)
+		return;
 	sigaction(SIGTERM, &ignore, NULL);
 	sigaction(SIGINT, &ignore, NULL);
 	sigaction(SIGHUP, &ignore, NULL);
+	signals_block(false);
 }
 
 /* ---- running ---- */
@@ -150,6 +168,7 @@ static int run(const struct arguments *args, const struct config_schema *schema,
 	struct node n = { .schema = schema, .config_path = args->config };
 	struct signals sig;
 	struct buf why;
+	bool again = false;
 	buf_init(&why, 4096);
 	notify_init();
 	if (log_apply(config, STR_NONE, &why) != ERR_NONE) {
@@ -172,12 +191,15 @@ static int run(const struct arguments *args, const struct config_schema *schema,
 		if (!args->config) /* somebody tries it out: say how to go on */
 			greet(&n, args);
 		worker_run(n.main);
-		signals_stop(&sig);
+		signals_block(true);
+		uv_run(&n.main->loop, UV_RUN_NOWAIT); /* one that was caught and not yet told */
+		again = life_wants_restart(&n);
+		signals_stop(&sig, again);
 		life_finish(&n);
-		LOG(LOG_INFO, "node", "stopped");
+		LOG(LOG_INFO, "node", "stopped", L_BOOL("restart", again));
 	}
 	buf_fini(&why);
-	return e == ERR_NONE ? EXIT_SUCCESS : EXIT_FAILURE;
+	return e != ERR_NONE ? EXIT_FAILURE : again ? AGAIN : EXIT_SUCCESS;
 }
 
 static int print(const struct config_schema *schema, enum mode mode)
@@ -215,9 +237,18 @@ static int with_schema(const struct arguments *args, struct config_schema *schem
 	return EXIT_SUCCESS;
 }
 
+/* The same process from its beginning, with the program that lies there now: an update may have put another in its place. */
+static int begin_again(const char *program, char **argv)
+{
+	execv(program, argv);
+	LOG(LOG_ERROR, "node", "cannot start again", L_Z("program", program), L_ERRNO(errno));
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments args = { .mode = MODE_RUN };
+	char program[4096];
 	const char *slash = strrchr(argv[0], '/');
 	int code;
 	if (strcmp(slash ? slash + 1 : argv[0], "starlingctl") == 0)
@@ -234,7 +265,9 @@ int main(int argc, char **argv)
 	log_register(schema);
 	life_register(schema);
 	http_register(schema);
+	ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+	program[n > 0 ? n : 0] = '\0';
 	code = with_schema(&args, schema);
 	config_schema_free(schema);
-	return code;
+	return code == AGAIN ? begin_again(program, argv) : code;
 }

@@ -10,8 +10,8 @@
 /* One list of module numbers per hook. */
 #define EVERY_HOOK(X)                                                                                                                  \
 	SESSION_VERDICT_HOOKS(X) USER_VERDICT_HOOKS(X) SESSION_EVENT_HOOKS(X) X(amend) X(arrive_archive) X(arrive_copy) X(knows)       \
-	X(leave_policy) X(hides) X(session_broadcast) X(user_free) X(early_iq) X(early_features) X(stream_features)                     \
-	X(disco_info) X(disco_items) X(account_created) X(account_ending) X(account_ended)
+	X(leave_policy) X(hides) X(host_message) X(session_broadcast) X(user_free) X(early_iq) X(early_features)                        \
+	X(stream_features) X(disco_info) X(disco_items) X(account_created) X(account_ending) X(account_ended)
 #define X(hook) PHASE_##hook,
 enum phase { EVERY_HOOK(X) PHASE_COUNT };
 #undef X
@@ -242,6 +242,15 @@ bool hooks_may_leave(struct user *u, const struct jid *to)
 	for (unsigned i = 0; !verdict && (m = next_of(u->host, PHASE_leave_policy, &i));)
 		verdict = m->hooks.leave_policy(u, to);
 	return verdict == PASS;
+}
+
+int hooks_host_message(struct node_worker *nw, struct host *h, struct stanza *st)
+{
+	const struct module *m;
+	int verdict = PASS;
+	for (unsigned i = 0; !verdict && (m = next_of(h, PHASE_host_message, &i));)
+		verdict = m->hooks.host_message(nw, h, st);
+	return verdict;
 }
 
 void hooks_hides(struct user *u, struct str item, bool hidden)

@@ -43,6 +43,7 @@ void hooks_arrive_copy(struct user *u, struct stanza *st, struct session *taken_
 int hooks_knows(struct user *u, const struct jid *who, struct asked *later);
 /* May the server send anything there for the user? */
 bool hooks_may_leave(struct user *u, const struct jid *to);
+int hooks_host_message(struct node_worker *nw, struct host *h, struct stanza *st);
 void hooks_hides(struct user *u, struct str item, bool hidden);
 void hooks_session_broadcast(struct session *s, struct stanza *st, bool was_available);
 void hooks_user_free(struct user *u);

@@ -34,7 +34,8 @@ struct life {
 	struct http *http;
 	struct tls_config *tls;
 	struct watchdog dogs[WORKERS_MAX];
-	struct timer watch, mutter;
+	struct timer watch, mutter, end_timer;
+	bool restart;
 	uint64_t tell_at_ms;
 	uint64_t watch_ms;
 };
@@ -61,6 +62,7 @@ static void on_end(struct node *n)
 {
 	worker_timer_cancel(n->main, &n->life->watch);
 	worker_timer_cancel(n->main, &n->life->mutter);
+	worker_timer_cancel(n->main, &n->life->end_timer);
 	http_stop(&n->life->http);
 	worker_stop(n->main);
 }
@@ -86,6 +88,29 @@ static void tell_manager(struct life *l, uint64_t now_ms)
 			return;
 	notify_send("WATCHDOG=1");
 	l->tell_at_ms = now_ms + every_ms;
+}
+
+static void on_end_timer(struct timer *t)
+{
+	struct life *l = (struct life *)((char *)t - offsetof(struct life, end_timer));
+	life_drain(l->node);
+}
+
+void life_end_after(struct node *n, uint64_t delay_ms, bool restart)
+{
+	struct life *l = n->life;
+	l->restart = restart;
+	if (n->draining)
+		return;
+	if (delay_ms)
+		LOG(LOG_INFO, "node", "will stop", L_UINT("in_ms", delay_ms), L_BOOL("restart", restart));
+	l->end_timer.on_timer = on_end_timer;
+	worker_timer_set(n->main, &l->end_timer, delay_ms);
+}
+
+bool life_wants_restart(const struct node *n)
+{
+	return n->life->restart;
 }
 
 static void on_watch(struct timer *t)

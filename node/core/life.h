@@ -24,6 +24,10 @@ void life_use_tls(struct node *n, struct tls_config *fresh);
 const struct tls_config *life_tls(const struct node *n);
 /* Begins the end (ending.h), after which the main loop stops. Again: nothing happens. */
 void life_drain(struct node *n);
+/* Main thread: life_drain after a while; a later call takes the place of an earlier one. `restart`: the process begins again afterwards,
+ * with the same arguments. */
+void life_end_after(struct node *n, uint64_t delay_ms, bool restart);
+bool life_wants_restart(const struct node *n);
 /* After the main loop ended. */
 void life_finish(struct node *n);
 

@@ -68,6 +68,10 @@ struct hooks {
 	int (*arrive_behind)(struct user *u, struct stanza *st);
 	int (*arrive_offline)(struct user *u, struct stanza *st);   /* nobody took it: DONE or HOLD: kept; PASS: bounce */
 
+	/* ---- what arrives for the service itself ---- */
+	/* A message, to the host or one of its resources: DONE: taken; negative: bounced; PASS: not mine. */
+	int (*host_message)(struct node_worker *nw, struct host *h, struct stanza *st);
+
 	/* ---- who may know what; on the account's worker ---- */
 	/* May `who` know whether the user is there: he sees its presence, by subscription or because it was directed to him? DONE: yes;
 	 * negative: no; HOLD: `later` (consumed) gets the answer, or, if it is NULL, ask again with one. When nobody says anything: IQs

@@ -208,12 +208,21 @@ static void user_arrive(struct node_worker *nw, struct host *h, struct stanza *s
 
 /* ---- arriving at the service itself ---- */
 
+static void host_message(struct node_worker *nw, struct host *h, struct stanza *st)
+{
+	int v = hooks_host_message(nw, h, st);
+	if (v == DONE || v == HOLD)
+		stanza_unref(st);
+	else
+		router_bounce(nw, st, v < 0 ? (enum stanza_error)-v : STANZA_SERVICE_UNAVAILABLE, STR_NONE);
+}
+
 static void host_arrive(struct node_worker *nw, struct host *h, struct stanza *st)
 {
 	if (st->kind == STANZA_IQ && stanza_is_request(st))
 		iq_arrived(nw, h, NULL, st);
 	else if (st->kind == STANZA_MESSAGE)
-		router_bounce(nw, st, STANZA_SERVICE_UNAVAILABLE, STR_NONE);
+		host_message(nw, h, st);
 	else
 		drop(nw, st);
 }

@@ -1,6 +1,7 @@
 /*
  * commands_server.c: the node itself; names as in ejabberdctl.
  */
+#include "node/core/crowd.h"
 #include "node/core/life.h"
 #include "node/core/log.h"
 #include "node/core/log_options.h"
@@ -209,10 +210,42 @@ static void run_reload_certificates(struct call *c)
 	buf_fini(&why);
 }
 
+/* ---- the end ---- */
+
+#define DELAY_MAX 86400
+
 static void run_stop(struct call *c)
 {
 	c->stop_after = true;
 	call_ok(c, NULL, "The node is stopping");
+}
+
+static void run_restart(struct call *c)
+{
+	life_end_after(c->node, 0, true);
+	call_ok(c, NULL, "The node restarts");
+}
+
+/* DELAY [TEXT...]: whoever is connected is told, and has so long. */
+static void end_kindly(struct call *c, bool restart)
+{
+	uint64_t delay_s;
+	if (!call_number(c, c->args[0], "DELAY", 0, DELAY_MAX, &delay_s))
+		return;
+	if (c->n_args > 1 && c->args[1].len)
+		crowd_tell(c->node, NULL, restart ? STR("This service will restart") : STR("This service will stop"), c->args[1], NULL, 0);
+	life_end_after(c->node, delay_s * 1000, restart);
+	call_ok(c, NULL, "The node %s in %llu s", restart ? "restarts" : "stops", (unsigned long long)delay_s);
+}
+
+static void run_stop_kindly(struct call *c)
+{
+	end_kindly(c, false);
+}
+
+static void run_restart_kindly(struct call *c)
+{
+	end_kindly(c, true);
 }
 
 static const struct command commands[] = {
@@ -230,6 +263,12 @@ static const struct command commands[] = {
 	{ "list_certificates", "", COMMAND_READS, "Lists the certificates with the days that are left.", run_list_certificates },
 	{ "reload_certificates", "", 0, "Reads the certificates again, for new connections.", run_reload_certificates },
 	{ "stop", "", 0, "Ends the node: streams are closed, then it exits.", run_stop },
+	{ "stop_kindly", "DELAY [ANNOUNCEMENT...]", 0, "The same after so many seconds; all who are connected are told.",
+	  run_stop_kindly },
+	{ "restart", "", 0, "Ends the node and begins again in the same process, with the program and configuration that lie there then.",
+	  run_restart },
+	{ "restart_kindly", "DELAY [ANNOUNCEMENT...]", 0, "The same after so many seconds; all who are connected are told.",
+	  run_restart_kindly },
 	{ 0 },
 };
 

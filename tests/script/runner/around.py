@@ -27,12 +27,22 @@ class Around:
             await self.server.kill()
         elif step.action == "starts":
             await self.server.start()
+        elif step.action == "is ready":
+            await self.server_is_ready()
         elif step.action == "ends":
             problems = await self.server.halt()
         else:
             raise BadPattern(f"unknown action {step.action!r}")
         if problems:
             raise Mismatch("\n".join(problems))
+
+    async def server_is_ready(self):
+        """One that restarts by itself."""
+        deadline = asyncio.get_running_loop().time() + wire.DEADLINE
+        while not await self.server.is_ready():
+            if asyncio.get_running_loop().time() > deadline:
+                raise Mismatch(f"  the server did not get ready\n{self.server.log_tail(15)}")
+            await asyncio.sleep(0.05)
 
     async def log_shows(self, pattern):
         """A line of the log that contains the pattern."""
