@@ -6,6 +6,7 @@
 #define MODULES(X) \
 	X(adhoc) \
 	X(admin) \
+	X(announce) \
 	X(blocking) \
 	X(caps) \
 	X(contact) \

@@ -38,6 +38,19 @@ static const struct dataform_row list_rows[] = {
 	  .choices = max_items },
 };
 
+static const struct dataform_choice delays[] = {
+	{ "30", "30 seconds" }, { "60", "60 seconds" }, { "90", "90 seconds" }, { "120", "2 minutes" }, { "180", "3 minutes" },
+	{ "240", "4 minutes" }, { "300", "5 minutes" }, { "0", "None" }, { 0 },
+};
+static const struct dataform_row shutdown_rows[] = {
+	{ .kind = DATAFORM_LIST_SINGLE, .var = "delay", .label = "Time delay before shutting down", .value = "60", .choices = delays },
+	{ .kind = DATAFORM_TEXT_MULTI, .var = "announcement", .label = "Announcement" },
+};
+static const struct dataform_row restart_rows[] = {
+	{ .kind = DATAFORM_LIST_SINGLE, .var = "delay", .label = "Time delay before restarting", .value = "60", .choices = delays },
+	{ .kind = DATAFORM_TEXT_MULTI, .var = "announcement", .label = "Announcement" },
+};
+
 #define STAGE(name, heading, rows_, how)                                                  \
 	static const struct adhoc_stage name = { .title = heading, .instructions = how, \
 						 .rows = rows_, .n_rows = sizeof rows_ / sizeof *rows_ };
@@ -50,6 +63,8 @@ STAGE(end_stage, "Ending Sessions for one or more users", end_rows, "Fill out th
 STAGE(last_stage, "Getting the Last Login Time", last_rows, "Fill out this form to get users' last login time.")
 STAGE(stats_stage, "Getting User Statistics", stats_rows, "Fill out this form to gather user statistics.")
 STAGE(list_stage, "Requesting a List of Users", list_rows, "Fill out this form to request the list of users.")
+STAGE(shutdown_stage, "Shutting Down the Service", shutdown_rows, "Fill out this form to shut down the service.")
+STAGE(restart_stage, "Restarting the Service", restart_rows, "Fill out this form to restart the service.")
 
 /* ---- one account ---- */
 
@@ -398,6 +413,29 @@ static void run_stats(struct adhoc *x)
 	order_run(x->host->node, &o);
 }
 
+/* ---- the service ---- */
+
+static void run_end(struct adhoc *x, const char *command)
+{
+	struct work *w = work_of(x);
+	struct order o = { .command = command, .by = jid_str(&x->who), .on_done = on_changed, .arg = w };
+	struct str delay = dataform_str(x->arena, &x->forms[0], "delay"), text = dataform_text(x->arena, &x->forms[0], "announcement");
+	o.args[o.n_args++] = str_present(delay) ? delay : STR("60");
+	if (str_present(text))
+		o.args[o.n_args++] = text;
+	order_run(x->host->node, &o);
+}
+
+static void run_shutdown(struct adhoc *x)
+{
+	run_end(x, "stop_kindly");
+}
+
+static void run_restart(struct adhoc *x)
+{
+	run_end(x, "restart_kindly");
+}
+
 #define FORM(node_, name_, stage, run_) { NODE(node_), name_, FORM_TYPE, ROLE_HOST_ADMIN, &stage, 1, run_ }
 #define BARE(node_, name_, run_)        { NODE(node_), name_, FORM_TYPE, ROLE_HOST_ADMIN, NULL, 0, run_ }
 static const struct adhoc_command commands[] = {
@@ -413,6 +451,8 @@ static const struct adhoc_command commands[] = {
 	BARE("get-online-users-num", "Get Number of Online Users", run_online_num),
 	FORM("get-registered-users-list", "Get List of Registered Users", list_stage, run_registered_list),
 	FORM("get-online-users-list", "Get List of Online Users", list_stage, run_online_list),
+	{ NODE("shutdown"), "Shut Down Service", FORM_TYPE, ROLE_SERVER_ADMIN, &shutdown_stage, 1, run_shutdown },
+	{ NODE("restart"), "Restart Service", FORM_TYPE, ROLE_SERVER_ADMIN, &restart_stage, 1, run_restart },
 };
 
 const struct module mod_admin = {

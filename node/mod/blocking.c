@@ -279,7 +279,8 @@ static void change_part(struct change *c)
 	struct user *u = c->iq->user;
 	uint32_t max = (uint32_t)module_int(u->host, &mod_blocking, "max_items");
 	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_part, c);
-	c->part = c->n - c->at < STORE_STEPS_MAX ? c->n - c->at : STORE_STEPS_MAX;
+	stored_if_account(op, u->host);
+	c->part = c->n - c->at < STORE_STEPS_MAX ? c->n - c->at : STORE_STEPS_MAX - 1;
 	for (size_t i = c->at; i < c->at + c->part; i++) {
 		if (c->block)
 			store_map_put(op, &space, c->jids[i], STR(""), max);
