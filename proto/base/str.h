@@ -27,6 +27,10 @@ static inline struct str str_span(const char *p, size_t len) { return (struct st
 
 static inline bool str_eq(struct str a, struct str b)
 {
+#ifdef __clang_analyzer__ /* it cannot know the invariant: bytes are somewhere */
+	if ((a.len && !a.p) || (b.len && !b.p))
+		__builtin_unreachable();
+#endif
 	return a.len == b.len && (a.p == b.p || a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 static inline bool str_is(struct str a, const char *z) { return str_eq(a, str_of(z)); }

@@ -79,9 +79,10 @@ static bool escape(struct cursor *c, char *out)
 	}
 	if (*c->p != 'x')
 		return decimal_escape(c, out);
-	if (c->end - c->p < 3 || hex_digit(c->p[1]) < 0 || hex_digit(c->p[2]) < 0)
+	int high = c->end - c->p < 3 ? -1 : hex_digit(c->p[1]), low = high < 0 ? -1 : hex_digit(c->p[2]);
+	if (high < 0 || low < 0)
 		return false;
-	*out = (char)(hex_digit(c->p[1]) << 4 | hex_digit(c->p[2]));
+	*out = (char)(high << 4 | low);
 	c->p += 3;
 	return true;
 }

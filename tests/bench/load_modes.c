@@ -63,7 +63,8 @@ int load_mode_login(struct load *load, const struct load_options *o)
 
 int load_mode_idle(struct load *load, const struct load_options *o)
 {
-	/* All of them first, a few at a time, so that what a server allocates once, its caches of the disk too, is not counted as theirs. */
+	/* All of them first, a few at a time, so that what a server allocates once, its caches of the disk too, is not counted as
+	 * theirs. */
 	for (size_t first = 0; first < o->users; first += WARM_UP_SESSIONS) {
 		size_t left = o->users - first;
 		struct crowd *warm_up = crowd_new(load, first, left < WARM_UP_SESSIONS ? left : WARM_UP_SESSIONS);

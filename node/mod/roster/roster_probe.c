@@ -18,7 +18,8 @@ enum probe_sender roster_sender_kind(struct user *u, const struct jid *who)
 	if (jid_bare_eq(who, &u->jid))
 		return PROBE_BY_SELF;
 	/* The service itself and what lives on its subdomains: rooms, gateways. Domains of ours hold accounts, who have a localpart. */
-	bool is_below = domain.len > own.len + 1 && str_ends(domain, own) && domain.p[domain.len - own.len - 1] == '.';
+	bool is_below = domain.len > own.len + 1 && str_ends(domain, own) &&
+			str_is(str_span(domain.p + (domain.len - own.len - 1), 1), ".");
 	return (is_below || str_eq(domain, own)) && !jid_has_local(who) ? PROBE_BY_TRUSTED : PROBE_BY_CONTACT;
 }
 
@@ -82,6 +83,7 @@ static void answer_probe(struct user *u, struct stanza *st, const struct probe_f
 			tell_absence(u, &st->from);
 		break;
 	case PROBE_ONE:
+		BUG_ON(!one); /* the facts said that there is one */
 		router_route(u->nw, stanza_readdress(one->presence, NULL, &st->from));
 		break;
 	case PROBE_ALL:

@@ -11,7 +11,8 @@ static void an_account_is_read(void **state)
 	struct arena *a = arena_new(0);
 	struct luadata v;
 	uint64_t n;
-	assert_int_equal(luadata_return(a, STR("return {\n\t[\"iteration_count\"] = 10000;\n\t[\"salt\"] = \"6f4c-\\\"96b5\\\\\";\n};\n"), &v),
+	assert_int_equal(luadata_return(a, STR("return {\n\t[\"iteration_count\"] = 10000;\n"
+					       "\t[\"salt\"] = \"6f4c-\\\"96b5\\\\\";\n};\n"), &v),
 			 ERR_NONE);
 	assert_true(luadata_u64(&v, "iteration_count", &n) && n == 10000);
 	assert_true(str_is(luadata_str(&v, "salt"), "6f4c-\"96b5\\"));
@@ -25,7 +26,8 @@ static void keys_of_all_kinds_and_places_are_kept_in_order(void **state)
 {
 	struct arena *a = arena_new(0);
 	struct luadata v;
-	assert_int_equal(luadata_return(a, STR("return { 'one', [false] = { }; name = -1.5e3, { 'two' }, [7]=true, x=nil }"), &v), ERR_NONE);
+	struct str text = STR("return { 'one', [false] = { }; name = -1.5e3, { 'two' }, [7]=true, x=nil }");
+	assert_int_equal(luadata_return(a, text, &v), ERR_NONE);
 	const struct luadata_pair *p = v.pairs;
 	assert_true(p->key.kind == LUADATA_NUMBER && str_is(p->key.text, "1") && str_is(p->value.text, "one"));
 	p = p->next;
@@ -67,8 +69,9 @@ static void items_come_one_by_one(void **state)
 
 static void what_is_no_data_is_refused(void **state)
 {
-	static const char *const texts[] = { "", "return", "return {", "return { [1] }", "return { 'a' 'b' }", "return 'a", "return \"a\nb\"",
-					     "return \"\\256\"", "return \"\\xg0\"", "return os.exit()", "return {} return {}", "return 1 2",
+	static const char *const texts[] = { "", "return", "return {", "return { [1] }", "return { 'a' 'b' }", "return 'a",
+					     "return \"a\nb\"", "return \"\\256\"", "return \"\\xg0\"", "return os.exit()",
+					     "return {} return {}", "return 1 2",
 					     "{}", "return -", "return { [\"a\"] = }", "return \"\\" };
 	struct arena *a = arena_new(0);
 	struct luadata v;

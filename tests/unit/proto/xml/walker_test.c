@@ -91,7 +91,8 @@ static void tags_come_one_by_one(void **state)
 
 static void an_element_is_taken_whole(void **state)
 {
-	struct rig *r = rig_new(STR("<a xmlns='urn:x' xmlns:y='urn:y'><b><y:c y:d='1' xml:lang='de'>t&amp;<![CDATA[<u>]]></y:c> <e/></b><f/></a>"));
+	struct rig *r = rig_new(STR("<a xmlns='urn:x' xmlns:y='urn:y'>"
+				    "<b><y:c y:d='1' xml:lang='de'>t&amp;<![CDATA[<u>]]></y:c> <e/></b><f/></a>"));
 	open_tag(r, "a");
 	struct elem *b = open_tag(r, "b");
 	assert_true(xml_walker_take(r->walker, r->arena, b));
