@@ -1,5 +1,5 @@
 /*
- * flush.h: the way of kept messages to a session, shared between the two files of this folder.
+ * flush.h: the way of kept messages to a session, shared between the files of this folder.
  *
  * Deleted only when safe: after a page of messages the client is pinged (XEP-0199); its answer, whatever it says, proves that all before
  * it was read from the wire, and only then is the page deleted. A client that dies before leaves them for the next one.
@@ -19,6 +19,7 @@
 
 extern const struct module mod_offline;
 extern const struct store_space offline_space;
+extern const struct command offline_commands[]; /* purge.c */
 
 /* The slots. */
 struct offline_host {

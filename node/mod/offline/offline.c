@@ -201,6 +201,7 @@ const struct module mod_offline = {
 	.features = features,
 	.options = options,
 	.n_options = sizeof options / sizeof *options,
+	.commands = offline_commands,
 	.hooks = { .arrive_behind = flush_behind, .arrive_offline = arrive_offline, .iq_sent = flush_answered,
 		   .session_presence = session_presence, .session_gone = flush_session_gone },
 	.host_slot = sizeof(struct offline_host),
