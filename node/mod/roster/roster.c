@@ -66,7 +66,7 @@ static void drop_bound(struct roster_task *t, enum err why)
 /* Whatever the client says first finds the roster there: presence, requests, and whether a stranger may ask it something. */
 static void session_bound(struct session *s)
 {
-	if (roster_is_warm(s->user))
+	if (roster_is_here(s->user))
 		return;
 	struct roster_task *t = roster_task_new(run_bound, drop_bound, NULL);
 	t->sid = s->sid;
@@ -133,7 +133,7 @@ static void drop_asked(struct roster_task *t, enum err why)
 
 static int knows(struct user *u, const struct jid *who, struct asked *later)
 {
-	if (roster_is_warm(u))
+	if (roster_is_here(u))
 		return knows_now(u, who);
 	if (!later)
 		return HOLD;
@@ -153,8 +153,7 @@ static int knows(struct user *u, const struct jid *who, struct asked *later)
 static void account_ending(struct user *u)
 {
 	roster_ending(u, true);
-	if (roster_of(u)->state == ROSTER_COLD)
-		roster_load(u);
+	roster_load(u);
 }
 
 static void account_ended(struct user *u, bool removed)

@@ -6,7 +6,10 @@
  * at the roster, writes to the store (roster_commit), and only when that is safe the list changes and the world hears of it. So a
  * failed write leaves nothing behind but its error.
  *
- *   COLD -roster_load-> LOADING -rows-> WARM;  LOADING -failure-> COLD, the tasks that waited are dropped
+ * After a failed write nobody knows whether it took place after all: the list is STALE. It still serves readers; before the next task it is
+ * loaded again.
+ *
+ *   COLD -rows-> WARM -failed write-> STALE -rows-> WARM;   a load that fails changes nothing, and the tasks that waited for it are dropped
  *
  * Files: roster_list (the packed items), roster_work (loading, tasks, commits), roster_iq (get, set, push), roster_subs (subscriptions),
  * roster_presence (broadcast), roster_probe, roster_directed (directed presence), roster (descriptor, hooks).
@@ -25,11 +28,11 @@ struct roster_limits {
 	uint32_t items, bytes, groups, name_bytes, group_bytes, requests, request_bytes, directed, tasks;
 };
 
-enum roster_state { ROSTER_COLD, ROSTER_LOADING, ROSTER_WARM };
+enum roster_state { ROSTER_COLD, ROSTER_WARM, ROSTER_STALE };
 
 /* Of an account. */
 struct roster {
-	struct roster_list list;    /* when WARM */
+	struct roster_list list;    /* empty when COLD */
 	uint64_t ver;
 	struct roster_task *first, **end; /* that wait */
 	struct roster_task *current;      /* that writes */
@@ -37,6 +40,7 @@ struct roster {
 	uint8_t state;
 	uint8_t walks;              /* how many walk over the list: tasks wait */
 	bool ending;                /* the account is being removed: tasks wait for what becomes of it */
+	bool loading;
 	bool pumping, passing;
 };
 
@@ -54,7 +58,8 @@ struct roster_session {
 static inline struct roster_limits *roster_limits(struct host *h) { return host_slot(h, &mod_roster); }
 static inline struct roster *roster_of(struct user *u) { return user_slot(u, &mod_roster); }
 static inline struct roster_session *roster_session(struct session *s) { return session_slot(s, &mod_roster); }
-static inline bool roster_is_warm(struct user *u) { return roster_of(u)->state == ROSTER_WARM; }
+/* May it be read? */
+static inline bool roster_is_here(struct user *u) { return roster_of(u)->state != ROSTER_COLD; }
 
 /* ---- tasks (roster_work.c) ---- */
 
@@ -100,7 +105,7 @@ void roster_task_end(struct roster_task *t);
 void roster_commit(struct roster_task *t, const struct roster_change *c);
 /* Is there a task that what comes from him must not overtake? */
 bool roster_is_busy_with(struct user *u, const struct jid *who);
-/* Begins to load a COLD roster. */
+/* Begins to load a roster that is not WARM, unless that is under way. */
 void roster_load(struct user *u);
 /* Around a walk over the list that may come back to this roster: while it lasts no task begins. */
 void roster_walk_begin(struct user *u);

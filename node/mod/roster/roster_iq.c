@@ -113,7 +113,7 @@ int roster_on_get(struct iq *iq)
 {
 	if (elem_first(iq->payload)) /* section 2.1.3: a roster get has no items */
 		return -STANZA_BAD_REQUEST;
-	if (roster_is_warm(iq->user)) {
+	if (roster_is_here(iq->user)) {
 		get_now(iq);
 		return DONE;
 	}

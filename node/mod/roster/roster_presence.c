@@ -96,7 +96,7 @@ static void drop_broadcast(struct roster_task *t, enum err why)
 
 void roster_broadcast(struct session *s, struct stanza *st, bool was_available)
 {
-	if (roster_is_warm(s->user)) {
+	if (roster_is_here(s->user)) {
 		broadcast_now(s, st, was_available);
 		return;
 	}

@@ -178,7 +178,7 @@ int roster_probe_arrived(struct user *u, struct stanza *st)
 {
 	if (st->type != TYPE_PROBE)
 		return PASS;
-	if (roster_is_warm(u))
+	if (roster_is_here(u))
 		probe_warm(u, st);
 	else if (u->n_sessions)
 		roster_task_queue(u, roster_task_new(run_probe, drop_probe, st));

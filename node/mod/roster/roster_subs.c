@@ -220,7 +220,7 @@ int roster_subscription_arrived(struct user *u, struct stanza *st)
 int roster_error_arrived(struct user *u, struct stanza *st)
 {
 	struct roster_item item;
-	if (st->type != TYPE_ERROR || jid_is_full(&st->to) || !roster_is_warm(u))
+	if (st->type != TYPE_ERROR || jid_is_full(&st->to) || !roster_is_here(u))
 		return PASS;
 	if (!roster_list_find(&roster_of(u)->list, jid_bare_str(&st->from), &item) || !item.listed)
 		return PASS;
@@ -304,7 +304,7 @@ static void on_requests(struct store_op *op)
 void roster_offer_requests(struct session *s)
 {
 	struct user *u = s->user;
-	if (!roster_is_warm(u) || !roster_of(u)->list.n_pending)
+	if (!roster_is_here(u) || !roster_of(u)->list.n_pending)
 		return;
 	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_requests, NULL);
 	struct offer *o = arena_zalloc(op->arena, sizeof *o);
@@ -323,7 +323,7 @@ void roster_farewell_all(struct user *u)
 	struct roster *r = roster_of(u);
 	struct roster_item item;
 	roster_walk_begin(u);
-	for (uint32_t at = 0; r->state == ROSTER_WARM && roster_list_next(&r->list, &at, &item);) {
+	for (uint32_t at = 0; roster_list_next(&r->list, &at, &item);) {
 		struct subscription_farewell f = subscription_remove(item.side.state);
 		if (f.unsubscribe)
 			roster_say(u, &item.jid, TYPE_UNSUBSCRIBE);

@@ -87,11 +87,11 @@ static void pump(struct user *u)
 		return;
 	r->pumping = true;
 	u->holds++;
-	while (r->first && !r->current && !r->walks && !r->ending) {
-		if (r->state == ROSTER_COLD)
-			roster_load(u);
-		if (r->state != ROSTER_WARM)
-			break;
+	while (r->first && !r->current && !r->walks && !r->ending && !r->loading) {
+		if (r->state != ROSTER_WARM) {
+			roster_load(u); /* comes back here when it is done */
+			continue;
+		}
 		r->current = take(r);
 		r->current->run(r->current);
 	}
@@ -182,10 +182,10 @@ static void on_loaded(struct store_op *op)
 {
 	struct user *u = op->arg;
 	struct roster *r = roster_of(u);
+	r->loading = false;
 	if (op->err != ERR_NONE) {
 		if (op->err != ERR_NOT_FOUND)
 			LOG(LOG_WARN, "roster", "a roster cannot be loaded", L_STR("jid", jid_str(&u->jid)), L_ERR(op->err));
-		r->state = ROSTER_COLD;
 		roster_forget(u, op->err);
 	} else {
 		roster_list_fini(&r->list);
@@ -208,7 +208,8 @@ void roster_load(struct user *u)
 {
 	struct roster *r = roster_of(u);
 	bool exists = u->n_sessions > 0;
-	BUG_ON(r->state != ROSTER_COLD);
+	if (r->loading || r->state == ROSTER_WARM)
+		return;
 	if (!exists && u->host->anonymous) {
 		roster_forget(u, ERR_NOT_FOUND);
 		return;
@@ -220,11 +221,11 @@ void roster_load(struct user *u)
 	store_map_all(op, &roster_space, STR_NONE, 0);
 	store_map_all(op, &roster_requests_space, STR_NONE, 0);
 	u->holds++;
-	r->state = ROSTER_LOADING;
+	r->loading = true;
 	enum err err = store_submit(u->host->store, op);
 	if (err == ERR_NONE)
 		return;
-	r->state = ROSTER_COLD;
+	r->loading = false;
 	roster_forget(u, err);
 	user_release(u);
 }
@@ -253,10 +254,12 @@ static void on_committed(struct store_op *op)
 {
 	const struct outcome *o = op->arg;
 	struct roster_task *t = o->task;
-	if (op->err == ERR_NONE)
+	if (op->err == ERR_NONE) {
 		apply(t->user, o);
-	else
+	} else {
 		LOG(LOG_WARN, "roster", "a change cannot be stored", L_STR("jid", jid_str(&t->user->jid)), L_ERR(op->err));
+		roster_of(t->user)->state = ROSTER_STALE;
+	}
 	t->committed(t, op->err);
 }
 
