@@ -229,7 +229,8 @@ static inline struct rig_client rig_login(unsigned worker, const char *user, con
 	RIG_HEAR(&c, "<success");
 	rig_say(&c, RIG_HEADER);
 	RIG_HEAR(&c, "</stream:features>");
-	static const char ask[] = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>%s</resource></bind></iq>";
+	static const char ask[] = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
+				  "<resource>%s</resource></bind></iq>";
 	rig_say(&c, arena_printf(a, ask, resource).p);
 	RIG_HEAR(&c, "</iq>");
 	snprintf(c.bare, sizeof c.bare, "%s@localhost", user);
