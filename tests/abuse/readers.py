@@ -79,9 +79,9 @@ async def reads_late(server):
         writer = await (await Peer().connect(server)).log_in(sender)
         for i in range(100):
             await writer.send(MESSAGE % (late.encode(), i))
-        await writer.send(b"<iq type='get' id='end' to='%s@localhost/r'><ping xmlns='urn:xmpp:ping'/></iq>" % late.encode())
+        await writer.send(b"<message type='chat' id='end' to='%s@localhost/r'><body>that is all</body></message>" % late.encode())
         await asyncio.sleep(0.5)
-        got = await victim.read_until(b"<ping xmlns='urn:xmpp:ping'/>", timeout=20)
+        got = await victim.read_until(b"that is all", timeout=20)
         order = [int(part.split(b"'", 1)[0]) for part in got.split(b"id='m")[1:]]
         assert order == list(range(100)), order
         victim.close()

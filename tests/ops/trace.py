@@ -24,6 +24,8 @@ class Trace:
     async def read(self):
         while line := await self.process.stdout.readline():
             text = line.decode()
+            if not text.endswith("\n"):
+                break  # SIGINT ended it in the middle of a line
             if text.startswith('{"time"'):
                 self.lines.append(json.loads(text))
             else:
