@@ -15,6 +15,7 @@
 	X(offline) \
 	X(ping) \
 	X(private) \
+	X(register) \
 	X(roster) \
 	X(stream_limits) \
 	X(time) \
