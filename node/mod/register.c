@@ -1,6 +1,6 @@
 /*
- * XEP-0077 In-Band Registration: new accounts on streams that have not logged in (closed unless the operator opens it), and for those who are
- * logged in: another password, and the end of the account.
+ * XEP-0077 In-Band Registration: new accounts on streams that have not logged in (closed unless the operator opens it), and for those who
+ * are logged in: another password, and the end of the account.
  *
  * A password crosses the wire, so all of it happens only where a login would be allowed (core/early.h). Names of administrators cannot be
  * registered: whoever came first would be one.
