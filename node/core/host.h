@@ -6,6 +6,7 @@
 
 #include "node/core/roles.h"
 #include "proto/addr/jid.h"
+#include "proto/sasl/sasl.h"
 
 struct node;
 struct store;
@@ -19,6 +20,7 @@ struct host {
 	bool anonymous;          /* logins are ANONYMOUS only; nothing is stored */
 	bool channel_binding;    /* -PLUS mechanisms are offered */
 	uint32_t scram_iterations;
+	enum sasl_hash strongest_scram;
 	struct store *store;     /* of this host's accounts and all that is theirs: the node's, or for an anonymous host one in memory */
 	struct roles roles;
 	struct arena *arena;

@@ -132,6 +132,12 @@ static const struct option sasl_options[] = {
 	  .default_text = "true",
 	  .per_host = true,
 	  .doc = "Offer the -PLUS mechanisms; off helps clients that get channel binding wrong on TLS 1.3." },
+	{ .name = "strongest_scram",
+	  .kind = OPTION_ENUM,
+	  .default_text = "sha-512",
+	  .choices = "sha-1 sha-256 sha-512",
+	  .per_host = true,
+	  .doc = "Strongest SCRAM mechanism on offer; sha-1 for accounts that were imported with no other keys." },
 };
 
 static const struct option module_switch[] = {
@@ -222,6 +228,7 @@ void settings_read_host(struct host *h)
 {
 	h->scram_iterations = (uint32_t)config_host_int(h->node->config, h->name, "sasl.iterations");
 	h->channel_binding = config_host_bool(h->node->config, h->name, "sasl.channel_binding");
+	h->strongest_scram = (enum sasl_hash)config_host_enum(h->node->config, h->name, "sasl.strongest_scram");
 	roles_read(&h->roles, h->node->config, h->name);
 }
 

@@ -61,7 +61,8 @@ static bool mech_is_offered(const struct c2s *c, enum sasl_mech m, bool bound)
 {
 	if (c->host->anonymous)
 		return m == MECH_ANONYMOUS;
-	if (m == MECH_ANONYMOUS)
+	enum sasl_hash hash;
+	if (m == MECH_ANONYMOUS || (sasl_mech_hash(m, &hash) && hash > c->host->strongest_scram))
 		return false;
 	if (sasl_mech_is_plus(m))
 		return bound;
