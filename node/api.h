@@ -20,6 +20,7 @@
 #include "node/core/log.h"
 #include "node/core/module.h"
 #include "node/core/node.h"
+#include "node/core/pie.h"
 #include "node/core/removal.h"
 #include "node/core/roster_record.h"
 #include "node/core/router.h"

@@ -124,6 +124,8 @@ struct module {
 	const struct adhoc_command *adhoc; /* commands for clients (adhoc.h) */
 	size_t n_adhoc;
 	const struct command *commands; /* for administrators (ctl/command.h); end with a NULL name; or NULL */
+	const struct pie_part *parts; /* of accounts that move (pie.h) */
+	size_t n_parts;
 	size_t host_slot, user_slot, session_slot; /* bytes, zeroed */
 	/* Once at start per host, before anything else; reads options into the host's slot. ERR_INVALID with a text in `why` ends the
 	 * start. */

@@ -403,6 +403,71 @@ static const struct iq_route iqs[] = {
 };
 static const char *const features[] = { "urn:xmpp:blocking", NULL };
 
+/* ---- moving accounts: as the privacy list that other servers know (XEP-0227 section 4.7) ---- */
+
+static const struct str list_name = STR_INIT("blocked");
+
+static void put_list(struct pie_put *p, const struct store_row *rows, uint32_t n)
+{
+	struct elem *query = elem_add(p->arena, p->user, NS_PRIVACY, STR("query"));
+	elem_set(p->arena, elem_add(p->arena, query, STR_NONE, STR("default")), STR("name"), list_name);
+	struct elem *list = elem_add(p->arena, query, STR_NONE, STR("list"));
+	elem_set(p->arena, list, STR("name"), list_name);
+	for (uint32_t i = 0; i < n; i++) {
+		struct elem *item = elem_add(p->arena, list, STR_NONE, STR("item"));
+		elem_set(p->arena, item, STR("type"), STR("jid"));
+		elem_set(p->arena, item, STR("value"), rows[i].key);
+		elem_set(p->arena, item, STR("action"), STR("deny"));
+		elem_set(p->arena, item, STR("order"), arena_printf(p->arena, "%u", i));
+	}
+}
+
+static void take_address(struct pie_take *t, struct str text)
+{
+	struct jid jid;
+	if (!str_present(text) || jid_parse(t->arena, text, &jid) != ERR_NONE) {
+		pie_left(t, arena_printf(t->arena, "blocked address '%.*s'", STR_ARG(text)), "it is no address");
+		return;
+	}
+	store_map_put(pie_op(t), &space, jid_str(&jid), STR(""), 0);
+	pie_taken(t, "blocked addresses");
+}
+
+/* Denying all stanzas of an address is blocking; whatever else privacy lists can say is not. */
+static void take_privacy(struct pie_take *t, const struct elem *query)
+{
+	const struct elem *by_default = elem_child(query, NS_PRIVACY, "default");
+	struct str name = by_default ? elem_attr(by_default, "name") : STR_NONE;
+	for (const struct elem *l = elem_first(query); l; l = elem_next(l)) {
+		bool in_force = elem_is(l, NS_PRIVACY, "list") && str_present(name) && str_eq(elem_attr(l, "name"), name);
+		if (elem_is(l, NS_PRIVACY, "list") && !in_force)
+			pie_left(t, arena_printf(t->arena, "privacy list '%.*s'", STR_ARG(elem_attr(l, "name"))),
+				 "only the default list is taken");
+		for (const struct elem *i = in_force ? elem_first(l) : NULL; i; i = elem_next(i)) {
+			bool blocks = str_is(elem_attr(i, "action"), "deny") && str_is(elem_attr(i, "type"), "jid") && !elem_first(i);
+			if (blocks)
+				take_address(t, elem_attr(i, "value"));
+			else if (str_is(elem_attr(i, "action"), "deny"))
+				pie_left(t, arena_printf(t->arena, "rule %.*s of a privacy list", STR_ARG(elem_attr(i, "order"))),
+					 "only rules that deny all of an address are taken");
+		}
+	}
+}
+
+static void take_list(struct pie_take *t, const struct elem *user)
+{
+	for (const struct elem *c = elem_first(user); c; c = elem_next(c)) {
+		if (elem_is(c, NS_PRIVACY, "query"))
+			take_privacy(t, c);
+		for (const struct elem *i = elem_is(c, NS_BLOCKING, "blocklist") ? elem_first(c) : NULL; i; i = elem_next(i))
+			take_address(t, elem_attr(i, "jid"));
+	}
+}
+
+static const struct pie_part parts[] = {
+	{ &space, put_list, { { &NS_PRIVACY, "query" }, { &NS_BLOCKING, "blocklist" } }, take_list },
+};
+
 const struct module mod_blocking = {
 	.name = "blocking",
 	.xep = "XEP-0191",
@@ -413,6 +478,8 @@ const struct module mod_blocking = {
 	.n_options = 1,
 	.iqs = iqs,
 	.n_iqs = 3,
+	.parts = parts,
+	.n_parts = 1,
 	.hooks = { .accept = accept_sent,
 		   .arrive_policy = arrive_policy,
 		   .leave_policy = leave_policy,

@@ -4,6 +4,7 @@
  */
 #include "node/api.h"
 
+#include "proto/base/encode.h"
 #include "proto/xml/names.h"
 
 #define STATUS_MAX 1024
@@ -100,6 +101,41 @@ static int on_service(struct iq *iq)
 	return DONE;
 }
 
+/* ---- moving accounts: as an answer would be, but with the time itself ---- */
+
+static void put_last(struct pie_put *p, const struct store_row *rows, uint32_t n)
+{
+	char stamp[STAMP_BYTES];
+	int64_t at_ms;
+	struct str status;
+	if (!last_record_parse(rows->value, &at_ms, &status)) {
+		p->broken++;
+		return;
+	}
+	struct elem *q = elem_add(p->arena, p->user, NS_LAST, STR("query"));
+	elem_set(p->arena, q, STR("stamp"), arena_str(p->arena, stamp_format(stamp, at_ms, true)));
+	elem_append_text(p->arena, q, status);
+}
+
+static void take_last(struct pie_take *t, const struct elem *user)
+{
+	const struct elem *q = elem_child(user, NS_LAST, "query");
+	struct str status = elem_text(t->arena, q);
+	int64_t at_ms;
+	if (stamp_parse(elem_attr(q, "stamp"), &at_ms) != ERR_NONE || at_ms < 0 || status.len > STORE_VALUE_MAX / 2) {
+		pie_left(t, STR("last activity"), "it has no time");
+		return;
+	}
+	store_kv_put(pie_op(t), &last_space, last_record_format(t->arena, at_ms, status));
+	pie_taken(t, "last activities");
+}
+
+static const struct pie_part parts[] = {
+	{ &last_space, put_last, { { &NS_LAST, "query" } }, take_last },
+};
+
+/* ---- the module ---- */
+
 static const struct iq_route iqs[] = {
 	{ IQ_HOST, TYPE_GET, &NS_LAST, "query", on_service },
 	{ IQ_OWN | IQ_FRIEND, TYPE_GET, &NS_LAST, "query", on_account },
@@ -117,4 +153,6 @@ const struct module mod_last = {
 	.iqs = iqs,
 	.n_iqs = sizeof iqs / sizeof *iqs,
 	.hooks = { .session_broadcast = session_broadcast },
+	.parts = parts,
+	.n_parts = 1,
 };

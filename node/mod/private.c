@@ -129,6 +129,43 @@ static int on_other(struct iq *iq)
 	return -STANZA_FORBIDDEN;
 }
 
+/* ---- moving accounts ---- */
+
+static void put_data(struct pie_put *p, const struct store_row *rows, uint32_t n)
+{
+	struct elem *query = elem_add(p->arena, p->user, NS_PRIVATE, STR("query"));
+	for (uint32_t i = 0; i < n; i++) {
+		struct elem *e = pie_read(p, rows[i].value);
+		if (e)
+			elem_append(p->arena, query, e);
+	}
+}
+
+static void take_one(struct pie_take *t, const struct elem *e)
+{
+	struct str value, key = key_of(t->arena, e);
+	if (is_hollow(e) || !str_present(e->ns) || str_eq(e->ns, NS_PRIVATE) || key.len > STORE_FIELD_MAX) {
+		pie_left(t, arena_printf(t->arena, "private data %.*s", STR_ARG(key)),
+			 is_hollow(e) ? "it is empty" : "it has no namespace of its own");
+	} else if (pie_write(t, e, "private data", &value)) {
+		store_map_put(pie_op(t), &space, key, value, 0);
+		pie_taken(t, "private data");
+	}
+}
+
+static void take_data(struct pie_take *t, const struct elem *user)
+{
+	for (const struct elem *q = elem_first(user); q; q = elem_next(q))
+		for (const struct elem *e = elem_is(q, NS_PRIVATE, "query") ? elem_first(q) : NULL; e; e = elem_next(e))
+			take_one(t, e);
+}
+
+static const struct pie_part parts[] = {
+	{ &space, put_data, { { &NS_PRIVATE, "query" } }, take_data },
+};
+
+/* ---- the module ---- */
+
 static const struct option options[] = {
 	{ .name = "elements", .kind = OPTION_INT, .default_text = "100", .min = 1, .max = 100000, .unit = "elements", .per_host = true,
 	  .doc = "Elements that an account may keep; one more is refused with resource-constraint." },
@@ -163,6 +200,8 @@ const struct module mod_private = {
 	.n_options = sizeof options / sizeof *options,
 	.iqs = iqs,
 	.n_iqs = sizeof iqs / sizeof *iqs,
+	.parts = parts,
+	.n_parts = 1,
 	.host_slot = sizeof(struct host_part),
 	.host_start = host_start,
 };

@@ -188,6 +188,32 @@ static void amend(struct session *s, struct stanza *st)
 		st->root = avatar_put(st->arena, st->root, p->has_photo ? p->hash : NULL);
 }
 
+/* ---- moving accounts ---- */
+
+static void put_card(struct pie_put *p, const struct store_row *rows, uint32_t n)
+{
+	struct elem *card = pie_read(p, rows->value);
+	if (card)
+		elem_append(p->arena, p->user, card);
+}
+
+static void take_card(struct pie_take *t, const struct elem *user)
+{
+	uint8_t hash[AVATAR_HASH_BYTES];
+	struct str text;
+	const struct elem *card = elem_child(user, NS_VCARD, "vCard");
+	if (!pie_write(t, card, "vCard", &text))
+		return;
+	bool has_photo = avatar_hash(t->arena, card, hash) == ERR_NONE;
+	store_kv_put(pie_op(t), &cards, text);
+	store_kv_put(pie_op(t), &photos, str_span((const char *)hash, has_photo ? sizeof hash : 0));
+	pie_taken(t, "vCards");
+}
+
+static const struct pie_part parts[] = {
+	{ &cards, put_card, { { &NS_VCARD, "vCard" } }, take_card },
+};
+
 /* ---- the module ---- */
 
 static const struct option options[] = {
@@ -224,6 +250,8 @@ const struct module mod_vcard = {
 	.iqs = iqs,
 	.n_iqs = sizeof iqs / sizeof *iqs,
 	.hooks = { .session_bound = session_bound, .amend = amend },
+	.parts = parts,
+	.n_parts = 1,
 	.host_slot = sizeof(struct host_part),
 	.user_slot = sizeof(struct user_part),
 	.host_start = host_start,

@@ -52,6 +52,9 @@
 	X(CHATSTATES, "http://jabber.org/protocol/chatstates")        \
 	X(RECEIPTS, "urn:xmpp:receipts")                              \
 	X(IMPORT_EXPORT, "urn:xmpp:pie:0")                            \
+	X(IMPORT_SCRAM, "urn:xmpp:pie:0#scram")                       \
+	X(XINCLUDE, "http://www.w3.org/2001/XInclude")                \
+	X(PRIVACY, "jabber:iq:privacy")                               \
 	X(MUC_USER, "http://jabber.org/protocol/muc#user")
 
 #define X(sym, uri) extern const struct str NS_##sym;

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "proto/forms/delay.h"
 #include "proto/forms/hints.h"
 #include "proto/xml/names.h"
 #include "proto/xml/writer.h"
@@ -150,6 +151,46 @@ static void on_sweep(struct timer *t)
 	sweep((struct offline_host *)((char *)t - offsetof(struct offline_host, sweep)));
 }
 
+/* ---- moving accounts ---- */
+
+static void put_messages(struct pie_put *p, const struct store_row *rows, uint32_t n)
+{
+	struct elem *list = elem_add(p->arena, p->user, NS_IMPORT_EXPORT, STR("offline-messages"));
+	for (uint32_t i = 0; i < n; i++) {
+		struct elem *e = pie_read(p, rows[i].value);
+		if (e)
+			elem_append(p->arena, list, delay_stamp(p->arena, e, p->host->name, rows[i].at_ms, STR_NONE));
+	}
+}
+
+/* With the time that the server of before wrote down; without one it came just now. */
+static void take_message(struct pie_take *t, const struct elem *e)
+{
+	struct str value;
+	int64_t at_ms;
+	if (!elem_is(e, NS_CLIENT, "message")) {
+		pie_left(t, arena_printf(t->arena, "<%.*s/> among offline messages", STR_ARG(e->name)), "it is no message");
+		return;
+	}
+	if (delay_read(e, t->host->name, &at_ms) != ERR_NONE && delay_read(e, STR_NONE, &at_ms) != ERR_NONE)
+		at_ms = worker_wall_ms();
+	if (!pie_write(t, e, "offline message", &value))
+		return;
+	store_log_append(pie_op(t), &offline_space, at_ms, STR_NONE, value, 0);
+	pie_taken(t, "offline messages");
+}
+
+static void take_messages(struct pie_take *t, const struct elem *user)
+{
+	for (const struct elem *l = elem_first(user); l; l = elem_next(l))
+		for (const struct elem *e = elem_is(l, NS_IMPORT_EXPORT, "offline-messages") ? elem_first(l) : NULL; e; e = elem_next(e))
+			take_message(t, e);
+}
+
+static const struct pie_part parts[] = {
+	{ &offline_space, put_messages, { { &NS_IMPORT_EXPORT, "offline-messages" } }, take_messages },
+};
+
 /* ---- the module ---- */
 
 static const struct option options[] = {
@@ -204,6 +245,8 @@ const struct module mod_offline = {
 	.commands = offline_commands,
 	.hooks = { .arrive_behind = flush_behind, .arrive_offline = arrive_offline, .iq_sent = flush_answered,
 		   .session_presence = session_presence, .session_gone = flush_session_gone },
+	.parts = parts,
+	.n_parts = 1,
 	.host_slot = sizeof(struct offline_host),
 	.user_slot = sizeof(struct offline_user),
 	.session_slot = sizeof(struct offline_session),

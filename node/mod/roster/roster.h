@@ -12,7 +12,7 @@
  *   COLD -rows-> WARM -failed write-> STALE -rows-> WARM;   a load that fails changes nothing, and the tasks that waited for it are dropped
  *
  * Files: roster_list (the packed items), roster_work (loading, tasks, commits), roster_iq (get, set, push), roster_subs (subscriptions),
- * roster_presence (broadcast), roster_probe, roster_directed (directed presence), roster (descriptor, hooks).
+ * roster_presence (broadcast), roster_probe, roster_directed (directed presence), roster_pie (import, export), roster (descriptor, hooks).
  */
 #ifndef NODE_MOD_ROSTER_ROSTER_H
 #define NODE_MOD_ROSTER_ROSTER_H
@@ -21,6 +21,7 @@
 #include "proto/rules/presence.h"
 
 extern const struct module mod_roster;
+extern const struct pie_part roster_parts[2]; /* roster_pie.c */
 
 /* ---- slots ---- */
 
