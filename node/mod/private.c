@@ -173,13 +173,61 @@ static const struct option options[] = {
 	  .doc = "Longest element that is kept; longer ones are refused with policy-violation." },
 };
 
-static enum err host_start(struct host *h, struct buf *why)
+static void host_reload(struct host *h)
 {
 	struct host_part *p = host_slot(h, &mod_private);
 	p->max_elements = (uint32_t)module_int(h, &mod_private, "elements");
 	p->max_bytes = (uint32_t)module_int(h, &mod_private, "element_bytes");
+}
+
+static enum err host_start(struct host *h, struct buf *why)
+{
+	host_reload(h);
 	return ERR_NONE;
 }
+
+/* ---- for administrators ---- */
+
+static void on_count(struct store_op *op)
+{
+	struct call *c = op->arg;
+	unsigned long long n = op->first->count;
+	if (op->err != ERR_NONE)
+		call_fail(c, CTL_FAILED, "the store answers: %s", err_name(op->err));
+	else
+		call_ok(c, json_integer((json_int_t)n), "%llu", n);
+}
+
+static void administer(struct call *c, bool purge)
+{
+	struct jid jid;
+	struct host *h = call_host(c, 1);
+	if (!h || !call_user(c, 0, h, &jid))
+		return;
+	struct store_op *op = store_op_new(h->name, jid_local(&jid), on_count, c);
+	if (purge)
+		store_map_clear(op, &space);
+	else
+		store_map_count(op, &space);
+	if (store_submit(h->store, op) != ERR_NONE)
+		call_fail(c, CTL_FAILED, "the store takes no more questions now");
+}
+
+static void run_get_private_count(struct call *c)
+{
+	administer(c, false);
+}
+
+static void run_purge_private(struct call *c)
+{
+	administer(c, true);
+}
+
+static const struct command commands[] = {
+	{ "get_private_count", "USER HOST", COMMAND_READS, "Tells how many private elements an account keeps.", run_get_private_count },
+	{ "purge_private", "USER HOST", 0, "Deletes an account's private elements; tells how many.", run_purge_private },
+	{ 0 },
+};
 
 static const struct iq_route iqs[] = {
 	{ IQ_OWN, TYPE_GET, &NS_PRIVATE, "query", on_get },
@@ -204,4 +252,6 @@ const struct module mod_private = {
 	.n_parts = 1,
 	.host_slot = sizeof(struct host_part),
 	.host_start = host_start,
+	.host_reload = host_reload,
+	.commands = commands,
 };

@@ -223,11 +223,16 @@ static const struct option options[] = {
 	  .doc = "Tell the hash of the card's photo in all available presence (XEP-0153)." },
 };
 
-static enum err host_start(struct host *h, struct buf *why)
+static void host_reload(struct host *h)
 {
 	struct host_part *p = host_slot(h, &mod_vcard);
 	p->max_bytes = (uint32_t)module_int(h, &mod_vcard, "max_bytes");
 	p->photo_hash = module_bool(h, &mod_vcard, "photo_hash");
+}
+
+static enum err host_start(struct host *h, struct buf *why)
+{
+	host_reload(h);
 	return ERR_NONE;
 }
 
@@ -255,4 +260,5 @@ const struct module mod_vcard = {
 	.host_slot = sizeof(struct host_part),
 	.user_slot = sizeof(struct user_part),
 	.host_start = host_start,
+	.host_reload = host_reload,
 };
