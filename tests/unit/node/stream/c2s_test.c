@@ -92,7 +92,7 @@ static void client_that_does_not_read_is_ended_while_its_sibling_goes_on(void **
 	RIG_UNTIL(rig_session(&deaf, "deaf")->presence && rig_session(&good, "good")->presence);
 	int n = snprintf(text, sizeof text, "<message type='headline' to='%s'><body>", deaf.bare);
 	memset(text + n, 'x', 15000);
-	strcpy(text + n + 15000, "</body></message>");
+	memcpy(text + n + 15000, "</body></message>", sizeof "</body></message>");
 	for (int i = 0; i < 1000 && rig_session(&deaf, "deaf"); i++) { /* what two sockets may hold, and the queue */
 		rig_say(&from, text);
 		rig_turns(2);
