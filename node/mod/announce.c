@@ -306,7 +306,7 @@ static void on_motd_written(struct store_op *op)
 		if (t->motd)
 			t->motd->refs++;
 		motd_put(t->host, t->motd, false);
-		if (t->deed == MOTD_SET)
+		if (t->deed == MOTD_SET && t->motd)
 			crowd_tell(t->host->node, t->host, t->subject, t->body, mark, t->motd->id);
 	}
 	task_end(t, op->err);
