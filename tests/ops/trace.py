@@ -25,14 +25,14 @@ class Trace:
         while line := await self.process.stdout.readline():
             text = line.decode()
             if not text.endswith("\n"):
-                break  # SIGINT ended it in the middle of a line
+                break  # the signal ended it in the middle of a line
             if text.startswith('{"time"'):
                 self.lines.append(json.loads(text))
             else:
                 self.rest += text
 
     async def end(self):
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGTERM)  # a shell in the background has its children ignore SIGINT
         await asyncio.wait_for(self.process.wait(), 10)
         await self.task
 
