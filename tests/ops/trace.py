@@ -103,7 +103,8 @@ async def slow_reader(bench):
     text = "x" * 50000
     for n in range(400):
         await say(romeo, juliet, text, n)
-    assert node.rss_kib() - before < 60000, "what nobody reads is kept"
+    if "-address" not in os.environ.get("STARLING_BIN", ""):  # a sanitizer keeps freed memory back
+        assert node.rss_kib() - before < 60000, "what nobody reads is kept"
     os.kill(t.process.pid, signal.SIGCONT)
     await t.end()
     for c in (romeo, juliet):
