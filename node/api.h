@@ -28,6 +28,7 @@
 #include "node/core/settings.h"
 #include "node/core/stored.h"
 #include "node/ctl/command.h"
+#include "node/ctl/kept.h"
 #include "node/ctl/order.h"
 #include "node/store/store.h"
 #include "node/version.h"

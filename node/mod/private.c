@@ -188,39 +188,14 @@ static enum err host_start(struct host *h, struct buf *why)
 
 /* ---- for administrators ---- */
 
-static void on_count(struct store_op *op)
-{
-	struct call *c = op->arg;
-	unsigned long long n = op->first->count;
-	if (op->err != ERR_NONE)
-		call_fail(c, CTL_FAILED, "the store answers: %s", err_name(op->err));
-	else
-		call_ok(c, json_integer((json_int_t)n), "%llu", n);
-}
-
-static void administer(struct call *c, bool purge)
-{
-	struct jid jid;
-	struct host *h = call_host(c, 1);
-	if (!h || !call_user(c, 0, h, &jid))
-		return;
-	struct store_op *op = store_op_new(h->name, jid_local(&jid), on_count, c);
-	if (purge)
-		store_map_clear(op, &space);
-	else
-		store_map_count(op, &space);
-	if (store_submit(h->store, op) != ERR_NONE)
-		call_fail(c, CTL_FAILED, "the store takes no more questions now");
-}
-
 static void run_get_private_count(struct call *c)
 {
-	administer(c, false);
+	kept_count(c, &space);
 }
 
 static void run_purge_private(struct call *c)
 {
-	administer(c, true);
+	kept_purge(c, &space);
 }
 
 static const struct command commands[] = {
