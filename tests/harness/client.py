@@ -58,7 +58,7 @@ class Client:
 
     # ---- negotiation, each step up to its stage ----
     async def open_connection(self):
-        self.wire = wire.Wire(self.log)
+        self.wire = wire.Wire(self.log, self.opts.get("lag", 0.0))
         self.kept = []
         direct = self.tls == "direct"
         port = self.endpoint[self.opts.get("port") or {"direct": "direct", "none": "plain"}.get(self.tls, "starttls")]

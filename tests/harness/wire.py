@@ -1,5 +1,6 @@
 """A TCP or TLS connection to a server that turns what comes into stream events. Everything that waits has a deadline."""
 import asyncio
+import collections
 import ctypes
 import hashlib
 import os
@@ -32,10 +33,13 @@ def client_context(max_version=None, alpn=None, cafile=None):
 
 
 class Wire(asyncio.Protocol):
-    """events: a queue of ("open" | "stanza" | "close" | "eof" | "problem", value). log(direction, text) sees all traffic."""
+    """events: a queue of ("open" | "stanza" | "close" | "eof" | "problem", value). log(direction, text) sees all traffic.
+    lag: what goes out leaves that many seconds late, in order: a client far away, whose words arrive after those of others."""
 
-    def __init__(self, log=lambda direction, text: None):
+    def __init__(self, log=lambda direction, text: None, lag=0.0):
         self.log = log
+        self.lag = lag
+        self.leaving = collections.deque()
         self.parser = stanza.StreamParser()
         self.events = asyncio.Queue()
         self.transport = None
@@ -94,14 +98,28 @@ class Wire(asyncio.Protocol):
             data = data.encode()
         shown = data if len(data) <= 2000 else data[:1000] + b" ...%d bytes... " % (len(data) - 2000) + data[-1000:]
         self.log(">", shown.decode("utf-8", "backslashreplace"))
-        if not split:
-            self.transport.write(data)
-            return
-        for i in range(0, len(data), split):
+        for i in range(0, len(data), split or len(data) or 1):
             if self.transport.is_closing():
                 return
-            self.transport.write(data[i:i + split])
-            await asyncio.sleep(0)
+            self.later(self.write, data[i:i + split] if split else data)
+            if split:
+                await asyncio.sleep(0)
+
+    def later(self, what, *args):
+        """Now, or after the lag."""
+        if not self.lag:
+            what(*args)
+            return
+        self.leaving.append((what, args))
+        asyncio.get_running_loop().call_later(self.lag, self.leave)
+
+    def leave(self):
+        what, args = self.leaving.popleft()
+        what(*args)
+
+    def write(self, data):
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     async def next(self, timeout=None, what="something"):
         """The next event. Timeout past the deadline."""
@@ -114,6 +132,9 @@ class Wire(asyncio.Protocol):
         self.parser.restart()
 
     def abort(self):
+        self.later(self.abort_now)
+
+    def abort_now(self):
         if self.transport and not self.lost and not self.transport.is_closing():
             self.transport.abort()
 

@@ -13,22 +13,26 @@ from .expect import Expect
 from .match import BadPattern
 from .parse import BadScript
 from .talk import Talk
+from .transcript import Transcript
 from .words import Words, unescape
 
 TLS = {"on": "starttls", "off": "none", "direct": "direct"}
 
 
 class Play(Talk, Expect, Around):
-    def __init__(self, script, server, tag):
+    """slow and lag: the client of that name is heard so many seconds late. Nothing that a script says may depend on who is faster."""
+
+    def __init__(self, script, server, tag, slow="", lag=0.0):
+        self.slow, self.lag = slow, lag
         self.script, self.server = script, server
         self.words = Words(script, tag)
-        self.transcript = []
+        self.transcript = Transcript()
         self.started = time.monotonic()
         self.clients = {name: self.make_client(spec) for name, spec in script.clients.items()}
         self.timeout = script.timeout * wire.PATIENCE if script.timeout else None
 
     def make_client(self, spec):
-        opts = {"anonymous": spec.anonymous}
+        opts = {"anonymous": spec.anonymous, "lag": self.lag if spec.name == self.slow else 0.0}
         if spec.address:
             opts["address"] = spec.address
         if spec.port:
@@ -44,7 +48,7 @@ class Play(Talk, Expect, Around):
         env[f"{spec.name}.jid"] = f"{user}@{spec.host}/{spec.resource}"
 
         def log(direction, text):
-            self.transcript.append(f"{spec.name:>10} {direction} {text}")
+            self.transcript.add(spec.name, f"{direction} {text}")
         return xmpp.Client(spec.name, self.server.endpoint, user, spec.host, spec.password, spec.resource or None,
                            tls=TLS[spec.tls or self.script.tls], split=self.script.split if spec.split < 0 else spec.split,
                            mech=spec.mech or None, log=log, **opts)
@@ -57,6 +61,8 @@ class Play(Talk, Expect, Around):
                 await self.step(step)
             self.check_rest()
         finally:
+            unread = {c.name: len(c.kept) + (c.wire.events.qsize() if c.wire else 0) for c in self.clients.values()}
+            self.transcript.add("", "at the end: " + "; ".join(f"{c.name}: {c.stage}, {unread[c.name]} unread" for c in self.clients.values()))
             for c in self.clients.values():
                 c.abort()
 
@@ -66,7 +72,8 @@ class Play(Talk, Expect, Around):
         await asyncio.gather(*(self.server.register(self.words.unique(u), h, p) for (u, h), p in accounts.items()))
 
     async def step(self, step):
-        self.transcript.append(f"{step.line:>4}: {step.subject} {step.action}")
+        self.transcript.add("", f"{step.line}: {step.subject} {step.action}")
+        mark = self.transcript.mark()
         try:
             if step.subject == "ctl":
                 await self.ctl(step)
@@ -78,6 +85,8 @@ class Play(Talk, Expect, Around):
                 self.clock(step)
             else:
                 await self.dispatch(self.clients[step.subject], step)
+                if step.action.startswith("connects"):
+                    self.transcript.went_well(mark, step.subject)
         except (Mismatch, xmpp.Unexpected, wire.Timeout, sasl.SaslError, OSError) as err:
             detail = self.words.readable(str(err)) or type(err).__name__
             raise Mismatch(f"{self.script.path}:{step.line}: {step.subject} {step.action}\n{detail}") from None
@@ -90,6 +99,12 @@ class Play(Talk, Expect, Around):
             if m:
                 return await method(self, c, step, *m.groups())
         raise BadScript(f"{self.script.path}:{step.line}: unknown action {step.action!r}")
+
+    def story(self):
+        """What a failure shows: all that was said and heard, and what the node logged of these accounts."""
+        tag = f".{self.words.tag}@"
+        logged = [line for line in self.server.log_text().splitlines() if tag in line][-20:]
+        return [self.words.readable(line) for line in self.transcript.short() + ["log: " + line for line in logged]]
 
     def check_rest(self):
         """What nobody asked for may stay unread, but it must be XML."""
