@@ -41,6 +41,7 @@
 	X(OFFLINE_SIZE, "offline-message-size")    \
 	X(ROSTER, "roster-items")                  \
 	X(ROSTER_REQUESTS, "roster-requests")      \
+	X(REQUEST_RATE, "subscription-rate")       \
 	X(VCARD, "vcard-size")
 
 /* What holds memory for clients. X(symbol, label) */

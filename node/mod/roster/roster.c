@@ -6,6 +6,9 @@
 
 #include "proto/xml/names.h"
 
+#define ASKERS  65536 /* accounts whose requests are remembered */
+#define HOUR_MS 3600000
+
 /* ---- options ---- */
 
 static const struct option options[] = {
@@ -22,6 +25,11 @@ static const struct option options[] = {
 	{ .name = "requests", .kind = OPTION_INT, .default_text = "200", .min = 1, .max = 5000, .unit = "requests",
 	  .per_host = true, .needs_restart = true,
 	  .doc = "How many subscription requests may wait for a user's answer; further ones are refused." },
+	{ .name = "request_rate", .kind = OPTION_INT, .default_text = "60", .min = 0, .max = 1000000, .unit = "requests",
+	  .per_host = true, .needs_restart = true,
+	  .doc = "Subscription requests that a user may send in an hour; further ones are refused; 0 means no limit." },
+	{ .name = "request_burst", .kind = OPTION_INT, .default_text = "100", .min = 1, .max = 1000000, .unit = "requests",
+	  .per_host = true, .needs_restart = true, .doc = "Subscription requests that a user who sent none may send at once." },
 	{ .name = "request_bytes", .kind = OPTION_SIZE, .default_text = "2 KiB", .min = 256, .max = 65536,
 	  .per_host = true, .needs_restart = true,
 	  .doc = "A request that waits keeps what it carries (a greeting, a nickname) up to this size." },
@@ -35,7 +43,13 @@ static const struct option options[] = {
 
 static enum err host_start(struct host *h, struct buf *why)
 {
-	*roster_limits(h) = (struct roster_limits){
+	struct roster_host *p = roster_host(h);
+	uint64_t rate = (uint64_t)module_int(h, &mod_roster, "request_rate");
+	uint64_t burst = (uint64_t)module_int(h, &mod_roster, "request_burst");
+	p->asks = bucket_rate_of(rate, HOUR_MS, burst);
+	pthread_mutex_init(&p->lock, NULL);
+	tally_init(&p->asked, ASKERS, rate ? burst * HOUR_MS / rate + 1 : 1); /* by then a bucket is full again */
+	p->limits = (struct roster_limits){
 		.items = (uint32_t)module_int(h, &mod_roster, "items"),
 		.bytes = (uint32_t)module_int(h, &mod_roster, "bytes"),
 		.groups = (uint32_t)module_int(h, &mod_roster, "groups"),
@@ -47,6 +61,13 @@ static enum err host_start(struct host *h, struct buf *why)
 		.tasks = (uint32_t)module_int(h, &mod_roster, "waiting"),
 	};
 	return ERR_NONE;
+}
+
+static void host_stop(struct host *h)
+{
+	struct roster_host *p = roster_host(h);
+	tally_fini(&p->asked);
+	pthread_mutex_destroy(&p->lock);
 }
 
 /* ---- the life of a session ---- */
@@ -203,8 +224,9 @@ const struct module mod_roster = {
 		.account_ending = account_ending,
 		.account_ended = account_ended,
 	},
-	.host_slot = sizeof(struct roster_limits),
+	.host_slot = sizeof(struct roster_host),
 	.user_slot = sizeof(struct roster),
 	.session_slot = sizeof(struct roster_session),
 	.host_start = host_start,
+	.host_stop = host_stop,
 };

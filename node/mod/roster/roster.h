@@ -17,7 +17,10 @@
 #ifndef NODE_MOD_ROSTER_ROSTER_H
 #define NODE_MOD_ROSTER_ROSTER_H
 
+#include <pthread.h>
+
 #include "node/mod/roster/roster_list.h"
+#include "proto/base/tally.h"
 #include "proto/rules/presence.h"
 
 extern const struct module mod_roster;
@@ -27,6 +30,14 @@ extern const struct pie_part roster_parts[2]; /* roster_pie.c */
 
 struct roster_limits {
 	uint32_t items, bytes, groups, name_bytes, group_bytes, requests, request_bytes, directed, tasks;
+};
+
+/* Of a host. */
+struct roster_host {
+	struct roster_limits limits;
+	struct bucket_rate asks;    /* subscription requests of one account */
+	pthread_mutex_t lock;       /* guards: */
+	struct tally asked;         /* by account: a logout forgives nothing */
 };
 
 enum roster_state { ROSTER_COLD, ROSTER_WARM, ROSTER_STALE };
@@ -56,7 +67,8 @@ struct roster_session {
 	bool interested;            /* it asked for the roster, and gets pushes (RFC 6121 section 2.1.6) */
 };
 
-static inline struct roster_limits *roster_limits(struct host *h) { return host_slot(h, &mod_roster); }
+static inline struct roster_host *roster_host(struct host *h) { return host_slot(h, &mod_roster); }
+static inline const struct roster_limits *roster_limits(struct host *h) { return &roster_host(h)->limits; }
 static inline struct roster *roster_of(struct user *u) { return user_slot(u, &mod_roster); }
 static inline struct roster_session *roster_session(struct session *s) { return session_slot(s, &mod_roster); }
 /* May it be read? */

@@ -101,6 +101,28 @@ static void drop_sent(struct roster_task *t, enum err why)
 	session_release(t->user->nw, t->sid);
 }
 
+/* A token for each request, whether it is the first to this contact or not: each reaches a person. */
+static bool may_ask(struct user *u)
+{
+	struct roster_host *p = roster_host(u->host);
+	uint64_t key = str_hash(jid_str(&u->jid), u->nw->node->hash_key), now_ms = u->nw->worker->now_ms;
+	if (!p->asks.cost_ns)
+		return true;
+	pthread_mutex_lock(&p->lock);
+	bool fine = bucket_try(&tally_touch(&p->asked, key, now_ms)->bucket, &p->asks, 1, now_ms);
+	pthread_mutex_unlock(&p->lock);
+	return fine;
+}
+
+/* A policy is violated, and to wait is the cure (RFC 6120 section 8.3.3.12): a client that changed its request would gain nothing. */
+static int refuse_haste(struct session *s, const struct stanza *st)
+{
+	count_limit(s->nw, LIMIT_REQUEST_RATE);
+	count_at(s->nw, METRIC_STANZAS_BOUNCED_TOTAL, STANZA_POLICY_VIOLATION, 1);
+	router_route(s->nw, stanza_error_reply_as(st, STANZA_POLICY_VIOLATION, STR("wait"), STR("you ask too many people at once"), NULL));
+	return DONE;
+}
+
 int roster_subscription_sent(struct session *s, struct stanza *st)
 {
 	enum subscription_verb verb;
@@ -108,6 +130,8 @@ int roster_subscription_sent(struct session *s, struct stanza *st)
 		return PASS;
 	if (jid_bare_eq(&st->to, &s->jid)) /* everybody is subscribed to himself */
 		return DONE;
+	if (verb == VERB_SUBSCRIBE && !may_ask(s->user))
+		return refuse_haste(s, st);
 	struct roster_task *t = roster_task_new(run_sent, drop_sent, st);
 	t->verb = verb;
 	t->jid = jid_bare(&t->stanza->to);

@@ -137,7 +137,7 @@ static struct scene *scene_new(uint64_t seed)
 	s->node.hosts = arena_zalloc(s->arena, sizeof *s->node.hosts);
 	s->node.hosts[0] = &s->host;
 	s->node.hooks = hooks_new(&s->node, NULL);
-	*roster_limits(&s->host) = (struct roster_limits){
+	roster_host(&s->host)->limits = (struct roster_limits){
 		.items = 100, .bytes = 65536, .groups = 8, .name_bytes = 100, .group_bytes = 100, .requests = 100, .request_bytes = 1024,
 		.directed = 16, .tasks = 10000,
 	};
