@@ -19,7 +19,7 @@ ERROR_TYPE = {condition: kind for kind, names in ERROR_TYPES.items() for conditi
 
 
 class Expect:
-    """A part of Play: it has self.script, self.words, self.clients and self.timeout."""
+    """A part of Play: it has self.script, self.words, self.clients, self.said and self.timeout."""
 
     # ---- receiving ----
     async def take(self, c, what, skip_presence=False):
@@ -64,6 +64,20 @@ class Expect:
 
     async def receive(self, c, step):
         await self.compare(c, step.body)
+
+    async def receive_at_last(self, c, step):
+        """One stanza; while another one comes, what this client sent last is sent again."""
+        if len(self.patterns(step.body)) != 1:
+            raise BadPattern("one answer is received at last")
+        deadline = asyncio.get_running_loop().time() + (self.timeout or wire.DEADLINE)
+        while True:
+            try:
+                return await self.compare(c, step.body)
+            except Mismatch:
+                if c.wire.lost or asyncio.get_running_loop().time() > deadline:
+                    raise
+            await asyncio.sleep(0.05)
+            await c.send(self.said[c.name])
 
     async def receive_any_order(self, c, step):
         patterns = self.patterns(step.body)

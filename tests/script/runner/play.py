@@ -27,6 +27,7 @@ class Play(Talk, Expect, Around):
         self.script, self.server = script, server
         self.words = Words(script, tag)
         self.transcript = Transcript()
+        self.said = {}  # what each client sent last
         self.started = time.monotonic()
         self.clients = {name: self.make_client(spec) for name, spec in script.clients.items()}
         self.timeout = script.timeout * wire.PATIENCE if script.timeout else None
@@ -62,7 +63,8 @@ class Play(Talk, Expect, Around):
             self.check_rest()
         finally:
             unread = {c.name: len(c.kept) + (c.wire.events.qsize() if c.wire else 0) for c in self.clients.values()}
-            self.transcript.add("", "at the end: " + "; ".join(f"{c.name}: {c.stage}, {unread[c.name]} unread" for c in self.clients.values()))
+            ends = "; ".join(f"{c.name}: {c.stage}, {unread[c.name]} unread" for c in self.clients.values())
+            self.transcript.add("", "at the end: " + ends)
             for c in self.clients.values():
                 c.abort()
 
@@ -122,13 +124,14 @@ ACTIONS = [
     (r"negotiates tls", Play.negotiate_tls),
     (r"authenticates(?: with (\S+?))?(?: and gs2 (\S+))?", Play.authenticate),
     (r"fails to authenticate with (\S+) as (\S+)(?: but (.*))?", Play.fail_to_authenticate),
-    (r"connects(?: with (\S+))?", Play.connect),
+    (r"connects(?: with (\S+))?( at last)?", Play.connect),
     (r"goes online(?: with priority (-?\d+))?", Play.go_online),
     (r"sends", Play.send),
     (r"sends raw", Play.send_raw),
     (r"sends whitespace", Play.send_whitespace),
     (r"expects a new stream", Play.restart),
     (r"receives", Play.receive),
+    (r"receives at last", Play.receive_at_last),
     (r"receives in any order", Play.receive_any_order),
     (r"receives (message|iq|presence) error (\S+?)(?: for (\S+?))?(?: from (\S+))?", Play.receive_stanza_error),
     (r"receives disco info with caps (\S+) for (\S+)", Play.receive_caps),

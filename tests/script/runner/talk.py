@@ -1,7 +1,9 @@
 """What a client says: negotiation up to each stage, stanzas and bytes, farewell."""
+import asyncio
 import re
 
-from harness import sasl
+from harness import client as xmpp
+from harness import sasl, wire
 from harness.stanza import NS
 
 from .parse import dedent
@@ -9,7 +11,7 @@ from .words import unescape
 
 
 class Talk:
-    """A part of Play: it has self.words, and self.compare of Expect."""
+    """A part of Play: it has self.words and self.said, and self.compare of Expect."""
 
     # ---- negotiation ----
     async def open_connection(self, c, step):
@@ -54,8 +56,17 @@ class Talk:
             return
         await c.send(f"<response xmlns='{NS['sasl']}'>{sasl.b64(s.final(sasl.base64.b64decode(e.text())))}</response>")
 
-    async def connect(self, c, step, mech):
-        await c.connect(mech)
+    async def connect(self, c, step, mech, at_last):
+        deadline = asyncio.get_running_loop().time() + wire.DEADLINE
+        while True:
+            try:
+                await c.connect(mech)
+                break
+            except xmpp.Unexpected:
+                if not at_last or asyncio.get_running_loop().time() > deadline:
+                    raise
+            c.abort()
+            await asyncio.sleep(0.05)
         self.words.env[f"{c.name}.jid"] = c.jid
         self.words.env[f"{c.name}.bare"], _, self.words.env[f"{c.name}.resource"] = c.jid.partition("/")
         self.words.env[f"{c.name}.user"] = c.jid.partition("@")[0]
@@ -72,7 +83,8 @@ class Talk:
 
     # ---- sending ----
     async def send(self, c, step):
-        await c.send(self.words.expand(dedent(step.body)).strip())
+        self.said[c.name] = self.words.expand(dedent(step.body)).strip()
+        await c.send(self.said[c.name])
 
     async def send_raw(self, c, step):
         await c.send(unescape(self.words.expand("".join(line.strip() for line in step.body))))

@@ -12,7 +12,8 @@ class TranscriptTest(unittest.TestCase):
         t.add("juliet", "< <message/>")
         t.went_well(mark, "romeo")
         t.add("romeo", "> <presence/>")
-        self.assertEqual([line.split(maxsplit=1)[1] for line in t.short()], ["7: romeo connects", "juliet < <message/>", "romeo > <presence/>"])
+        told = [line.split(maxsplit=1)[1] for line in t.short()]
+        self.assertEqual(told, ["7: romeo connects", "juliet < <message/>", "romeo > <presence/>"])
         self.assertEqual(len(t.full()), 4)
 
     def test_the_short_form_clips_lines(self):
