@@ -6,6 +6,7 @@
 #include "node/core/host.h"
 #include "node/ctl/command.h"
 #include "proto/addr/precis.h"
+#include "proto/xml/elem.h"
 
 struct host *call_host(struct call *c, unsigned i)
 {
@@ -29,6 +30,14 @@ bool call_jid(struct call *c, unsigned i, struct jid *out)
 	if (jid_parse(c->arena, c->args[i], out) == ERR_NONE)
 		return true;
 	call_fail(c, CTL_FAILED, "'%s' is no XMPP address", c->args[i].p);
+	return false;
+}
+
+bool call_text(struct call *c, struct str text)
+{
+	if (elem_may_hold(text))
+		return true;
+	call_fail(c, CTL_USAGE, "that text has characters that XML forbids");
 	return false;
 }
 

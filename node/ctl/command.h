@@ -94,6 +94,8 @@ json_t *json_str(struct str s);
 struct host *call_host(struct call *c, unsigned i);
 bool call_user(struct call *c, unsigned i, const struct host *h, struct jid *out);
 bool call_jid(struct call *c, unsigned i, struct jid *out);
+/* What becomes text of a stanza. */
+bool call_text(struct call *c, struct str text);
 /* The value of an option; absent when it was not given. */
 struct str call_option(const struct call *c, const char *name);
 bool call_number(struct call *c, struct str text, const char *what, uint64_t min, uint64_t max, uint64_t *out);

@@ -104,20 +104,10 @@ static bool type_read(struct call *c, struct str text, enum stanza_type *out)
 	return false;
 }
 
-static bool is_sendable(struct call *c, struct str text)
-{
-	bool ok = str_is_utf8(text);
-	for (size_t i = 0; i < text.len; i++)
-		ok = ok && ((unsigned char)text.p[i] >= 0x20 || strchr("\t\n\r", text.p[i]));
-	if (!ok)
-		call_fail(c, CTL_USAGE, "that text has characters that XML forbids");
-	return ok;
-}
-
 static void run_send_message(struct call *c)
 {
 	enum stanza_type type;
-	if (!type_read(c, c->args[0], &type) || !is_sendable(c, c->args[3]) || !is_sendable(c, c->args[4]))
+	if (!type_read(c, c->args[0], &type) || !call_text(c, c->args[3]) || !call_text(c, c->args[4]))
 		return;
 	struct sending *s = sending_new(c, 1, 2);
 	if (!s)

@@ -308,6 +308,18 @@ static bool text_eq(const struct xml_node **x, const struct xml_node **y)
 	}
 }
 
+bool elem_may_hold(struct str text)
+{
+	const unsigned char *p = (const unsigned char *)text.p;
+	for (size_t i = 0; i < text.len; i++) {
+		if (p[i] < 0x20 && p[i] != '\t' && p[i] != '\n' && p[i] != '\r')
+			return false;
+		if (p[i] == 0xEF && text.len - i >= 3 && p[i + 1] == 0xBF && p[i + 2] >= 0xBE) /* U+FFFE, U+FFFF */
+			return false;
+	}
+	return str_is_utf8(text);
+}
+
 bool elem_eq(const struct elem *a, const struct elem *b)
 {
 	if (!str_eq(a->name, b->name) || !str_eq(a->ns, b->ns) || !attrs_eq(a, b))

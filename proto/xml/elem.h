@@ -58,6 +58,9 @@ void elem_set_ns(struct arena *a, struct elem *e, struct str ns, struct str name
  * once, never the subtrees. Nothing is copied before. */
 struct elem *elem_reroot(struct arena *a, const struct elem *old);
 
+/* Whether this may be text or a value: UTF-8 of characters that XML 1.0 allows (section 2.2). What was parsed is. */
+bool elem_may_hold(struct str text);
+
 /* ---- reading ---- */
 
 /* The value of an attribute without a namespace; absent if not there. */

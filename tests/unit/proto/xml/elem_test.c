@@ -175,6 +175,18 @@ static void equality_ignores_attribute_order_and_text_pieces_only(void **state)
 	assert_false(elem_eq(z, y));
 }
 
+static void text_is_what_xml_allows(void **state)
+{
+	assert_true(elem_may_hold(STR("")));
+	assert_true(elem_may_hold(STR("tab\t, line\n, \xc3\xbc, \xef\xbf\xbd, \xf0\x9f\x90\xa6")));
+	assert_false(elem_may_hold(STR("\x1b[2J")));
+	assert_false(elem_may_hold(str_span("a\0b", 3)));
+	assert_false(elem_may_hold(STR("\xef\xbf\xbe")));
+	assert_false(elem_may_hold(STR("\xef\xbf\xbf")));
+	assert_false(elem_may_hold(STR("\xfc")));
+	assert_false(elem_may_hold(STR("\xed\xa0\x80")));
+}
+
 static void names_find_gives_the_static_row_or_nothing(void **state)
 {
 	struct str copy = arena_str(a, NS_PING);
@@ -199,6 +211,7 @@ int main(void)
 		CASE(text_is_joined_around_elements),
 		CASE(copy_is_deep_and_keeps_static_namespaces),
 		CASE(equality_ignores_attribute_order_and_text_pieces_only),
+		CASE(text_is_what_xml_allows),
 		CASE(names_find_gives_the_static_row_or_nothing),
 	};
 	return cmocka_run_group_tests(cases, NULL, NULL);
