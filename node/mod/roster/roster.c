@@ -208,6 +208,7 @@ const struct module mod_roster = {
 	.n_options = sizeof options / sizeof *options,
 	.iqs = iqs,
 	.n_iqs = sizeof iqs / sizeof *iqs,
+	.commands = roster_commands,
 	.parts = roster_parts,
 	.n_parts = 2,
 	.hooks = {

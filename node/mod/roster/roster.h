@@ -12,7 +12,8 @@
  *   COLD -rows-> WARM -failed write-> STALE -rows-> WARM;   a load that fails changes nothing, and the tasks that waited for it are dropped
  *
  * Files: roster_list (the packed items), roster_work (loading, tasks, commits), roster_iq (get, set, push), roster_subs (subscriptions),
- * roster_presence (broadcast), roster_probe, roster_directed (directed presence), roster_pie (import, export), roster (descriptor, hooks).
+ * roster_presence (broadcast), roster_probe, roster_directed (directed presence), roster_pie (import, export), roster_ctl (commands of
+ * administrators), roster_errand (what they do to one account), roster (descriptor, hooks).
  */
 #ifndef NODE_MOD_ROSTER_ROSTER_H
 #define NODE_MOD_ROSTER_ROSTER_H
@@ -25,6 +26,7 @@
 
 extern const struct module mod_roster;
 extern const struct pie_part roster_parts[2]; /* roster_pie.c */
+extern const struct command roster_commands[]; /* roster_ctl.c */
 
 /* ---- slots ---- */
 
@@ -97,6 +99,7 @@ struct roster_task {
 	struct stanza *stanza;      /* unref'd with the task */
 	uint64_t sid;               /* a session that waits for it */
 	struct asked *asked;
+	void *errand;               /* of roster_ctl.c */
 	struct jid jid;             /* lives in the stanza */
 	struct roster_item item;    /* likewise */
 	struct subscription_outcome outcome;
@@ -138,6 +141,11 @@ int roster_on_set(struct iq *iq);
 int roster_on_foreign(struct iq *iq);
 /* The contact's item as it is now, or its removal, to each interested resource. */
 void roster_push(struct user *u, const struct jid *bare);
+
+/* Is there room for the item in the place of what was there before? */
+bool roster_has_room(struct user *u, const struct roster_item *before, const struct roster_item *item);
+/* An item is no longer in the roster: he to whom it said `state` learns that there is nothing any more (section 2.5.2). */
+void roster_farewell(struct user *u, const struct jid *to, enum subscription state);
 
 /* ---- subscriptions (roster_subs.c) ---- */
 

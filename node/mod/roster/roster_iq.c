@@ -182,9 +182,10 @@ static void refuse(struct roster_task *t, enum stanza_error e, struct str text)
 	roster_task_end(t);
 }
 
-static bool has_room(const struct roster *r, const struct roster_limits *max, const struct roster_item *before,
-		     const struct roster_item *item)
+bool roster_has_room(struct user *u, const struct roster_item *before, const struct roster_item *item)
 {
+	const struct roster *r = roster_of(u);
+	const struct roster_limits *max = roster_limits(u->host);
 	size_t old = before->listed ? roster_list_bytes(before) : 0, new = roster_list_bytes(item);
 	if (!before->listed && r->list.n_listed >= max->items)
 		return false;
@@ -205,22 +206,26 @@ static void set_committed(struct roster_task *t, enum err err)
 	roster_task_end(t);
 }
 
-/* Section 2.5.2: the other side learns that there is nothing any more; the list no longer knows the contact. */
+void roster_farewell(struct user *u, const struct jid *to, enum subscription state)
+{
+	struct subscription_farewell f = subscription_remove(state);
+	if (f.hides_presence)
+		roster_hide_presence(u, to);
+	if (f.unsubscribe)
+		roster_say(u, to, TYPE_UNSUBSCRIBE);
+	if (f.unsubscribed)
+		roster_say(u, to, TYPE_UNSUBSCRIBED);
+}
+
 static void removal_committed(struct roster_task *t, enum err err)
 {
-	struct subscription_farewell f = subscription_remove(t->item.side.state);
-	if (err == ERR_NONE && f.hides_presence)
-		roster_hide_presence(t->user, &t->item.jid);
-	if (err == ERR_NONE && f.unsubscribe)
-		roster_say(t->user, &t->item.jid, TYPE_UNSUBSCRIBE);
-	if (err == ERR_NONE && f.unsubscribed)
-		roster_say(t->user, &t->item.jid, TYPE_UNSUBSCRIBED);
+	if (err == ERR_NONE)
+		roster_farewell(t->user, &t->item.jid, t->item.side.state);
 	set_committed(t, err);
 }
 
 static void run_set(struct roster_task *t)
 {
-	const struct roster *r = roster_of(t->user);
 	struct roster_item before = roster_item_or_none(t->user, &t->item.jid);
 	struct roster_change change = { .item = t->item };
 	if (t->flag && !before.listed) {
@@ -233,7 +238,7 @@ static void run_set(struct roster_task *t)
 		t->item.side = before.side;
 		change.item = (struct roster_item){ .jid = t->item.jid, .name = STR(""), .groups = STR("") };
 		change.drops_request = subscription_is_pending_in(before.side.state);
-	} else if (!has_room(r, roster_limits(t->user->host), &before, &change.item)) {
+	} else if (!roster_has_room(t->user, &before, &change.item)) {
 		count_limit(t->user->nw, LIMIT_ROSTER);
 		refuse(t, STANZA_RESOURCE_CONSTRAINT, STR("your roster is full"));
 		return;

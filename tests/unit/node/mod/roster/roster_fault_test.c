@@ -4,7 +4,7 @@
  */
 #include "tests/unit/node/store/store_rig.h"
 
-#include "node/mod/roster/roster.h"
+#include "node/mod/roster/roster_errand.h"
 #include "node/store/fault.h"
 #include "node/store/memory.h"
 #include "proto/xml/names.h"
@@ -23,6 +23,7 @@ struct scene {
 	struct roster_item seen[CONTACTS]; /* flat copies: no name, no groups */
 	struct fault_odds odds;
 	unsigned n;
+	struct roster_errand errand;
 };
 static struct scene *scene; /* rig_call passes the rig alone */
 
@@ -212,6 +213,69 @@ static void an_account_that_nobody_holds_is_loaded_for_each_stanza(void **state)
 	scene_free(s);
 }
 
+/* ---- what administrators do ---- */
+
+static void on_errand_home(struct roster_errand *e)
+{
+	rig_wake(e->arg);
+}
+
+static void errand_start(struct rig *r)
+{
+	fault_store_set(scene->host.store, &scene->odds);
+	roster_errand_begin(&scene->errand);
+}
+
+static struct roster_errand run_errand(struct scene *s, void (*run)(struct roster_task *t), const struct roster_item *items, unsigned n)
+{
+	s->errand = (struct roster_errand){ .node = &s->node, .host = &s->host, .jid = s->jid, .run = run, .items = items,
+					    .n_items = n, .then = on_errand_home, .arg = s->rig };
+	s->node.main = s->rig->worker;
+	rig_call(s->rig, errand_start);
+	return s->errand;
+}
+
+static void calm(struct rig *r)
+{
+	scene->odds = (struct fault_odds){ 0 };
+	fault_store_set(scene->host.store, &scene->odds);
+	rig_wake(r);
+}
+
+static bool store_has_item(struct scene *s, const struct jid *who)
+{
+	struct store_op *op = rig_op(s->rig, "test", "juliet");
+	store_map_get(op, &roster_space, jid_str(who));
+	return rig_run(s->rig) == ERR_NONE;
+}
+
+/* Some of both happen: contacts that are safe before the error, and the error. */
+static void an_administrator_hears_which_write_failed(void **state)
+{
+	static const struct fault_odds odds = { .io = 200 };
+	unsigned whole = 0, broken = 0;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct scene *s = scene_new(seed);
+		struct roster_item items[CONTACTS];
+		for (unsigned i = 0; i < CONTACTS; i++)
+			items[i] = (struct roster_item){ .jid = contact(i), .name = STR(""), .groups = STR(""),
+							 .side.state = SUBSCRIPTION_BOTH };
+		s->odds = odds;
+		struct roster_errand e = run_errand(s, roster_errand_add, items, CONTACTS);
+		whole += e.err == ERR_NONE;
+		broken += e.err != ERR_NONE && e.done > 0;
+		assert_true((e.err == ERR_NONE) == (e.done == CONTACTS));
+		rig_call(s->rig, calm);
+		for (unsigned i = 0; i < CONTACTS; i++)
+			assert_int_equal(store_has_item(s, &items[i].jid), i < e.done);
+		e = run_errand(s, roster_errand_delete, &items[CONTACTS - 1], 1);
+		assert_true(e.err == ERR_NONE && (e.refusal == NULL) == (e.done == 1));
+		assert_false(store_has_item(s, &items[CONTACTS - 1].jid));
+		scene_free(s);
+	}
+	assert_true(whole > 0 && broken > 0);
+}
+
 static void send_and_leave(struct rig *r)
 {
 	fault_store_set(scene->host.store, &scene->odds);
@@ -247,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_that_fail_or_seem_to_leave_memory_as_the_store),
 		cmocka_unit_test(an_account_that_nobody_holds_is_loaded_for_each_stanza),
+		cmocka_unit_test(an_administrator_hears_which_write_failed),
 		cmocka_unit_test(the_end_amid_work_frees_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
