@@ -40,7 +40,9 @@ struct core_options {
 
 enum core_event {
 	CORE_JOINED, CORE_PEER_SEEN, CORE_PEER_UP, CORE_PEER_SUSPECT, CORE_PEER_DEAD, CORE_PEER_LEFT, CORE_FENCED, CORE_ISOLATED,
-	CORE_HEALED, CORE_REGISTRY_DOWN, CORE_REGISTRY_UP, CORE_BAD_FRAME, CORE_RELAYING, CORE_CLOCK_SKEW, CORE_EVENT_COUNT
+	CORE_HEALED, CORE_REGISTRY_DOWN, CORE_REGISTRY_UP, CORE_BAD_FRAME, CORE_RELAYING, CORE_CLOCK_SKEW,
+	CORE_PEER_REFUSED, /* the mesh's, not the core's: somebody knocked who has not our secret */
+	CORE_EVENT_COUNT
 };
 
 /* What the core wants done. Called inside the functions below; none may call back into the core. */

@@ -25,7 +25,7 @@ struct mesh_options {
 	bool curve;
 	uint8_t secret[32];
 	const struct redis_options *redis; /* NULL: no registry (tests) */
-	struct worker **workers;         /* each has a mesh_port; must outlive the mesh */
+	struct worker **workers;         /* workers[i]->index is i; they must outlive the mesh */
 	unsigned n_workers;
 	/* On the worker's thread. The view is borrowed: ref it to keep it. */
 	void (*on_view)(struct worker *w, struct view *v);
@@ -33,10 +33,15 @@ struct mesh_options {
 	void (*on_record)(struct worker *w, uint32_t from_epoch, const struct frame_record *r);
 	/* The pass's last record of this batch was given. May be NULL. */
 	void (*on_batch_end)(struct worker *w);
-	/* A record that a dead peer has not acknowledged, given back to the worker that its dst_fp names. */
+	/* A record that a dead peer has not acknowledged, or that could not be given to a live one as hard_bytes wait for it already (the
+	 * view tells which), given back to the worker that its dst_fp names. Records for all workers (dst_fp 0) are not given back. */
 	void (*on_lost)(struct worker *w, uint32_t to_epoch, const struct frame_record *r);
 	/* A dead node's registry rows, a chunk at a time, on the worker that owns the account; `resource` "" is the home itself. */
 	void (*on_purged)(struct worker *w, uint32_t dead_epoch, struct str bare, struct str resource, uint32_t flags);
+	/* The registry has lost its memory: what this worker registered (homes, sessions) must be registered again. */
+	void (*on_registry_fresh)(struct worker *w);
+	/* Any thread: the fingerprint of a bare JID, as dst_fp has it. */
+	uint64_t (*fp_of)(void *arg, struct str bare);
 	/* On the mesh thread, for the log. */
 	void (*on_event)(void *arg, enum core_event e, uint32_t epoch, const char *text);
 	void *arg;
@@ -48,18 +53,22 @@ struct mesh *mesh_start(const struct mesh_options *o, struct buf *why);
 void mesh_drain(struct mesh *m);
 /* Leaves: flushes, tells the peers, then the thread ends and is joined; at most about 3 s. Workers must not send any more. */
 void mesh_stop(struct mesh *m);
-/* The port that it bound. */
+/* What peers connect to: with the port that it bound. */
 struct str mesh_addr(const struct mesh *m);
+/* Its thread, for the watchdog and worker_stats. */
+struct worker *mesh_worker(const struct mesh *m);
 
 /* ---- a worker's thread ---- */
 
 /* Which worker of a node with n workers takes records for fp. */
 static inline unsigned mesh_worker_of(uint64_t fp, unsigned n) { return (unsigned)(fp % n); }
-/* Queues a record for one node; sent at the end of the pass. To a node that is dead by then: on_lost. */
-void mesh_send(struct mesh *m, struct worker *w, uint32_t epoch, const struct frame_record *r);
-/* To every live peer. */
-void mesh_broadcast(struct mesh *m, struct worker *w, const struct frame_record *r);
-/* Asks the registry; c->asker is set. Answered with ERR_UNAVAILABLE at once when there is none. */
+/* Queues a record for one node; sent at the end of the pass. To a node that is dead by then: on_lost. ERR_LIMIT: the record does not fit
+ * in a frame (FRAME_MAX), nothing was queued. */
+enum err mesh_send(struct mesh *m, struct worker *w, uint32_t epoch, const struct frame_record *r);
+/* To every live peer, in one order with what mesh_send sends. */
+enum err mesh_broadcast(struct mesh *m, struct worker *w, const struct frame_record *r);
+/* Asks the registry; c->asker is set. on_done is never called before this returns; with ERR_UNAVAILABLE when there is no registry, and
+ * with ERR_CANCELLED when the mesh or the asker's worker ends meanwhile. */
 void mesh_ask(struct mesh *m, struct worker *w, struct registry_call *c);
 /* This worker has heard the homes of every peer; when all have: core_synced. */
 void mesh_synced(struct mesh *m, struct worker *w);

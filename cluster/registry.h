@@ -83,6 +83,21 @@ struct registry_call {
 	unsigned n_nodes, n_rows;
 	bool more;
 	struct arena *arena;
+	uint64_t asked_us;         /* the mesh's, for its statistics */
 };
+
+/* Redis as all of the above, on a worker's loop; one thread. */
+struct registry;
+struct redis_options;
+struct registry *registry_new(struct worker *w, const struct redis_options *o);
+/* Answers what waits with ERR_UNAVAILABLE before it returns. NULL is fine. */
+void registry_free(struct registry *r);
+void registry_start(struct registry *r);
+/* Told on the loop: up (`fresh`: it has lost its memory or is another one, see redis.h), or down. */
+void registry_on_change(struct registry *r, void (*fn)(void *arg, bool up, bool fresh, const char *text), void *arg);
+bool registry_is_up(const struct registry *r);
+/* Answered by `done` on this same loop with c's outputs filled, perhaps before this returns (when Redis is away). It neither looks at nor
+ * calls c->asker, on_done and arg: who asked from another thread is found by the mesh. */
+void registry_ask(struct registry *r, struct registry_call *c, void (*done)(void *arg, struct registry_call *c), void *arg);
 
 #endif
