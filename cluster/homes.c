@@ -1,0 +1,688 @@
+#include "cluster/homes.h"
+
+#include <stdlib.h>
+
+#include "proto/base/map.h"
+
+#define CLAIMS_MAX   10000
+#define ASK_MS       2000  /* until the arbiter is asked again; its answer may wait for its store */
+#define CLAIM_MS     15000
+#define RETRY_MS     500   /* of a claim that the registry gave to somebody we do not see */
+#define GRANT_MS     10000
+#define SYNC_MS      10000
+#define DIGEST_MS    30000
+#define SWEEP_MS     60000
+
+enum claim_step { ASKS, REGISTERS, RETRIES };
+
+struct claim {
+	uint64_t fp, hlc;
+	uint32_t arbiter;
+	uint8_t step;
+	uint64_t again_ms, until_ms;
+	char *bare;
+	size_t len;
+};
+
+/* A claimant that waits until we are done with the account. */
+struct waiting {
+	struct waiting *next;
+	uint64_t fp, hlc, until_ms;
+	uint32_t claimant;
+	size_t len;
+	char bare[];
+};
+
+struct peer {
+	uint32_t epoch;
+	uint32_t ends, ends_due; /* of its homes; due 0: none heard yet */
+};
+
+struct homes {
+	struct homes_out out;
+	unsigned worker, n_workers;
+	struct view *view;
+	uint32_t self;
+	struct routes routes;
+	size_t own;
+	struct map claims;         /* the 8 bytes of a fingerprint -> struct claim */
+	struct waiting *waiting;
+	size_t n_waiting;
+	struct peer peers[VIEW_NODES_MAX];
+	unsigned n_peers;
+	bool synced, stale;        /* stale: entries of the dead are left */
+	uint64_t since_ms, digest_ms, sweep_ms;
+	uint64_t mismatches, conflicts, claims_total;
+};
+
+static struct str claim_key(const uint64_t *fp)
+{
+	return str_span((const char *)fp, sizeof *fp);
+}
+
+static struct claim *claim_find(const struct homes *h, uint64_t fp)
+{
+	return map_get(&h->claims, claim_key(&fp));
+}
+
+static struct str claim_bare(const struct claim *c)
+{
+	return str_span(c->bare, c->len);
+}
+
+/* ---- what is known ---- */
+
+static bool is_alive(const struct homes *h, uint32_t epoch)
+{
+	return epoch == h->self || (h->view && view_is_alive(h->view, epoch));
+}
+
+uint32_t homes_claimed(const struct homes *h, uint64_t fp)
+{
+	const struct route *e = routes_find(&h->routes, fp);
+	return e && is_alive(h, e->epoch) ? e->epoch : 0;
+}
+
+static uint32_t place_of(const struct homes *h, uint64_t fp)
+{
+	uint32_t place = h->view ? view_place(h->view, fp) : 0;
+	return place ? place : h->self;
+}
+
+uint32_t homes_where(const struct homes *h, uint64_t fp)
+{
+	uint32_t claimed = homes_claimed(h, fp);
+	return claimed ? claimed : place_of(h, fp);
+}
+
+uint32_t homes_self(const struct homes *h)
+{
+	return h->self;
+}
+
+uint64_t homes_own_claim(const struct homes *h, uint64_t fp)
+{
+	const struct route *e = routes_find(&h->routes, fp);
+	return e && e->epoch == h->self ? e->hlc : 0;
+}
+
+/* ---- the table: who owns how many is kept up ---- */
+
+static void put(struct homes *h, uint64_t fp, uint32_t epoch, uint64_t hlc)
+{
+	const struct route *e = routes_find(&h->routes, fp);
+	h->own -= e && e->epoch == h->self;
+	h->own += epoch == h->self;
+	routes_put(&h->routes, fp, epoch, hlc);
+}
+
+static void del(struct homes *h, uint64_t fp)
+{
+	const struct route *e = routes_find(&h->routes, fp);
+	h->own -= e && e->epoch == h->self;
+	routes_del(&h->routes, fp);
+}
+
+static struct frame_record record(enum homes_kind kind, uint64_t fp, uint64_t hlc)
+{
+	return (struct frame_record){ .kind = (uint8_t)kind, .ttl = FRAME_TTL, .dst_fp = fp, .osm = hlc };
+}
+
+static void tell_all(struct homes *h, enum homes_kind kind, uint64_t fp, uint64_t hlc)
+{
+	struct frame_record r = record(kind, fp, hlc);
+	h->out.broadcast(h->out.arg, &r);
+}
+
+static void tell(struct homes *h, uint32_t epoch, enum homes_kind kind, uint64_t fp, uint64_t hlc)
+{
+	struct frame_record r = record(kind, fp, hlc);
+	h->out.send(h->out.arg, epoch, &r);
+}
+
+/* ---- claims: the claimant ---- */
+
+static void claim_end(struct homes *h, struct claim *c, uint32_t epoch)
+{
+	map_del(&h->claims, claim_key(&c->fp));
+	h->out.settled(h->out.arg, claim_bare(c), c->fp, epoch);
+	free(c->bare);
+	free(c);
+}
+
+static void claim_won(struct homes *h, struct claim *c)
+{
+	put(h, c->fp, h->self, c->hlc);
+	tell_all(h, HOMES_ADD, c->fp, c->hlc);
+	claim_end(h, c, h->self);
+}
+
+/* It is somebody else's: an arbiter that believed it ours hears that it is not. */
+static void claim_lost(struct homes *h, struct claim *c, uint32_t winner, uint64_t hlc)
+{
+	if (c->arbiter != h->self && c->arbiter != winner)
+		tell(h, c->arbiter, HOMES_DEL, c->fp, 0);
+	put(h, c->fp, winner, hlc);
+	claim_end(h, c, winner);
+}
+
+static void claim_register(struct homes *h, struct claim *c)
+{
+	c->step = REGISTERS;
+	h->out.claim(h->out.arg, claim_bare(c), c->fp, c->hlc);
+}
+
+static void claim_ask(struct homes *h, struct claim *c, uint64_t now_ms)
+{
+	c->arbiter = place_of(h, c->fp);
+	c->step = ASKS;
+	c->again_ms = now_ms + ASK_MS;
+	if (c->arbiter == h->self) {
+		claim_register(h, c);
+		return;
+	}
+	struct frame_record r = record(HOMES_CLAIM, c->fp, c->hlc);
+	r.to = claim_bare(c);
+	r.dst_sid = h->self;
+	h->out.send(h->out.arg, c->arbiter, &r);
+}
+
+uint32_t homes_want(struct homes *h, struct str bare, uint64_t fp, uint64_t hlc, uint64_t now_ms)
+{
+	uint32_t claimed = homes_claimed(h, fp);
+	if (claimed || claim_find(h, fp))
+		return claimed;
+	struct claim *c = xzalloc(sizeof *c);
+	*c = (struct claim){ .fp = fp, .hlc = hlc, .until_ms = now_ms + CLAIM_MS, .bare = xstrndup(bare.p, bare.len), .len = bare.len };
+	map_put(&h->claims, claim_key(&c->fp), c);
+	h->claims_total++;
+	if (map_count(&h->claims) > CLAIMS_MAX)
+		claim_end(h, c, 0);
+	else
+		claim_ask(h, c, now_ms);
+	return 0;
+}
+
+void homes_registered(struct homes *h, uint64_t fp, enum err err, uint32_t winner, uint64_t winner_hlc, uint64_t now_ms)
+{
+	struct claim *c = claim_find(h, fp);
+	if (!c || c->step != REGISTERS)
+		return;
+	if (err != ERR_NONE || winner == h->self) {
+		claim_won(h, c);
+	} else if (is_alive(h, winner)) {
+		claim_lost(h, c, winner, winner_hlc);
+	} else { /* it will be seen, or be seen dead */
+		c->step = RETRIES;
+		c->again_ms = now_ms + RETRY_MS;
+	}
+}
+
+static void on_grant(struct homes *h, const struct frame_record *r)
+{
+	struct claim *c = claim_find(h, r->dst_fp);
+	uint32_t winner = (uint32_t)r->dst_sid;
+	if (!c || c->step != ASKS)
+		return;
+	if (winner == h->self)
+		claim_register(h, c);
+	else if (is_alive(h, winner))
+		claim_lost(h, c, winner, r->osm);
+	/* else the arbiter's view is older: it is asked again */
+}
+
+/* ---- claims: the arbiter ---- */
+
+static void grant(struct homes *h, uint32_t claimant, struct str bare, uint64_t fp, uint64_t hlc)
+{
+	uint32_t home = homes_claimed(h, fp);
+	if (!home && claim_find(h, fp)) /* we want it ourselves: whoever gets it, we shall know */
+		home = h->self;
+	if (!home) {
+		put(h, fp, claimant, hlc);
+		home = claimant;
+	}
+	struct frame_record r = record(HOMES_GRANT, fp, hlc);
+	const struct route *e = routes_find(&h->routes, fp);
+	if (e && e->epoch == home)
+		r.osm = e->hlc;
+	r.to = bare;
+	r.dst_sid = home;
+	h->out.send(h->out.arg, claimant, &r);
+}
+
+static bool is_waiting(const struct homes *h, uint64_t fp, uint32_t claimant)
+{
+	for (const struct waiting *w = h->waiting; w; w = w->next)
+		if (w->fp == fp && w->claimant == claimant)
+			return true;
+	return false;
+}
+
+static void on_claim(struct homes *h, const struct frame_record *r, uint64_t now_ms)
+{
+	uint32_t claimant = (uint32_t)r->dst_sid, place = place_of(h, r->dst_fp);
+	if (!is_alive(h, claimant) || is_waiting(h, r->dst_fp, claimant))
+		return;
+	if (!homes_claimed(h, r->dst_fp) && place != h->self && r->ttl > 1) {
+		struct frame_record on = *r;
+		on.ttl--;
+		h->out.send(h->out.arg, place, &on);
+		return;
+	}
+	bool busy = !homes_claimed(h, r->dst_fp) && h->out.is_busy(h->out.arg, r->to, r->dst_fp);
+	if (!busy || h->n_waiting >= CLAIMS_MAX) {
+		grant(h, claimant, r->to, r->dst_fp, r->osm);
+		return;
+	}
+	struct waiting *w = xmalloc(sizeof *w + r->to.len);
+	*w = (struct waiting){ .next = h->waiting, .fp = r->dst_fp, .hlc = r->osm, .claimant = claimant, .len = r->to.len };
+	w->until_ms = now_ms + GRANT_MS;
+	memcpy(w->bare, r->to.p, r->to.len);
+	h->waiting = w;
+	h->n_waiting++;
+}
+
+/* Grants those for which `fp` is over, or, with fp 0, whose time is. The oldest of those that wait for one account is granted it. */
+static void grant_waiting(struct homes *h, uint64_t fp, uint64_t now_ms)
+{
+	struct waiting *over = NULL;
+	for (struct waiting **at = &h->waiting; *at;) {
+		struct waiting *w = *at;
+		if (fp ? w->fp != fp : w->until_ms > now_ms) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		w->next = over; /* the list is newest first: this turns it */
+		over = w;
+		h->n_waiting--;
+	}
+	while (over) {
+		struct waiting *w = over;
+		over = w->next;
+		if (is_alive(h, w->claimant))
+			grant(h, w->claimant, str_span(w->bare, w->len), w->fp, w->hlc);
+		free(w);
+	}
+}
+
+void homes_ended(struct homes *h, struct str bare, uint64_t fp)
+{
+	const struct route *e = routes_find(&h->routes, fp);
+	if (e && e->epoch == h->self) {
+		del(h, fp);
+		tell_all(h, HOMES_DEL, fp, 0);
+		h->out.release(h->out.arg, bare);
+	}
+	if (h->waiting)
+		grant_waiting(h, fp, 0);
+}
+
+/* ---- what others claim ---- */
+
+static bool is_older(uint64_t hlc, uint32_t epoch, const struct route *than)
+{
+	return hlc != than->hlc ? hlc < than->hlc : epoch < than->epoch;
+}
+
+static void on_add(struct homes *h, uint32_t from, uint64_t fp, uint64_t hlc)
+{
+	const struct route *e = routes_find(&h->routes, fp);
+	bool theirs = !e || e->epoch == from || !is_alive(h, e->epoch) || is_older(hlc, from, e);
+	if (!e || e->epoch != h->self) {
+		if (theirs)
+			put(h, fp, from, hlc);
+		return;
+	}
+	h->conflicts++;
+	if (!theirs) {
+		tell(h, from, HOMES_ADD, fp, e->hlc);
+		return;
+	}
+	put(h, fp, from, hlc);
+	h->out.moved(h->out.arg, fp, from);
+}
+
+static void on_del(struct homes *h, uint32_t from, uint64_t fp)
+{
+	const struct route *e = routes_find(&h->routes, fp);
+	if (e && e->epoch == from && from != h->self)
+		del(h, fp);
+}
+
+/* ---- newcomers hear all; digests find what was missed ---- */
+
+static struct peer *peer_find(struct homes *h, uint32_t epoch)
+{
+	for (unsigned i = 0; i < h->n_peers; i++)
+		if (h->peers[i].epoch == epoch)
+			return &h->peers[i];
+	return NULL;
+}
+
+static unsigned workers_of(const struct homes *h, uint32_t epoch)
+{
+	const struct view_node *n = h->view ? view_find(h->view, epoch) : NULL;
+	return n && n->workers ? n->workers : 1;
+}
+
+/* Those of ours that the peer's worker `theirs` (of `of`) owns; of == 0: all. */
+static void send_own(struct homes *h, uint32_t epoch, unsigned theirs, unsigned of)
+{
+	size_t i = 0;
+	for (const struct route *e; (e = routes_next(&h->routes, &i));)
+		if (e->epoch == h->self && (!of || e->fp % of == theirs))
+			tell(h, epoch, HOMES_ADD, e->fp, e->hlc);
+}
+
+static void greet(struct homes *h, uint32_t epoch)
+{
+	struct frame_record end = record(HOMES_END, 0, 0);
+	end.oseq = h->n_workers;
+	send_own(h, epoch, 0, 0);
+	h->out.send(h->out.arg, epoch, &end);
+}
+
+/* One number for a set of entries, whatever their order. */
+static uint64_t weight(const struct route *e)
+{
+	uint64_t x = e->fp ^ e->hlc * UINT64_C(0x9e3779b97f4a7c15);
+	x ^= x >> 29;
+	return x * UINT64_C(0xbf58476d1ce4e5b9);
+}
+
+static uint64_t sum_of(const struct homes *h, uint32_t epoch, unsigned part, unsigned of, uint32_t *n)
+{
+	uint64_t sum = 0;
+	size_t i = 0;
+	*n = 0;
+	for (const struct route *e; (e = routes_next(&h->routes, &i));) {
+		if (e->epoch != epoch || e->fp % of != part)
+			continue;
+		sum += weight(e);
+		++*n;
+	}
+	return sum;
+}
+
+/* A fingerprint that leads to that worker and is not 0, which would lead to all. */
+static uint64_t fp_for(unsigned worker, unsigned of)
+{
+	return (uint64_t)worker + of;
+}
+
+static uint64_t part_id(unsigned part, unsigned of)
+{
+	return (uint64_t)part << 32 | of;
+}
+
+static void send_digests(struct homes *h)
+{
+	for (unsigned i = 0; i < h->n_peers; i++) {
+		unsigned of = workers_of(h, h->peers[i].epoch);
+		for (unsigned j = 0; j < of; j++) {
+			struct frame_record r = record(HOMES_DIGEST, fp_for(j, of), 0);
+			r.osm = sum_of(h, h->self, j, of, &r.oseq);
+			r.dst_sid = part_id(h->worker, h->n_workers);
+			h->out.send(h->out.arg, h->peers[i].epoch, &r);
+		}
+	}
+}
+
+static void on_digest(struct homes *h, uint32_t from, const struct frame_record *r)
+{
+	unsigned part = (unsigned)(r->dst_sid >> 32), of = (uint32_t)r->dst_sid;
+	const struct peer *p = peer_find(h, from);
+	uint32_t n;
+	if (!of || part >= of || !p || !p->ends_due || p->ends < p->ends_due)
+		return;
+	if (sum_of(h, from, part, of, &n) == r->osm && n == r->oseq)
+		return;
+	h->mismatches++;
+	struct frame_record ask = record(HOMES_ASK, fp_for(part, of), 0);
+	ask.dst_sid = part_id(h->worker, h->n_workers);
+	h->out.send(h->out.arg, from, &ask);
+}
+
+static void on_ask(struct homes *h, uint32_t from, const struct frame_record *r)
+{
+	unsigned theirs = (unsigned)(r->dst_sid >> 32), of = (uint32_t)r->dst_sid;
+	if (!of || theirs >= of)
+		return;
+	struct frame_record reset = record(HOMES_RESET, fp_for(theirs, of), 0);
+	reset.dst_sid = part_id(h->worker, h->n_workers);
+	h->out.send(h->out.arg, from, &reset);
+	send_own(h, from, theirs, of);
+}
+
+struct part {
+	uint32_t epoch;
+	unsigned part, of;
+};
+
+static bool is_of_part(const struct route *e, void *arg)
+{
+	const struct part *p = arg;
+	return e->epoch == p->epoch && e->fp % p->of == p->part;
+}
+
+static void on_reset(struct homes *h, uint32_t from, const struct frame_record *r)
+{
+	struct part p = { .epoch = from, .part = (unsigned)(r->dst_sid >> 32), .of = (uint32_t)r->dst_sid };
+	if (p.of && from != h->self)
+		routes_sweep(&h->routes, is_of_part, &p);
+}
+
+static void look_synced(struct homes *h, uint64_t now_ms)
+{
+	if (h->synced || !h->self)
+		return;
+	for (unsigned i = 0; i < h->n_peers; i++)
+		if ((!h->peers[i].ends_due || h->peers[i].ends < h->peers[i].ends_due) && now_ms - h->since_ms < SYNC_MS)
+			return;
+	h->synced = true;
+	h->out.synced(h->out.arg);
+}
+
+static void on_end(struct homes *h, uint32_t from, const struct frame_record *r)
+{
+	struct peer *p = peer_find(h, from);
+	if (p && r->oseq) {
+		p->ends_due = r->oseq;
+		p->ends++;
+	}
+}
+
+void homes_record(struct homes *h, uint32_t from, const struct frame_record *r, uint64_t now_ms)
+{
+	switch ((enum homes_kind)r->kind) {
+	case HOMES_CLAIM:
+		on_claim(h, r, now_ms);
+		break;
+	case HOMES_GRANT:
+		on_grant(h, r);
+		break;
+	case HOMES_ADD:
+		on_add(h, from, r->dst_fp, r->osm);
+		break;
+	case HOMES_DEL:
+		on_del(h, from, r->dst_fp);
+		break;
+	case HOMES_END:
+		on_end(h, from, r);
+		look_synced(h, now_ms);
+		break;
+	case HOMES_DIGEST:
+		on_digest(h, from, r);
+		break;
+	case HOMES_ASK:
+		on_ask(h, from, r);
+		break;
+	case HOMES_RESET:
+		on_reset(h, from, r);
+		break;
+	default: /* of a version that speaks more: the link's handshake keeps those away */
+		break;
+	}
+}
+
+/* ---- the view ---- */
+
+/* We are another incarnation now: what was ours is, and everybody is told anew. */
+static void take_name(struct homes *h, uint32_t self, uint64_t now_ms)
+{
+	size_t i = 0;
+	for (const struct route *e; h->self && (e = routes_next(&h->routes, &i));)
+		if (e->epoch == h->self)
+			((struct route *)e)->epoch = self;
+	h->self = self;
+	h->n_peers = 0;
+	h->synced = false;
+	h->since_ms = now_ms;
+}
+
+static void forget_gone(struct homes *h)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < h->n_peers; i++) {
+		if (view_is_alive(h->view, h->peers[i].epoch))
+			h->peers[n++] = h->peers[i];
+		else
+			h->stale = true;
+	}
+	h->n_peers = n;
+}
+
+static void meet_new(struct homes *h)
+{
+	for (unsigned i = 0; i < h->view->n; i++) {
+		uint32_t epoch = h->view->nodes[i].epoch;
+		if (epoch == h->self || !view_is_alive(h->view, epoch) || peer_find(h, epoch) || h->n_peers == VIEW_NODES_MAX)
+			continue;
+		h->peers[h->n_peers++] = (struct peer){ .epoch = epoch };
+		greet(h, epoch);
+	}
+}
+
+/* Collected first: asking may settle a claim, which changes the map. */
+static void each_claim(struct homes *h, bool (*wanted)(const struct homes *h, const struct claim *c, uint64_t now_ms),
+		       void (*act)(struct homes *h, struct claim *c, uint64_t now_ms), uint64_t now_ms)
+{
+	size_t n = 0, cap = map_count(&h->claims);
+	if (!cap)
+		return;
+	struct claim **due = xmalloc(cap * sizeof *due);
+	struct str key;
+	void *value;
+	for (size_t i = 0; map_next(&h->claims, &i, &key, &value);)
+		if (wanted(h, value, now_ms))
+			due[n++] = value;
+	for (size_t i = 0; i < n; i++)
+		act(h, due[i], now_ms);
+	free(due);
+}
+
+static bool asks_one_who_is_not(const struct homes *h, const struct claim *c, uint64_t now_ms)
+{
+	return c->step == ASKS && place_of(h, c->fp) != c->arbiter && (!is_alive(h, c->arbiter) || c->again_ms <= now_ms);
+}
+
+void homes_view(struct homes *h, struct view *v, uint64_t now_ms)
+{
+	struct view *before = h->view;
+	h->view = view_ref(v);
+	view_unref(before);
+	if (v->self && v->self != h->self)
+		take_name(h, v->self, now_ms);
+	forget_gone(h);
+	if (h->self)
+		meet_new(h);
+	each_claim(h, asks_one_who_is_not, claim_ask, now_ms);
+	look_synced(h, now_ms);
+}
+
+/* ---- time ---- */
+
+static bool is_due(const struct homes *h, const struct claim *c, uint64_t now_ms)
+{
+	return c->until_ms <= now_ms || (c->step != REGISTERS && c->again_ms <= now_ms);
+}
+
+static void claim_again(struct homes *h, struct claim *c, uint64_t now_ms)
+{
+	uint32_t claimed = homes_claimed(h, c->fp);
+	if (c->until_ms <= now_ms)
+		claim_end(h, c, claimed);
+	else
+		claim_ask(h, c, now_ms);
+}
+
+static bool is_of_the_dead(const struct route *e, void *arg)
+{
+	return !is_alive(arg, e->epoch);
+}
+
+void homes_tick(struct homes *h, uint64_t now_ms)
+{
+	each_claim(h, is_due, claim_again, now_ms);
+	if (h->waiting)
+		grant_waiting(h, 0, now_ms);
+	look_synced(h, now_ms);
+	if (now_ms - h->digest_ms >= DIGEST_MS) {
+		h->digest_ms = now_ms;
+		send_digests(h);
+	}
+	if (h->stale && now_ms - h->sweep_ms >= SWEEP_MS) {
+		h->sweep_ms = now_ms;
+		h->stale = false;
+		routes_sweep(&h->routes, is_of_the_dead, h);
+	}
+}
+
+/* ---- life ---- */
+
+struct homes *homes_new(const struct homes_out *out, unsigned worker, unsigned n_workers, uint64_t now_ms)
+{
+	struct homes *h = xzalloc(sizeof *h);
+	*h = (struct homes){ .out = *out, .worker = worker, .n_workers = n_workers };
+	h->since_ms = h->sweep_ms = h->digest_ms = now_ms;
+	map_init(&h->claims, (const uint64_t[2]){ 0, 0 }); /* its keys are hashes under a secret already */
+	routes_init(&h->routes);
+	return h;
+}
+
+void homes_free(struct homes *h)
+{
+	struct str key;
+	void *value;
+	if (!h)
+		return;
+	for (size_t i = 0; map_next(&h->claims, &i, &key, &value);) {
+		free(((struct claim *)value)->bare);
+		free(value);
+	}
+	map_fini(&h->claims);
+	while (h->waiting) {
+		struct waiting *w = h->waiting;
+		h->waiting = w->next;
+		free(w);
+	}
+	routes_fini(&h->routes);
+	view_unref(h->view);
+	free(h);
+}
+
+void homes_stats(const struct homes *h, struct homes_stats *out)
+{
+	*out = (struct homes_stats){
+		.entries = h->routes.n,
+		.own = h->own,
+		.claims = map_count(&h->claims),
+		.waiting = h->n_waiting,
+		.bytes = h->routes.cap * sizeof(struct route),
+		.digest_mismatches = h->mismatches,
+		.conflicts = h->conflicts,
+		.claims_total = h->claims_total,
+	};
+}

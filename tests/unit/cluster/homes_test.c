@@ -1,0 +1,366 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "cluster/homes.h"
+#include "proto/base/buf.h"
+
+/* Three nodes of one worker each, joined by queues that keep their order; a registry that the test may turn off. */
+
+#define NODES 3
+#define BARE  STR("juliet@localhost")
+
+struct mail {
+	struct mail *next;
+	unsigned from, to;
+	struct buf body;
+};
+
+static struct net {
+	struct homes *homes[NODES];
+	uint32_t settled[NODES], moved[NODES];
+	unsigned n_settled[NODES], synced[NODES], released;
+	bool busy[NODES], registry_away, cut[NODES];
+	uint32_t registry_epoch;
+	uint64_t registry_hlc, now;
+	struct mail *first, **end;
+} net;
+
+struct self {
+	unsigned i;
+};
+static struct self selves[NODES] = { { 0 }, { 1 }, { 2 } };
+
+static unsigned me(void *arg)
+{
+	return ((struct self *)arg)->i;
+}
+
+static uint32_t epoch_of(unsigned i)
+{
+	return 10 + i;
+}
+
+static void on_send(void *arg, uint32_t epoch, const struct frame_record *r)
+{
+	unsigned to = epoch - 10;
+	if (to >= NODES || to == me(arg))
+		return;
+	struct mail *m = calloc(1, sizeof *m);
+	m->from = me(arg);
+	m->to = to;
+	buf_init(&m->body, 1 << 16);
+	assert_int_equal(frame_add_record(&m->body, r), ERR_NONE);
+	*net.end = m;
+	net.end = &m->next;
+}
+
+static void on_broadcast(void *arg, const struct frame_record *r)
+{
+	for (unsigned i = 0; i < NODES; i++)
+		on_send(arg, epoch_of(i), r);
+}
+
+static void on_claim(void *arg, struct str bare, uint64_t fp, uint64_t hlc)
+{
+	if (!net.registry_away && !net.registry_epoch) {
+		net.registry_epoch = epoch_of(me(arg));
+		net.registry_hlc = hlc;
+	}
+	homes_registered(net.homes[me(arg)], fp, net.registry_away ? ERR_UNAVAILABLE : ERR_NONE, net.registry_epoch, net.registry_hlc,
+			 net.now);
+}
+
+static void on_release(void *arg, struct str bare)
+{
+	net.released++;
+	net.registry_epoch = 0;
+}
+
+static bool on_busy(void *arg, struct str bare, uint64_t fp)
+{
+	return net.busy[me(arg)];
+}
+
+static void on_settled(void *arg, struct str bare, uint64_t fp, uint32_t epoch)
+{
+	net.settled[me(arg)] = epoch;
+	net.n_settled[me(arg)]++;
+}
+
+static void on_moved(void *arg, uint64_t fp, uint32_t epoch)
+{
+	net.moved[me(arg)] = epoch;
+}
+
+static void on_synced(void *arg)
+{
+	net.synced[me(arg)]++;
+}
+
+/* Node i sees those of `mask`. */
+static void look(unsigned i, unsigned mask)
+{
+	struct view *v = view_new(NODES);
+	v->self = epoch_of(i);
+	v->state = NODE_UP;
+	v->n = 0;
+	for (unsigned n = 0; n < NODES; n++)
+		if (mask & 1u << n)
+			v->nodes[v->n++] = (struct view_node){ .epoch = epoch_of(n), .state = NODE_UP, .workers = 1, .linked = true };
+	homes_view(net.homes[i], v, net.now);
+	view_unref(v);
+}
+
+static void deliver(void)
+{
+	struct mail *m;
+	while ((m = net.first)) {
+		net.first = m->next;
+		if (!net.first)
+			net.end = &net.first;
+		struct str body = buf_str(&m->body);
+		struct frame_record r;
+		if (!net.cut[m->from] && !net.cut[m->to])
+			while (frame_next_record(&body, &r) == ERR_NONE)
+				homes_record(net.homes[m->to], epoch_of(m->from), &r, net.now);
+		buf_fini(&m->body);
+		free(m);
+	}
+}
+
+static int set_up(void **state)
+{
+	memset(&net, 0, sizeof net);
+	net.end = &net.first;
+	net.now = 1000;
+	for (unsigned i = 0; i < NODES; i++) {
+		struct homes_out out = { &selves[i], on_send,	 on_broadcast, on_claim, on_release,
+					 on_busy,    on_settled, on_moved,     on_synced };
+		net.homes[i] = homes_new(&out, 0, 1, net.now);
+	}
+	for (unsigned i = 0; i < NODES; i++)
+		look(i, 7);
+	deliver();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	deliver();
+	for (unsigned i = 0; i < NODES; i++)
+		homes_free(net.homes[i]);
+	return 0;
+}
+
+/* A fingerprint whose place is that node. */
+static uint64_t fp_at(unsigned node)
+{
+	uint64_t fp = 1000;
+	while (homes_where(net.homes[0], fp) != epoch_of(node))
+		fp++;
+	return fp;
+}
+
+static void tick(uint64_t ms)
+{
+	net.now += ms;
+	for (unsigned i = 0; i < NODES; i++)
+		homes_tick(net.homes[i], net.now);
+	deliver();
+}
+
+static uint32_t want(unsigned i, uint64_t fp, uint64_t hlc)
+{
+	return homes_want(net.homes[i], BARE, fp, hlc, net.now);
+}
+
+static void homes_hear_one_another_and_are_synced(void **state)
+{
+	for (unsigned i = 0; i < NODES; i++)
+		assert_int_equal(net.synced[i], 1);
+}
+
+static void homes_give_an_account_to_the_node_that_wants_it_first(void **state)
+{
+	uint64_t fp = fp_at(2);
+	assert_int_equal(want(0, fp, 5), 0);
+	deliver();
+	assert_int_equal(net.settled[0], epoch_of(0));
+	for (unsigned i = 0; i < NODES; i++)
+		assert_int_equal(homes_where(net.homes[i], fp), epoch_of(0));
+	assert_int_equal(want(1, fp, 6), epoch_of(0));
+	assert_int_equal(net.n_settled[1], 0);
+}
+
+static void homes_of_two_that_want_at_once_give_one_and_tell_the_other(void **state)
+{
+	uint64_t fp = fp_at(2);
+	want(0, fp, 5);
+	want(1, fp, 4);
+	deliver();
+	assert_int_equal(net.settled[0], net.settled[1]);
+	assert_int_equal(net.registry_epoch, net.settled[0]);
+	for (unsigned i = 0; i < NODES; i++)
+		assert_int_equal(homes_where(net.homes[i], fp), net.settled[0]);
+}
+
+static void homes_that_end_go_back_to_their_place(void **state)
+{
+	uint64_t fp = fp_at(2);
+	want(0, fp, 5);
+	deliver();
+	homes_ended(net.homes[0], BARE, fp);
+	deliver();
+	assert_int_equal(net.released, 1);
+	for (unsigned i = 0; i < NODES; i++) {
+		assert_int_equal(homes_claimed(net.homes[i], fp), 0);
+		assert_int_equal(homes_where(net.homes[i], fp), epoch_of(2));
+	}
+}
+
+static void homes_grant_when_the_place_has_finished(void **state)
+{
+	uint64_t fp = fp_at(2);
+	net.busy[2] = true;
+	want(0, fp, 5);
+	deliver();
+	tick(3000); /* asks again meanwhile */
+	assert_int_equal(net.n_settled[0], 0);
+	net.busy[2] = false;
+	homes_ended(net.homes[2], BARE, fp);
+	deliver();
+	assert_int_equal(net.settled[0], epoch_of(0));
+	assert_int_equal(net.n_settled[0], 1);
+}
+
+static void homes_grant_in_the_end_although_the_place_never_finishes(void **state)
+{
+	uint64_t fp = fp_at(2);
+	net.busy[2] = true;
+	want(0, fp, 5);
+	deliver();
+	for (int i = 0; i < 11; i++)
+		tick(1000);
+	assert_int_equal(net.settled[0], epoch_of(0));
+}
+
+static void homes_do_without_a_registry(void **state)
+{
+	uint64_t fp = fp_at(1);
+	net.registry_away = true;
+	want(0, fp, 5);
+	deliver();
+	assert_int_equal(net.settled[0], epoch_of(0));
+	assert_int_equal(homes_where(net.homes[2], fp), epoch_of(0));
+}
+
+static void homes_claimed_on_both_sides_of_a_split_go_to_the_older_claim(void **state)
+{
+	uint64_t fp = fp_at(2);
+	net.registry_away = true;
+	look(0, 1);
+	look(1, 6);
+	look(2, 6);
+	want(0, fp, 9);
+	want(1, fp, 8);
+	net.cut[0] = true;
+	deliver();
+	assert_int_equal(net.settled[0], epoch_of(0));
+	assert_int_equal(net.settled[1], epoch_of(1));
+	net.cut[0] = false;
+	for (unsigned i = 0; i < NODES; i++)
+		look(i, 7);
+	deliver();
+	assert_int_equal(net.moved[0], epoch_of(1));
+	assert_int_equal(net.moved[1], 0);
+	for (unsigned i = 0; i < NODES; i++)
+		assert_int_equal(homes_where(net.homes[i], fp), epoch_of(1));
+}
+
+static void homes_ask_another_arbiter_when_theirs_dies(void **state)
+{
+	uint64_t fp = fp_at(2);
+	net.cut[2] = true;
+	want(0, fp, 5);
+	deliver();
+	assert_int_equal(net.n_settled[0], 0);
+	look(0, 3);
+	look(1, 3);
+	deliver();
+	assert_int_equal(net.settled[0], epoch_of(0));
+	assert_int_equal(homes_where(net.homes[1], fp), epoch_of(0));
+}
+
+static void homes_of_a_dead_node_are_none(void **state)
+{
+	uint64_t fp = fp_at(2);
+	want(0, fp, 5);
+	deliver();
+	look(1, 6);
+	assert_int_equal(homes_claimed(net.homes[1], fp), 0);
+	net.registry_epoch = 0; /* fenced: it gives the claim to who asks */
+	want(1, fp, 6);
+	look(2, 6);
+	deliver();
+	assert_int_equal(net.settled[1], epoch_of(1));
+	assert_int_equal(homes_where(net.homes[2], fp), epoch_of(1));
+}
+
+static void homes_mend_what_a_peer_has_wrong(void **state)
+{
+	uint64_t fp = fp_at(2), other = fp + 12345;
+	struct homes_stats s;
+	want(0, fp, 5);
+	deliver();
+	struct frame_record lie = { .kind = HOMES_ADD, .dst_fp = other, .osm = 3 };
+	homes_record(net.homes[1], epoch_of(0), &lie, net.now);
+	struct frame_record gone = { .kind = HOMES_DEL, .dst_fp = fp };
+	homes_record(net.homes[1], epoch_of(0), &gone, net.now);
+	tick(30000);
+	assert_int_equal(homes_claimed(net.homes[1], fp), epoch_of(0));
+	assert_int_equal(homes_claimed(net.homes[1], other), 0);
+	homes_stats(net.homes[1], &s);
+	assert_int_equal(s.digest_mismatches, 1);
+	tick(30000);
+	homes_stats(net.homes[1], &s);
+	assert_int_equal(s.digest_mismatches, 1);
+}
+
+static void homes_keep_their_own_under_a_new_name(void **state)
+{
+	uint64_t fp = fp_at(2);
+	want(0, fp, 5);
+	deliver();
+	struct view *v = view_new(1);
+	v->self = 99;
+	v->state = NODE_UP;
+	v->nodes[0] = (struct view_node){ .epoch = 99, .state = NODE_UP, .workers = 1 };
+	homes_view(net.homes[0], v, net.now);
+	view_unref(v);
+	assert_int_equal(homes_claimed(net.homes[0], fp), 99);
+	assert_int_equal(homes_own_claim(net.homes[0], fp), 5);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(homes_hear_one_another_and_are_synced),
+		CASE(homes_give_an_account_to_the_node_that_wants_it_first),
+		CASE(homes_of_two_that_want_at_once_give_one_and_tell_the_other),
+		CASE(homes_that_end_go_back_to_their_place),
+		CASE(homes_grant_when_the_place_has_finished),
+		CASE(homes_grant_in_the_end_although_the_place_never_finishes),
+		CASE(homes_do_without_a_registry),
+		CASE(homes_claimed_on_both_sides_of_a_split_go_to_the_older_claim),
+		CASE(homes_ask_another_arbiter_when_theirs_dies),
+		CASE(homes_of_a_dead_node_are_none),
+		CASE(homes_mend_what_a_peer_has_wrong),
+		CASE(homes_keep_their_own_under_a_new_name),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
