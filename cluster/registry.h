@@ -23,8 +23,12 @@
 #include "proto/base/arena.h"
 
 enum registry_verb {
-	REGISTRY_JOIN,         /* node, addr, version, workers, protocol -> id, epoch, nodes */
-	REGISTRY_RENEW,        /* epoch [any node may renew for a peer that is cut off] -> ERR_DENIED: fenced */
+	REGISTRY_JOIN,         /* self: name, addr, version, workers, protocol; epoch 0: a new incarnation, whose number exceeds `fence` as
+				  well (the greatest the asker has heard of: the counter may have been lost) -> id, epoch, nodes.
+				  epoch != 0: this incarnation again, with its `id`, after a loss of memory: the counter is raised
+				  to it -> the same; ERR_DENIED: it is dead */
+	REGISTRY_RENEW,        /* epoch [any node may renew for a peer that is cut off] -> ERR_DENIED: fenced; ERR_NOT_FOUND: it is not in
+				  c:nodes, the memory was lost: no lease was made, JOIN it again */
 	REGISTRY_NODES,        /* -> nodes, with lease_ms left each (0: none) and dead ones */
 	REGISTRY_STATE,        /* epoch, node state: for operators and joiners */
 	REGISTRY_FENCE,        /* epoch, votes: succeeds once, iff its lease is gone, or `refused` and votes are a majority of the live
@@ -75,7 +79,7 @@ struct registry_call {
 	struct registry_node self; /* JOIN */
 	/* out; what is pointed to lives in `arena`, made by the registry when needed, freed by the asker (arena_free) */
 	enum err err;
-	uint16_t id;
+	uint16_t id;               /* JOIN again: in as well */
 	uint32_t winner;
 	uint64_t winner_hlc;
 	struct registry_node *nodes;
