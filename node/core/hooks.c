@@ -10,8 +10,8 @@
 /* One list of module numbers per hook. */
 #define EVERY_HOOK(X)                                                                                                                  \
 	SESSION_VERDICT_HOOKS(X) USER_VERDICT_HOOKS(X) SESSION_EVENT_HOOKS(X) X(amend) X(arrive_archive) X(arrive_copy) X(knows)       \
-	X(leave_policy) X(hides) X(host_message) X(session_broadcast) X(user_free) X(early_iq) X(early_features)                        \
-	X(stream_features) X(disco_info) X(disco_items) X(account_created) X(account_ending) X(account_ended)
+	X(leave_policy) X(hides) X(ties) X(ties_changed) X(host_message) X(session_broadcast) X(user_free) X(early_iq)                  \
+	X(early_features) X(stream_features) X(disco_info) X(disco_items) X(account_created) X(account_ending) X(account_ended)
 #define X(hook) PHASE_##hook,
 enum phase { EVERY_HOOK(X) PHASE_COUNT };
 #undef X
@@ -258,6 +258,20 @@ void hooks_hides(struct user *u, struct str item, bool hidden)
 	const struct module *m;
 	for (unsigned i = 0; (m = next_of(u->host, PHASE_hides, &i));)
 		m->hooks.hides(u, item, hidden);
+}
+
+void hooks_ties(struct user *u, const struct jid *who, struct tie_list *out)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(u->host, PHASE_ties, &i));)
+		m->hooks.ties(u, who, out);
+}
+
+void hooks_ties_changed(struct user *u, const struct jid *who, int phase)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(u->host, PHASE_ties_changed, &i));)
+		m->hooks.ties_changed(u, who, phase);
 }
 
 void hooks_session_broadcast(struct session *s, struct stanza *st, bool was_available)

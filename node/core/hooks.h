@@ -45,6 +45,8 @@ int hooks_knows(struct user *u, const struct jid *who, struct asked *later);
 bool hooks_may_leave(struct user *u, const struct jid *to);
 int hooks_host_message(struct node_worker *nw, struct host *h, struct stanza *st);
 void hooks_hides(struct user *u, struct str item, bool hidden);
+void hooks_ties(struct user *u, const struct jid *who, struct tie_list *out);
+void hooks_ties_changed(struct user *u, const struct jid *who, int phase);
 void hooks_session_broadcast(struct session *s, struct stanza *st, bool was_available);
 void hooks_user_free(struct user *u);
 int hooks_early_iq(struct early *e);

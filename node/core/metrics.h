@@ -42,6 +42,7 @@
 	X(ROSTER, "roster-items")                  \
 	X(ROSTER_REQUESTS, "roster-requests")      \
 	X(REQUEST_RATE, "subscription-rate")       \
+	X(ROSTER_TIES, "roster-shared")            \
 	X(VCARD, "vcard-size")
 
 /* What holds memory for clients. X(symbol, label) */

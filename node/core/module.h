@@ -28,6 +28,7 @@ struct iq;
 struct node;
 struct node_worker;
 struct session;
+struct tie_list;
 struct user;
 
 enum verdict { PASS = 0, DONE = 1, HOLD = 2 };
@@ -82,6 +83,12 @@ struct hooks {
 	/* The user hides from whoever `item` matches (rules/blocking.h), or shows itself again. What that changes for those who see its
 	 * presence is sent now, while the policies still, or again, let it pass. */
 	void (*hides)(struct user *u, struct str item, bool hidden);
+
+	/* ---- contacts that the service gives (tie.h); on the account's worker ---- */
+	/* Adds those of the user; with `who`: at most him. */
+	void (*ties)(struct user *u, const struct jid *who, struct tie_list *out);
+	/* They have changed: with `who`, or any (NULL). `phase`: enum ties_phase. */
+	void (*ties_changed)(struct user *u, const struct jid *who, int phase);
 
 	/* ---- the life of a session; on its worker ---- */
 	void (*session_bound)(struct session *s);

@@ -35,6 +35,13 @@ static struct str text_of(const json_t *v)
 	return json_is_string(v) ? str_span(json_string_value(v), json_string_length(v)) : STR("");
 }
 
+enum subscription roster_item_state(const struct roster_item *item)
+{
+	enum subscription s = item->side.state;
+	return subscription_of(subscription_has_to(s) || item->tie_to, subscription_has_from(s) || item->tie_from,
+			       subscription_is_pending_out(s), subscription_is_pending_in(s));
+}
+
 static enum err groups_parse(struct arena *a, const json_t *list, struct str *out)
 {
 	struct buf packed;

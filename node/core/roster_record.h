@@ -28,7 +28,15 @@ struct roster_item {
 	bool listed;                   /* in the roster; false: all there is of him is a request */
 	struct str name;               /* empty: none */
 	struct str groups;             /* packed: roster_group_next */
+	/* What the service adds (tie.h); never stored. */
+	bool tie_to, tie_from, tie_fresh; /* fresh: the contact has not been shown the user's presence yet */
+	struct str tie_groups;
 };
+
+/* What counts: what the user and the contact made of it, and what the service adds. */
+enum subscription roster_item_state(const struct roster_item *item);
+/* Do clients see it? */
+static inline bool roster_item_shows(const struct roster_item *item) { return item->listed || item->tie_to; }
 
 /* Groups lie behind one another, each with its length before it. At most ROSTER_GROUP_MAX bytes each. */
 #define ROSTER_GROUP_MAX 1023

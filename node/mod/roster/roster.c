@@ -39,6 +39,9 @@ static const struct option options[] = {
 	{ .name = "waiting", .kind = OPTION_INT, .default_text = "500", .min = 16, .max = 60000, .unit = "changes",
 	  .per_host = true, .needs_restart = true,
 	  .doc = "How many changes of one roster may wait for the store; further ones are refused." },
+	{ .name = "shared", .kind = OPTION_INT, .default_text = "1000", .min = 0, .max = ROSTER_ITEMS_MAX, .unit = "contacts",
+	  .per_host = true, .needs_restart = true,
+	  .doc = "How many contacts shared groups may add to a roster; the rest, in the order of their addresses, is left out." },
 };
 
 static enum err host_start(struct host *h, struct buf *why)
@@ -59,6 +62,7 @@ static enum err host_start(struct host *h, struct buf *why)
 		.request_bytes = (uint32_t)module_int(h, &mod_roster, "request_bytes"),
 		.directed = (uint32_t)module_int(h, &mod_roster, "directed"),
 		.tasks = (uint32_t)module_int(h, &mod_roster, "waiting"),
+		.ties = (uint32_t)module_int(h, &mod_roster, "shared"),
 	};
 	return ERR_NONE;
 }
@@ -137,7 +141,7 @@ static int knows_now(struct user *u, const struct jid *who)
 	struct roster_item item;
 	bool yes = roster_sender_kind(u, who) != PROBE_BY_CONTACT || roster_directed_has_bare(u, who);
 	if (!yes && roster_list_find(&roster_of(u)->list, jid_bare_str(who), &item))
-		yes = subscription_has_from(item.side.state);
+		yes = subscription_has_from(roster_item_state(&item));
 	return yes ? DONE : -STANZA_SERVICE_UNAVAILABLE;
 }
 
@@ -217,6 +221,7 @@ const struct module mod_roster = {
 		.presence_arrived = presence_arrived,
 		.knows = knows,
 		.hides = roster_hides,
+		.ties_changed = roster_ties_changed,
 		.session_bound = session_bound,
 		.session_broadcast = roster_broadcast,
 		.session_gone = session_gone,

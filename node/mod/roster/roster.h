@@ -12,8 +12,8 @@
  *   COLD -rows-> WARM -failed write-> STALE -rows-> WARM;   a load that fails changes nothing, and the tasks that waited for it are dropped
  *
  * Files: roster_list (the packed items), roster_work (loading, tasks, commits), roster_iq (get, set, push), roster_subs (subscriptions),
- * roster_presence (broadcast), roster_probe, roster_directed (directed presence), roster_pie (import, export), roster_ctl (commands of
- * administrators), roster_errand (what they do to one account), roster (descriptor, hooks).
+ * roster_presence (broadcast), roster_probe, roster_directed (directed presence), roster_tie (contacts that the service gives), roster_pie
+ * (import, export), roster_ctl (commands of administrators), roster_errand (what they do to one account), roster (descriptor, hooks).
  */
 #ifndef NODE_MOD_ROSTER_ROSTER_H
 #define NODE_MOD_ROSTER_ROSTER_H
@@ -31,7 +31,7 @@ extern const struct command roster_commands[]; /* roster_ctl.c */
 /* ---- slots ---- */
 
 struct roster_limits {
-	uint32_t items, bytes, groups, name_bytes, group_bytes, requests, request_bytes, directed, tasks;
+	uint32_t items, bytes, groups, name_bytes, group_bytes, requests, request_bytes, directed, tasks, ties;
 };
 
 /* Of a host. */
@@ -47,7 +47,7 @@ enum roster_state { ROSTER_COLD, ROSTER_WARM, ROSTER_STALE };
 /* Of an account. */
 struct roster {
 	struct roster_list list;    /* empty when COLD */
-	uint64_t ver;
+	uint64_t ver, tie_ver;      /* what is stored; of what the service adds: clients see the sum */
 	struct roster_task *first, **end; /* that wait */
 	struct roster_task *current;      /* that writes */
 	uint16_t n_tasks;
@@ -56,6 +56,7 @@ struct roster {
 	bool ending;                /* the account is being removed: tasks wait for what becomes of it */
 	bool loading;
 	bool pumping, passing;
+	bool ties_late;             /* ties have changed, and the list must follow when nobody works on it */
 };
 
 /* Of a session: to whom it sent directed presence, packed. */
@@ -134,6 +135,16 @@ void roster_user_free(struct user *u);
 /* The item, or an empty one that is not listed. */
 struct roster_item roster_item_or_none(struct user *u, const struct jid *bare);
 
+/* ---- contacts that the service gives (roster_tie.c) ---- */
+
+/* Puts them into a list that has just been loaded. */
+void roster_ties_load(struct user *u);
+/* Takes them over into a list that was loaded again. */
+void roster_ties_keep(struct roster *r, const struct roster_list *before);
+void roster_ties_changed(struct user *u, const struct jid *who, int phase);
+/* What could not be done while tasks or walks were under way. */
+void roster_ties_late(struct user *u);
+
 /* ---- IQs (roster_iq.c) ---- */
 
 int roster_on_get(struct iq *iq);
@@ -144,8 +155,9 @@ void roster_push(struct user *u, const struct jid *bare);
 
 /* Is there room for the item in the place of what was there before? */
 bool roster_has_room(struct user *u, const struct roster_item *before, const struct roster_item *item);
-/* An item is no longer in the roster: he to whom it said `state` learns that there is nothing any more (section 2.5.2). */
-void roster_farewell(struct user *u, const struct jid *to, enum subscription state);
+/* An item is no longer in the roster: the other side learns that there is nothing any more (section 2.5.2), but for what the service gives.
+ * Of the item as it was only jid, side and ties are looked at. */
+void roster_farewell(struct user *u, const struct roster_item *was);
 
 /* ---- subscriptions (roster_subs.c) ---- */
 

@@ -66,7 +66,7 @@ static const char *pack_groups(struct arena *a, struct str text, const struct ro
 /* What a contact is called and where it is; NULL, or why not. */
 static const char *name_contact(struct arena *a, const struct host *h, struct str nick, struct str groups, struct roster_item *item)
 {
-	const struct roster_limits *max = host_slot((struct host *)(uintptr_t)h, &mod_roster);
+	const struct roster_limits *max = roster_limits((struct host *)(uintptr_t)h);
 	if (!elem_may_hold(nick) || !elem_may_hold(groups))
 		return "a nick or a group has characters that XML forbids";
 	if (nick.len > max->name_bytes)

@@ -71,7 +71,7 @@ static bool hears_anyway(struct session *s, const struct jid *to)
 {
 	struct roster_item item;
 	return jid_bare_eq(to, &s->jid) || (roster_list_find(&roster_of(s->user)->list, jid_bare_str(to), &item) &&
-					    subscription_has_from(item.side.state));
+					    subscription_has_from(roster_item_state(&item)));
 }
 
 int roster_directed_sent(struct session *s, struct stanza *st)

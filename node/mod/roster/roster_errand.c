@@ -105,11 +105,14 @@ static const char *ask_of(enum subscription s)
 static json_t *tell_one(const struct roster_item *item)
 {
 	struct str rest = item->groups, group;
+	enum subscription state = roster_item_state(item);
 	json_t *groups = json_array();
 	while (roster_group_next(&rest, &group))
 		json_array_append_new(groups, json_str(group));
+	for (rest = item->tie_groups; roster_group_next(&rest, &group);)
+		json_array_append_new(groups, json_str(group));
 	return json_pack("{s:o, s:o, s:o, s:s, s:b, s:o}", "jid", json_str(jid_str(&item->jid)), "nick", json_str(item->name),
-			 "subscription", json_str(subscription_attr(item->side.state)), "ask", ask_of(item->side.state), "approved",
+			 "subscription", json_str(subscription_attr(state)), "ask", ask_of(state), "approved",
 			 item->side.approved, "groups", groups);
 }
 
@@ -129,13 +132,21 @@ void roster_errand_get(struct roster_task *t)
 	step_done(t, ERR_NONE, NULL);
 }
 
+/* What a task keeps of an item, without the list's texts. */
+static struct roster_item outline_of(const struct roster_item *item, const struct jid *jid)
+{
+	return (struct roster_item){ .jid = *jid, .side = item->side, .tie_to = item->tie_to, .tie_from = item->tie_from };
+}
+
 /* ---- add ---- */
 
 static void add_committed(struct roster_task *t, enum err err)
 {
 	struct user *u = t->user;
 	const struct jid *to = &t->item.jid;
-	enum subscription before = t->item.side.state, after = t->outcome.side.state;
+	struct roster_item now = t->item;
+	now.side = t->outcome.side;
+	enum subscription before = roster_item_state(&t->item), after = roster_item_state(&now);
 	if (err == ERR_NONE) {
 		roster_push(u, to);
 		if (subscription_is_pending_in(before) && !subscription_is_pending_in(after))
@@ -171,7 +182,7 @@ void roster_errand_add(struct roster_task *t)
 		return;
 	}
 	change.drops_request = subscription_is_pending_in(before.side.state) && !subscription_is_pending_in(change.item.side.state);
-	t->item = (struct roster_item){ .jid = wanted->jid, .side = before.side };
+	t->item = outline_of(&before, &wanted->jid);
 	t->outcome.side = change.item.side;
 	t->committed = add_committed;
 	roster_commit(t, &change);
@@ -182,7 +193,7 @@ void roster_errand_add(struct roster_task *t)
 static void delete_committed(struct roster_task *t, enum err err)
 {
 	if (err == ERR_NONE) {
-		roster_farewell(t->user, &t->item.jid, t->item.side.state);
+		roster_farewell(t->user, &t->item);
 		roster_push(t->user, &t->item.jid);
 	}
 	step_done(t, err, NULL);
@@ -194,11 +205,11 @@ void roster_errand_delete(struct roster_task *t)
 	struct roster_item before = roster_item_or_none(t->user, &e->items[e->next].jid);
 	struct roster_change change = { .item = { .jid = e->items[e->next].jid, .name = STR(""), .groups = STR("") } };
 	if (!before.listed) {
-		step_done(t, ERR_NONE, "there is no such contact");
+		step_done(t, ERR_NONE, before.tie_to ? "that contact is there by a shared group" : "there is no such contact");
 		return;
 	}
 	change.drops_request = subscription_is_pending_in(before.side.state);
-	t->item = (struct roster_item){ .jid = change.item.jid, .side = before.side };
+	t->item = outline_of(&before, &change.item.jid);
 	t->committed = delete_committed;
 	roster_commit(t, &change);
 }

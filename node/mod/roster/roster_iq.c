@@ -8,27 +8,46 @@
 
 /* ---- writing ---- */
 
+static bool has_group(struct str groups, struct str group)
+{
+	struct str other;
+	while (roster_group_next(&groups, &other))
+		if (str_eq(group, other))
+			return true;
+	return false;
+}
+
 /* Texts are copied: what is written outlives the list's next change. */
 static void write_item(struct arena *a, struct elem *query, const struct roster_item *item)
 {
 	struct elem *e = elem_add(a, query, NS_ROSTER, STR("item"));
 	struct str rest = item->groups, group;
+	enum subscription state = roster_item_state(item);
 	elem_set(a, e, STR("jid"), arena_str(a, jid_str(&item->jid)));
 	if (item->name.len)
 		elem_set(a, e, STR("name"), arena_str(a, item->name));
-	elem_set(a, e, STR("subscription"), subscription_attr(item->side.state));
-	if (subscription_is_pending_out(item->side.state))
+	elem_set(a, e, STR("subscription"), subscription_attr(state));
+	if (subscription_is_pending_out(state))
 		elem_set(a, e, STR("ask"), STR("subscribe"));
 	if (item->side.approved)
 		elem_set(a, e, STR("approved"), STR("true"));
 	while (roster_group_next(&rest, &group))
 		elem_add_text(a, e, STR("group"), arena_str(a, group));
+	for (rest = item->tie_groups; roster_group_next(&rest, &group);)
+		if (!has_group(item->groups, group))
+			elem_add_text(a, e, STR("group"), arena_str(a, group));
+}
+
+/* The version that clients see. */
+static uint64_t shown_ver(const struct roster *r)
+{
+	return r->ver + r->tie_ver;
 }
 
 static struct elem *add_query(struct arena *a, struct elem *root, const struct roster *r)
 {
 	struct elem *query = elem_add(a, root, NS_ROSTER, STR("query"));
-	elem_set(a, query, STR("ver"), roster_ver_format(a, r->ver));
+	elem_set(a, query, STR("ver"), roster_ver_format(a, shown_ver(r)));
 	return query;
 }
 
@@ -39,7 +58,7 @@ static struct stanza *push_new(struct user *u, const struct jid *bare)
 	struct elem *root = stanza_root(a, STANZA_IQ, TYPE_SET);
 	elem_set(a, root, STR("id"), rng_token(&u->nw->worker->rng, a, PUSH_ID_CHARS));
 	struct elem *query = add_query(a, root, roster_of(u));
-	if (item.listed) {
+	if (roster_item_shows(&item)) {
 		write_item(a, query, &item);
 	} else {
 		struct elem *e = elem_add(a, query, NS_ROSTER, STR("item"));
@@ -75,11 +94,11 @@ static struct stanza *answer(struct iq *iq)
 	struct roster_item item;
 	struct elem *root;
 	struct stanza *reply = iq_result(iq, &root);
-	if (str_present(known) && known.len == ROSTER_VER_CHARS && roster_ver_parse(known) == r->ver)
+	if (str_present(known) && known.len == ROSTER_VER_CHARS && roster_ver_parse(known) == shown_ver(r))
 		return reply; /* section 2.6.2: nothing has changed, and pushes will follow */
 	struct elem *query = add_query(reply->arena, root, r);
 	for (uint32_t at = 0; roster_list_next(&r->list, &at, &item);)
-		if (item.listed)
+		if (roster_item_shows(&item))
 			write_item(reply->arena, query, &item);
 	return reply;
 }
@@ -189,7 +208,7 @@ bool roster_has_room(struct user *u, const struct roster_item *before, const str
 	size_t old = before->listed ? roster_list_bytes(before) : 0, new = roster_list_bytes(item);
 	if (!before->listed && r->list.n_listed >= max->items)
 		return false;
-	return new <= old || r->list.used - old + new <= max->bytes;
+	return new <= old || r->list.used - r->list.tied - old + new <= max->bytes;
 }
 
 static void set_committed(struct roster_task *t, enum err err)
@@ -206,36 +225,60 @@ static void set_committed(struct roster_task *t, enum err err)
 	roster_task_end(t);
 }
 
-void roster_farewell(struct user *u, const struct jid *to, enum subscription state)
+void roster_farewell(struct user *u, const struct roster_item *was)
 {
-	struct subscription_farewell f = subscription_remove(state);
-	if (f.hides_presence)
-		roster_hide_presence(u, to);
-	if (f.unsubscribe)
-		roster_say(u, to, TYPE_UNSUBSCRIBE);
-	if (f.unsubscribed)
-		roster_say(u, to, TYPE_UNSUBSCRIBED);
+	struct subscription_farewell f = subscription_remove(was->side.state);
+	if (f.hides_presence && !was->tie_from)
+		roster_hide_presence(u, &was->jid);
+	if (f.unsubscribe && !was->tie_to)
+		roster_say(u, &was->jid, TYPE_UNSUBSCRIBE);
+	if (f.unsubscribed && !was->tie_from)
+		roster_say(u, &was->jid, TYPE_UNSUBSCRIBED);
 }
 
 static void removal_committed(struct roster_task *t, enum err err)
 {
 	if (err == ERR_NONE)
-		roster_farewell(t->user, &t->item.jid, t->item.side.state);
+		roster_farewell(t->user, &t->item);
 	set_committed(t, err);
+}
+
+/* What the user says of a contact that the service gives is kept beside it: a name, further groups. The service's groups are not his: the
+ * client only says them again. */
+static struct str own_groups(struct roster_task *t, const struct roster_item *before)
+{
+	struct buf packed;
+	struct str rest = t->item.groups, group;
+	if (!before->tie_groups.len)
+		return rest;
+	buf_init(&packed, ROSTER_GROUPS_BYTES_MAX);
+	while (roster_group_next(&rest, &group))
+		if (!has_group(before->tie_groups, group))
+			roster_group_add(&packed, group);
+	struct str out = packed.len ? arena_str(t->iq->stanza->arena, buf_str(&packed)) : STR("");
+	buf_fini(&packed);
+	return out;
 }
 
 static void run_set(struct roster_task *t)
 {
 	struct roster_item before = roster_item_or_none(t->user, &t->item.jid);
 	struct roster_change change = { .item = t->item };
+	if (t->flag && !before.listed && before.tie_to) {
+		refuse(t, STANZA_NOT_ALLOWED, STR("the service keeps this contact in your roster"));
+		return;
+	}
 	if (t->flag && !before.listed) {
 		refuse(t, STANZA_ITEM_NOT_FOUND, STR_NONE); /* section 2.5.3 */
 		return;
 	}
 	change.item.side = before.side;
-	change.item.listed = true;
+	change.item.groups = own_groups(t, &before);
+	change.item.listed = before.listed || !before.tie_to || change.item.groups.len || change.item.name.len;
 	if (t->flag) {
 		t->item.side = before.side;
+		t->item.tie_to = before.tie_to;
+		t->item.tie_from = before.tie_from;
 		change.item = (struct roster_item){ .jid = t->item.jid, .name = STR(""), .groups = STR("") };
 		change.drops_request = subscription_is_pending_in(before.side.state);
 	} else if (!roster_has_room(t->user, &before, &change.item)) {

@@ -21,7 +21,7 @@ static void to_contacts(struct user *u, struct stanza *base)
 	struct roster_item item;
 	roster_walk_begin(u);
 	for (uint32_t at = 0; roster_list_next(list, &at, &item);)
-		if (subscription_has_from(item.side.state) && hooks_may_leave(u, &item.jid))
+		if (subscription_has_from(roster_item_state(&item)) && hooks_may_leave(u, &item.jid))
 			router_route(u->nw, stanza_readdress(base, NULL, &item.jid));
 	roster_walk_end(u);
 }
@@ -37,7 +37,7 @@ static void probe_contacts(struct session *s)
 	struct roster_item item;
 	roster_walk_begin(u);
 	for (uint32_t at = 0; roster_list_next(list, &at, &item);)
-		if (subscription_has_to(item.side.state) && hooks_may_leave(u, &item.jid))
+		if (subscription_has_to(roster_item_state(&item)) && hooks_may_leave(u, &item.jid))
 			router_route(u->nw, stanza_readdress(base, NULL, &item.jid));
 	roster_walk_end(u);
 	stanza_unref(base);
@@ -140,7 +140,7 @@ void roster_hides(struct user *u, struct str item, bool hidden)
 	struct roster_item contact;
 	roster_walk_begin(u);
 	for (uint32_t at = 0; roster_list_next(list, &at, &contact);) {
-		if (!subscription_has_from(contact.side.state) || !blocking_item_hits(item, &contact.jid))
+		if (!subscription_has_from(roster_item_state(&contact)) || !blocking_item_hits(item, &contact.jid))
 			continue;
 		if (hidden)
 			roster_hide_presence(u, &contact.jid);

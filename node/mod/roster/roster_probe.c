@@ -114,7 +114,7 @@ static void probe_warm(struct user *u, struct stanza *st)
 {
 	struct jid bare = jid_bare(&st->from);
 	struct roster_item item = roster_item_or_none(u, &bare);
-	probe_known(u, st, item.side.state, false);
+	probe_known(u, st, roster_item_state(&item), false);
 }
 
 static void run_probe(struct roster_task *t)
@@ -174,6 +174,17 @@ static void cold_probe_ask(struct user *u, struct stanza *st, bool is_request)
 		user_release(u); /* silence: what cannot be known is not told */
 }
 
+/* Whom the service ties to the account needs no row. */
+static bool is_tied(struct user *u, const struct jid *who)
+{
+	struct arena *a = arena_new(512);
+	struct tie_list l = { .arena = a, .max = 1 };
+	hooks_ties(u, who, &l);
+	bool yes = l.n && l.v[0].from;
+	arena_free(a);
+	return yes;
+}
+
 int roster_probe_arrived(struct user *u, struct stanza *st)
 {
 	if (st->type != TYPE_PROBE)
@@ -184,6 +195,8 @@ int roster_probe_arrived(struct user *u, struct stanza *st)
 		roster_task_queue(u, roster_task_new(run_probe, drop_probe, st));
 	else if (roster_sender_kind(u, &st->from) != PROBE_BY_CONTACT)
 		tell_absence(u, &st->from);
+	else if (is_tied(u, &st->from))
+		probe_known(u, st, SUBSCRIPTION_FROM, false);
 	else
 		cold_probe_ask(u, st, false);
 	return DONE;

@@ -76,10 +76,30 @@ static void sent_committed(struct roster_task *t, enum err err)
 	roster_task_end(t);
 }
 
+/* Does the service keep up what the verb is about? `sent`: the user says it, else the contact. */
+static bool is_tied(const struct roster_item *item, enum subscription_verb verb, bool sent)
+{
+	bool of_asker = verb == VERB_SUBSCRIBE || verb == VERB_UNSUBSCRIBE;
+	return of_asker == sent ? item->tie_to : item->tie_from;
+}
+
+/* What is given is not asked for, and cannot be given up. */
+static void sent_about_tie(struct roster_task *t)
+{
+	if (t->verb == VERB_UNSUBSCRIBE || t->verb == VERB_UNSUBSCRIBED)
+		bounce(t, STANZA_NOT_ALLOWED);
+	session_release(t->user->nw, t->sid);
+	roster_task_end(t);
+}
+
 static void run_sent(struct roster_task *t)
 {
 	struct roster *r = roster_of(t->user);
 	struct roster_item before = roster_item_or_none(t->user, &t->jid);
+	if (is_tied(&before, t->verb, true)) {
+		sent_about_tie(t);
+		return;
+	}
 	t->outcome = subscription_out(before.side, t->verb);
 	t->committed = sent_committed;
 	struct roster_change change = change_of(&before, &t->outcome);
@@ -193,10 +213,24 @@ static struct str request_bytes(struct roster_task *t)
 	return bytes;
 }
 
+/* As if he were subscribed, which nothing that he says can change (subscription.c, rules 5 to 8). */
+static void arrived_about_tie(struct roster_task *t)
+{
+	if (t->verb == VERB_SUBSCRIBE) {
+		roster_say(t->user, &t->jid, TYPE_SUBSCRIBED);
+		roster_show_presence(t->user, &t->jid);
+	}
+	roster_task_end(t);
+}
+
 static void run_arrived(struct roster_task *t)
 {
 	struct roster *r = roster_of(t->user);
 	struct roster_item before = roster_item_or_none(t->user, &t->jid);
+	if (is_tied(&before, t->verb, false)) {
+		arrived_about_tie(t);
+		return;
+	}
 	t->outcome = subscription_in(before.side, t->verb);
 	t->committed = arrived_committed;
 	struct roster_change change = change_of(&before, &t->outcome);
@@ -246,7 +280,7 @@ int roster_error_arrived(struct user *u, struct stanza *st)
 	struct roster_item item;
 	if (st->type != TYPE_ERROR || jid_is_full(&st->to) || !roster_is_here(u))
 		return PASS;
-	if (!roster_list_find(&roster_of(u)->list, jid_bare_str(&st->from), &item) || !item.listed)
+	if (!roster_list_find(&roster_of(u)->list, jid_bare_str(&st->from), &item) || !roster_item_shows(&item))
 		return PASS;
 	for (struct session *s = u->sessions; s; s = s->next)
 		if (roster_session(s)->interested)
@@ -307,7 +341,8 @@ static void offer_one(struct session *s, const struct store_row *row)
 	struct stanza *st = root ? stanza_from_elem(&a, root, NS_CLIENT, &error) : NULL;
 	if (!st || error != STANZA_ERROR_NONE || st->kind != STANZA_PRESENCE || !jid_present(&st->from))
 		LOG(LOG_WARN, "roster", "a stored request cannot be used", L_STR("jid", jid_str(&s->jid)), L_STR("from", row->key));
-	else if (roster_list_find(&roster_of(s->user)->list, jid_bare_str(&st->from), &item) && subscription_is_pending_in(item.side.state))
+	else if (roster_list_find(&roster_of(s->user)->list, jid_bare_str(&st->from), &item) &&
+		 subscription_is_pending_in(roster_item_state(&item)))
 		session_deliver(s, st);
 	stanza_unref(st);
 	arena_free(a);
@@ -356,6 +391,8 @@ void roster_farewell_all(struct user *u)
 	}
 	roster_list_fini(&r->list);
 	r->state = ROSTER_COLD;
+	r->tie_ver = 0;
+	r->ties_late = false;
 	roster_forget(u, ERR_NOT_FOUND);
 	roster_walk_end(u);
 }

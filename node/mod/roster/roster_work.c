@@ -87,7 +87,11 @@ static void pump(struct user *u)
 		return;
 	r->pumping = true;
 	u->holds++;
-	while (r->first && !r->current && !r->walks && !r->ending && !r->loading) {
+	while ((r->first || r->ties_late) && !r->current && !r->walks && !r->ending && !r->loading) {
+		if (r->ties_late) {
+			roster_ties_late(u);
+			continue;
+		}
 		if (r->state != ROSTER_WARM) {
 			roster_load(u); /* comes back here when it is done */
 			continue;
@@ -188,7 +192,8 @@ static void on_loaded(struct store_op *op)
 			LOG(LOG_WARN, "roster", "a roster cannot be loaded", L_STR("jid", jid_str(&u->jid)), L_ERR(op->err));
 		roster_forget(u, op->err);
 	} else {
-		roster_list_fini(&r->list);
+		struct roster_list before = r->list;
+		r->list = (struct roster_list){ 0 };
 		for (const struct store_step *step = op->first; step != op->last; step = step->next) {
 			if (step->space == &roster_space)
 				take_rows(u, step, op->arena);
@@ -196,6 +201,11 @@ static void on_loaded(struct store_op *op)
 				r->ver = roster_ver_parse(step->rows[0].value);
 		}
 		take_requests(u, op->last, op->arena);
+		if (r->state == ROSTER_COLD)
+			roster_ties_load(u);
+		else
+			roster_ties_keep(r, &before);
+		roster_list_fini(&before);
 		r->state = ROSTER_WARM;
 		roster_list_trim(&r->list);
 		pump(u);

@@ -135,6 +135,59 @@ static void twenty_contacts_take_little(void **state)
 	arena_free(a);
 }
 
+/* The two parts change at random, beside two arrays that say what should be there. */
+static void a_tie_and_what_the_user_made_live_apart(void **state)
+{
+	struct arena *a = arena_new(0);
+	struct roster_list l = { 0 };
+	struct roster_item items[MANY], got;
+	bool own[MANY] = { false }, to[MANY] = { false }, from[MANY] = { false };
+	struct rng rng;
+	rng_init_seeded(&rng, 11);
+	for (unsigned step = 0; step < 4000; step++) {
+		unsigned i = (unsigned)(rng_u64(&rng) % MANY), kind = (unsigned)(rng_u64(&rng) % 4);
+		struct roster_item item = make(a, i, SUBSCRIPTION_TO);
+		if (kind == 0) {
+			roster_list_put(&l, &item);
+			items[i] = item;
+			own[i] = true;
+		} else if (kind == 1) {
+			roster_list_del(&l, jid_bare_str(&item.jid));
+			own[i] = false;
+		} else {
+			to[i] = rng_u64(&rng) % 2;
+			from[i] = rng_u64(&rng) % 2;
+			roster_list_tie(&l, &(struct tie){ item.jid, to[i], from[i], STR("\0\5Staff") }, i % 2);
+		}
+	}
+	unsigned n = 0, tied = 0, fresh = 0;
+	for (unsigned i = 0; i < MANY; i++) {
+		struct roster_item probe = make(a, i, SUBSCRIPTION_NONE);
+		bool has_tie = to[i] || from[i];
+		assert_int_equal(roster_list_find(&l, jid_bare_str(&probe.jid), &got), own[i] || has_tie);
+		n += own[i] || has_tie;
+		tied += has_tie;
+		fresh += from[i] && i % 2;
+		if (own[i])
+			check_same(&got, &items[i]);
+		if (!own[i] && !has_tie)
+			continue;
+		assert_true(got.tie_to == to[i] && got.tie_from == from[i] && got.tie_fresh == (from[i] && i % 2));
+		assert_int_equal(got.tie_groups.len, to[i] ? 7 : 0);
+		assert_int_equal(roster_item_shows(&got), (own[i] && items[i].listed) || to[i]);
+		assert_int_equal(subscription_has_to(roster_item_state(&got)), own[i] || to[i]);
+		assert_int_equal(subscription_has_from(roster_item_state(&got)), from[i]);
+	}
+	assert_true(l.n == n && l.n_tied == tied && l.n_fresh == fresh);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct roster_item probe = make(a, i, SUBSCRIPTION_NONE);
+		roster_list_tie(&l, &(struct tie){ probe.jid, false, false, STR("") }, false);
+	}
+	assert_true(l.tied == 0 && l.n_tied == 0 && l.n_fresh == 0);
+	roster_list_fini(&l);
+	arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +196,7 @@ int main(void)
 		cmocka_unit_test(changes_leave_the_others_alone),
 		cmocka_unit_test(a_prefix_of_an_address_is_another_one),
 		cmocka_unit_test(twenty_contacts_take_little),
+		cmocka_unit_test(a_tie_and_what_the_user_made_live_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
