@@ -24,23 +24,32 @@ struct redis_options {
 	unsigned database;
 	bool tls;
 	struct str tls_ca_file, tls_name; /* absent: the system's; host */
-	const struct str *sentinels;   /* "host:port"; */
+	const struct str *sentinels;   /* "host:port", "[v6]:port"; asked with the same TLS settings */
 	unsigned n_sentinels;
 	struct str master_name;
+	struct str sentinel_password;  /* absent: none */
+	struct str key_prefix;         /* registry.h: before every key; letters, digits, '.', ':', '_', '-' */
 	uint32_t timeout_ms;           /* of a command; 0: 500 */
-	uint32_t connect_ms;           /* 0: 1500 */
+	uint32_t connect_ms;           /* from asking a sentinel, or the resolver, until UP; 0: 1500 */
+	/* Ceilings; 0: the default in brackets. Past them a command is answered NULL at once, or the connection is dropped. */
+	unsigned max_pending;          /* [65536] commands */
+	size_t max_out_bytes;          /* [16 MiB] not written yet */
+	size_t max_reply_bytes;        /* [8 MiB] */
 };
 
+/* The options are copied. */
 struct redis *redis_new(struct worker *w, const struct redis_options *o);
-/* Answers everything with NULL. */
+/* Answers everything with NULL. Not from a callback of its own. */
 void redis_free(struct redis *r);
 void redis_start(struct redis *r);
 bool redis_is_up(const struct redis *r);
 /* Told on the loop: up (`fresh`: another server, or one that has lost its memory: what was registered must be registered again), or
  * down. */
 void redis_on_change(struct redis *r, void (*fn)(void *arg, bool up, bool fresh, const char *text), void *arg);
-/* fn gets the reply (borrowed), or NULL. */
+/* fn gets the reply (borrowed), or NULL; NULL may come from inside this. */
 void redis_command(struct redis *r, unsigned argc, const struct str *argv, void (*fn)(void *arg, const struct redisReply *reply),
 		   void *arg);
+/* Commands that wait for their answer. */
+unsigned redis_pending(const struct redis *r);
 
 #endif

@@ -4,17 +4,25 @@
  *
  * Redis is not on a stanza's path and may be away for minutes: then every call is answered ERR_UNAVAILABLE, soon.
  *
- *   c:epoch          INCR             incarnation numbers, never used again
- *   c:nodes          HASH epoch       -> JSON: id, name, addr, version, workers, protocol, state
- *   c:lease:<epoch>  STRING, PX       renewed every 2 s, ends after 8 s
- *   c:dead           HASH epoch       -> wall time of the fence; kept 24 h
- *   s:{<bare>}       HASH             "" -> home: epoch|hlc;  <resource> -> home epoch|edge epoch|sid|priority|flags|hlc
- *   n:<epoch>:<0..63> SET of bare     whose home is this incarnation: for the purge
- *   r:{<name>}       HASH             a named place (room, service): epoch, fence
- *   c:log            STREAM, MAXLEN   joins, leaves, fences
+ *   c:epoch           STRING          the last incarnation number given: grows for ever, also when Redis lost its memory (JOIN)
+ *   c:nodes           HASH epoch      -> JSON: id, name, addr, version, workers, protocol, state; the 64 newest dead ones stay
+ *   c:lease:<epoch>   STRING, PX      renewed every 2 s, ends after 8 s
+ *   c:dead            ZSET epoch      scored with the wall time (ms) of the fence or the leave; kept 24 h
+ *   c:young           STRING, PX      Redis was empty less than a lease ago: an absent lease proves nothing yet
+ *   s:{<bare>}        HASH            "" -> home: epoch|hlc;  <resource> -> home epoch|edge epoch|sid|hlc|priority|flags
+ *   n:<epoch>:<0..63> SET of bare     whose home, or one of whose sessions, is this incarnation's; and of its places: for the purge
+ *   r:{<name>}        HASH            a named place (room, service): epoch, fence
+ *   c:log             STREAM, MAXLEN  joins, leaves, fences
  *
- * A home claim: the first wins, unless its incarnation is dead (in c:dead, or without lease and not ours); of two that were both made while
- * Redis was away the one with the smaller (hlc, epoch) wins. A session: the newer (hlc, sid) wins.
+ * An incarnation is dead when it is in c:dead; it is as good as dead for claims and fences when it has no lease and Redis is not young.
+ * What a dead incarnation still claims is denied to it (ERR_DENIED).
+ *
+ * A home claim: the first wins, unless its incarnation is dead. A REGISTRY_REPLAY says that the claimant serves the account already
+ * (it claimed while Redis was away, or Redis forgot): then the smaller (hlc, epoch) wins, as among the nodes. A session: the newer
+ * (hlc, sid) wins, over one of a dead incarnation always.
+ *
+ * Idempotent: asked again, because the answer was lost, each verb answers the same, except PURGE: what it has named once it has deleted.
+ * Redis Cluster is refused: a script touches keys of several slots (one account's are in one slot, its index is not).
  */
 #ifndef CLUSTER_REGISTRY_H
 #define CLUSTER_REGISTRY_H
@@ -22,37 +30,49 @@
 #include "cluster/worker.h"
 #include "proto/base/arena.h"
 
+#define REGISTRY_LEASE_MS 8000
+#define REGISTRY_BUCKETS  64
+
 enum registry_verb {
-	REGISTRY_JOIN,         /* self: name, addr, version, workers, protocol; epoch 0: a new incarnation, whose number exceeds `fence` as
-				  well (the greatest the asker has heard of: the counter may have been lost) -> id, epoch, nodes.
+	REGISTRY_JOIN,         /* self: name, addr, version, workers, protocol, state; limit: lease in ms, 0: 8000.
+				  epoch 0: a new incarnation, whose number exceeds `fence` as well (the greatest the asker has heard of:
+				  the counter may have been lost); sid: a random number, so that asked again it gets the same, 0: none
+				  -> id, epoch, nodes; ERR_LIMIT: VIEW_NODES_MAX are there.
 				  epoch != 0: this incarnation again, with its `id`, after a loss of memory: the counter is raised
 				  to it -> the same; ERR_DENIED: it is dead */
-	REGISTRY_RENEW,        /* epoch [any node may renew for a peer that is cut off] -> ERR_DENIED: fenced; ERR_NOT_FOUND: it is not in
-				  c:nodes, the memory was lost: no lease was made, JOIN it again */
-	REGISTRY_NODES,        /* -> nodes, with lease_ms left each (0: none) and dead ones */
-	REGISTRY_STATE,        /* epoch, node state: for operators and joiners */
-	REGISTRY_FENCE,        /* epoch, votes: succeeds once, iff its lease is gone, or `refused` and votes are a majority of the live
-				  ones -> ERR_EXISTS: somebody did; ERR_DENIED: not yet */
-	REGISTRY_LEAVE,        /* epoch */
-	REGISTRY_HOME_CLAIM,   /* key = bare JID, epoch, hlc -> winner, winner_hlc */
-	REGISTRY_HOME_RELEASE, /* key, epoch: only if it is ours */
-	REGISTRY_BIND,         /* key, resource, epoch, edge, sid, priority, flags, hlc -> ERR_EXISTS: a newer one is there */
-	REGISTRY_UPDATE,       /* key, resource, sid, priority, flags */
-	REGISTRY_UNBIND,       /* key, resource, sid: only if it is this session */
-	REGISTRY_PURGE,        /* epoch of a dead node, bucket 0..63, limit -> rows: bare, resource ("" for the home), flags; more */
-	REGISTRY_PLACE_CLAIM,  /* key = name of a place, epoch -> winner, fence */
-	REGISTRY_PLACE_RENEW,  /* key, epoch, fence -> ERR_DENIED: it is somebody else's now */
-	REGISTRY_PLACE_RELEASE,/* key, epoch, fence */
+	REGISTRY_RENEW,        /* epoch [any node may renew for a peer that is cut off]; limit: lease in ms -> ERR_DENIED: fenced;
+				  ERR_NOT_FOUND: it is not in c:nodes, the memory was lost: no lease was made, JOIN it again (on_change
+				  tells it as well: fresh) */
+	REGISTRY_NODES,        /* -> nodes by epoch, with lease_ms left each (0: none) and dead ones */
+	REGISTRY_STATE,        /* epoch, node state: for operators and joiners -> ERR_NOT_FOUND, ERR_DENIED: it is dead */
+	REGISTRY_FENCE,        /* epoch, votes: succeeds once, iff its lease is gone (and Redis not young), or `refused` and votes are more
+				  than half of those with a lease -> ERR_EXISTS: somebody did, or it left; ERR_DENIED: not yet */
+	REGISTRY_LEAVE,        /* epoch: dead from now on, with state NODE_LEFT */
+	REGISTRY_HOME_CLAIM,   /* key = bare JID, epoch, hlc, flags (REGISTRY_REPLAY) -> winner, winner_hlc */
+	REGISTRY_HOME_RELEASE, /* key, epoch: only if it is ours -> ERR_DENIED: it is another's */
+	REGISTRY_BIND,         /* key, resource (not ""), epoch, edge, sid, priority, flags, hlc; limit: resources of an account, 0: any
+				  -> ERR_EXISTS: a newer one is there; ERR_LIMIT */
+	REGISTRY_UPDATE,       /* key, resource, sid, priority, flags -> ERR_NOT_FOUND; ERR_DENIED: another session has the name */
+	REGISTRY_UNBIND,       /* key, resource, sid: only if it is this session -> ERR_DENIED: another session has the name */
+	REGISTRY_PURGE,        /* epoch of a dead node, bucket 0..63, limit: accounts (0: 100)
+				  -> rows: bare, resource ("" for the home), flags; more. ERR_DENIED: it is not dead */
+	REGISTRY_PLACE_CLAIM,  /* key = name of a place, epoch, fence: the highest it knows -> winner, fence (grows; > wall time in ms) */
+	REGISTRY_PLACE_RENEW,  /* key, epoch, fence -> ERR_DENIED: it is somebody else's now. An absent one is made again */
+	REGISTRY_PLACE_RELEASE,/* key, epoch, fence -> ERR_DENIED */
 	REGISTRY_VERB_COUNT
 };
 
-enum { REGISTRY_AVAILABLE = 1, REGISTRY_LOCAL = 2 }; /* flags of a session */
+enum {
+	REGISTRY_AVAILABLE = 1, REGISTRY_LOCAL = 2, /* flags of a session; at most REGISTRY_FLAGS_MAX */
+	REGISTRY_REPLAY = 4,                        /* HOME_CLAIM: see above */
+	REGISTRY_FLAGS_MAX = 0xffff,
+};
 
 struct registry_node {
 	uint32_t epoch;
 	uint16_t id, workers;
 	uint8_t state, speaks_min, speaks_max;
-	bool dead;
+	bool dead; /* fenced, or left */
 	int64_t lease_ms;
 	struct str name, addr, version;
 };
@@ -62,7 +82,8 @@ struct registry_row {
 	uint32_t flags;
 };
 
-/* One question. The asker's: it stays until on_done, which is called once, on the asker's worker. */
+/* One question. The asker's: it stays until on_done, which is called once, on the asker's worker (by the mesh). The asker fills in what the
+ * verb reads; the rest is zero. */
 struct registry_call {
 	struct message message;    /* the way there and back */
 	enum registry_verb verb;
@@ -76,7 +97,7 @@ struct registry_call {
 	int8_t priority;
 	bool refused;
 	uint64_t hlc, sid, fence;
-	struct registry_node self; /* JOIN */
+	struct registry_node self; /* JOIN; its epoch, id, dead, lease_ms are not read */
 	/* out; what is pointed to lives in `arena`, made by the registry when needed, freed by the asker (arena_free) */
 	enum err err;
 	uint16_t id;               /* JOIN again: in as well */
@@ -90,18 +111,37 @@ struct registry_call {
 	uint64_t asked_us;         /* the mesh's, for its statistics */
 };
 
-/* Redis as all of the above, on a worker's loop; one thread. */
+/* ---- Redis as all of the above, on a worker's loop; one thread ---- */
+
 struct registry;
 struct redis_options;
 struct registry *registry_new(struct worker *w, const struct redis_options *o);
 /* Answers what waits with ERR_UNAVAILABLE before it returns. NULL is fine. */
 void registry_free(struct registry *r);
 void registry_start(struct registry *r);
-/* Told on the loop: up (`fresh`: it has lost its memory or is another one, see redis.h), or down. */
+/* Told on the loop: up (`fresh`: it has lost its memory or is another one, see redis.h: homes and sessions must be registered again), or
+ * down. Also told up and fresh when it was up, and a RENEW was answered ERR_NOT_FOUND. `text`: why it is down, or what is up. */
 void registry_on_change(struct registry *r, void (*fn)(void *arg, bool up, bool fresh, const char *text), void *arg);
 bool registry_is_up(const struct registry *r);
 /* Answered by `done` on this same loop with c's outputs filled, perhaps before this returns (when Redis is away). It neither looks at nor
  * calls c->asker, on_done and arg: who asked from another thread is found by the mesh. */
 void registry_ask(struct registry *r, struct registry_call *c, void (*done)(void *arg, struct registry_call *c), void *arg);
+
+struct registry_stats {
+	uint64_t calls, failures;  /* failures: not answered, or by an error that is Redis's */
+	uint64_t us_sum;           /* from question to answer, of those answered */
+	uint64_t reloads;          /* scripts that Redis had forgotten */
+	uint64_t ups, freshes;
+	unsigned pending;
+	char last_error[160];
+};
+void registry_stats(const struct registry *r, struct registry_stats *out);
+
+/* ---- pure ---- */
+
+/* The bucket of an account or a place in its node's index. */
+unsigned registry_bucket(struct str key);
+/* "home-claim" */
+const char *registry_verb_name(enum registry_verb v);
 
 #endif
