@@ -5,7 +5,6 @@
 #include "node/core/hooks.h"
 #include "node/core/log.h"
 #include "node/core/node.h"
-#include "node/stream/c2s.h"
 
 /* ---- users ---- */
 
@@ -120,7 +119,7 @@ static void session_count(struct session *s, int n)
 	count_at(s->nw, METRIC_MEMORY_BYTES, MEMORY_SESSION, n * (int64_t)bytes);
 }
 
-struct session *session_new(struct node_worker *nw, struct host *host, const struct jid *full, struct c2s *stream)
+struct session *session_new(struct node_worker *nw, struct host *host, const struct jid *full, struct outlet *outlet)
 {
 	size_t slots = hooks_session_slots(nw->node->hooks);
 	struct session *s = xzalloc(sizeof *s + slots + full->len + 1u);
@@ -130,11 +129,11 @@ struct session *session_new(struct node_worker *nw, struct host *host, const str
 	s->jid = *full;
 	s->jid.text = text;
 	s->nw = nw;
-	s->stream = stream;
+	s->outlet = outlet;
 	s->sid = ++nw->next_sid;
-	s->secure = c2s_is_secure(stream);
+	s->secure = outlet->secure;
 	s->anonymous = host->anonymous;
-	s->transport = c2s_transport(stream);
+	s->transport = outlet->transport;
 	s->bound_wall_ms = worker_wall_ms();
 	s->user = user_hold(nw, host, full);
 	struct session **end = &s->user->sessions;
@@ -182,21 +181,21 @@ void session_end(struct session *s)
 
 void session_deliver(struct session *s, const struct stanza *st)
 {
-	if (s->stream)
-		c2s_send(s->stream, st);
+	if (s->outlet)
+		s->outlet->ops->send(s->outlet, st);
 }
 
 void session_hold(struct session *s)
 {
-	if (s->stream)
-		c2s_hold(s->stream);
+	if (s->outlet)
+		s->outlet->ops->hold(s->outlet);
 }
 
 void session_release(struct node_worker *nw, uint64_t sid)
 {
 	struct session *s = session_find(nw, sid);
-	if (s && s->stream)
-		c2s_release(s->stream);
+	if (s && s->outlet)
+		s->outlet->ops->release(s->outlet);
 }
 
 /* RFC 6121 section 4.7.2.3: an integer from -128 to 127; 0 when there is none. */
@@ -247,6 +246,6 @@ bool session_set_presence(struct session *s, struct stanza *st)
 
 void session_close(struct session *s, enum stream_error e, struct str text)
 {
-	if (s->stream)
-		c2s_close(s->stream, e, text);
+	if (s->outlet)
+		s->outlet->ops->close(s->outlet, e, text);
 }

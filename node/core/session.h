@@ -10,8 +10,7 @@
 #define NODE_CORE_SESSION_H
 
 #include "node/core/module.h"
-
-struct c2s;
+#include "node/core/outlet.h"
 
 struct user {
 	struct node_worker *nw;
@@ -27,7 +26,7 @@ struct session {
 	struct node_worker *nw;
 	struct user *user;
 	struct session *next;
-	struct c2s *stream;
+	struct outlet *outlet;       /* NULL: its client is gone, and so will it be */
 	struct jid jid;              /* full; lives with the session */
 	struct stanza *presence;     /* the last available presence that it broadcast; NULL: not available */
 	int64_t bound_wall_ms;
@@ -55,8 +54,8 @@ struct session *user_session(const struct user *u, struct str resource);
 /* ---- sessions ---- */
 
 /* Links a new one to its account. The resource is free (session_end the older one first). */
-struct session *session_new(struct node_worker *nw, struct host *host, const struct jid *full, struct c2s *stream);
-/* Announces an available one as unavailable, runs the hooks, unlinks, frees. The stream must forget it. */
+struct session *session_new(struct node_worker *nw, struct host *host, const struct jid *full, struct outlet *outlet);
+/* Announces an available one as unavailable, runs the hooks, unlinks, frees. The outlet must forget it. */
 void session_end(struct session *s);
 struct session *session_find(struct node_worker *nw, uint64_t sid);
 /* Writes the stanza to the client. One that cannot take more is closed, but not inside this call. Consumes nothing. */

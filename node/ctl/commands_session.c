@@ -5,8 +5,6 @@
 
 #include "node/core/session.h"
 #include "node/ctl/errand.h"
-#include "node/net/tls.h"
-#include "node/stream/c2s.h"
 
 /* ---- walks over sessions ---- */
 
@@ -127,15 +125,15 @@ static json_t *tell_resource(const struct session *s)
 	return json_str(jid_resource(&s->jid));
 }
 
-static void add_stream(json_t *o, const struct c2s *stream)
+static void add_outlet(json_t *o, const struct outlet *outlet)
 {
-	char address[IP_TEXT_BYTES], tls[128];
-	const struct conn *conn = stream->conn;
-	json_object_set_new(o, "ip", json_str(conn_peer_text(conn, address)));
-	json_object_set_new(o, "port", json_integer(conn->peer_port));
-	json_object_set_new(o, "tls", conn->ssl ? json_string(tls_describe(conn->ssl, tls, sizeof tls)) : json_null());
-	json_object_set_new(o, "queue_bytes", json_integer((json_int_t)conn_unsent(conn)));
-	json_object_set_new(o, "held", json_integer(stream->holds));
+	struct outlet_info info;
+	outlet->ops->describe(outlet, &info);
+	json_object_set_new(o, "ip", json_string(info.ip));
+	json_object_set_new(o, "port", json_integer(info.port));
+	json_object_set_new(o, "tls", *info.tls ? json_string(info.tls) : json_null());
+	json_object_set_new(o, "queue_bytes", json_integer((json_int_t)info.queue_bytes));
+	json_object_set_new(o, "held", json_integer(info.holds));
 }
 
 static json_t *tell_all(const struct session *s)
@@ -147,9 +145,9 @@ static json_t *tell_all(const struct session *s)
 	json_object_set_new(o, "priority", json_integer(s->priority));
 	json_object_set_new(o, "uptime_s", json_integer((worker_wall_ms() - s->bound_wall_ms) / 1000));
 	json_object_set_new(o, "worker", json_string(s->nw->worker->name));
-	json_object_set_new(o, "connection", json_string(!s->stream ? "detached" : s->secure ? "c2s_tls" : "c2s"));
-	if (s->stream)
-		add_stream(o, s->stream);
+	json_object_set_new(o, "connection", json_string(!s->outlet ? "detached" : s->secure ? "c2s_tls" : "c2s"));
+	if (s->outlet)
+		add_outlet(o, s->outlet);
 	return o;
 }
 

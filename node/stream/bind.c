@@ -65,7 +65,7 @@ static void bound(struct c2s *c, struct stanza *st, const struct jid *full)
 		worker_timer_cancel(c->nw->worker, &c->timer);
 	if (idle && !c->overflowed)
 		worker_timer_set(c->nw->worker, &c->timer, idle);
-	c->session = session_new(c->nw, c->host, full, c);
+	c2s_open(c, full);
 	free(c->account);
 	c->account = NULL;
 	LOG(LOG_INFO, "c2s", "session bound", L_UINT("stream", c->number), L_STR("jid", jid_str(full)), L_BOOL("tls", c2s_is_secure(c)));

@@ -58,9 +58,14 @@ bool c2s_is_secure(const struct c2s *c)
 	return c->conn->ssl != NULL;
 }
 
-enum transport c2s_transport(const struct c2s *c)
+static enum transport transport_of(const struct c2s *c)
 {
 	return !c->conn->ssl ? TRANSPORT_PLAIN : c->direct_tls ? TRANSPORT_DIRECT_TLS : TRANSPORT_STARTTLS;
+}
+
+static struct str name_of(const struct c2s *c)
+{
+	return c->who ? jid_str(c->who) : STR("");
 }
 
 /* Each counts what the connection did since the last time. */
@@ -187,6 +192,7 @@ static void c2s_let_go(struct c2s *c)
 {
 	struct session *s = c->session;
 	c->session = NULL;
+	c->who = NULL;
 	worker_timer_cancel(c->nw->worker, &c->timer);
 	worker_timer_cancel(c->nw->worker, &c->pause);
 	auth_drop(c);
@@ -194,7 +200,7 @@ static void c2s_let_go(struct c2s *c)
 	count(c->nw, METRIC_HOLDS, -(int)c->holds);
 	c->holds = 0;
 	if (s) {
-		s->stream = NULL;
+		s->outlet = NULL;
 		session_end(s);
 	}
 }
@@ -208,7 +214,7 @@ static void on_gone(struct conn *conn, enum conn_end why)
 		count(c->nw, METRIC_TLS_FAILURES_TOTAL, 1);
 	char text[IP_TEXT_BYTES];
 	LOG(c->session ? LOG_INFO : LOG_DEBUG, "c2s", "connection ended", L_UINT("stream", c->number),
-	    L_STR("jid", c->session ? jid_str(&c->session->jid) : STR("")), L_Z("why", conn_end_name(why)),
+	    L_STR("jid", name_of(c)), L_Z("why", conn_end_name(why)),
 	    L_STR("peer", conn_peer_text(conn, text)));
 	c2s_let_go(c);
 	list_remove(c);
@@ -291,7 +297,7 @@ void c2s_close(struct c2s *c, enum stream_error e, struct str text)
 		count_at(c->nw, METRIC_STREAM_ERRORS_TOTAL, e, 1);
 		LOG(LOG_INFO, "c2s", "stream ended with an error", L_UINT("stream", c->number), L_STR("error", stream_error_name(e)),
 		    L_STR("text", text), L_Z("state", state_names[c->state]),
-		    L_STR("jid", c->session ? jid_str(&c->session->jid) : STR("")));
+		    L_STR("jid", name_of(c)));
 	}
 	conn_out(c->conn)->max += FINAL_BYTES;
 	if (writable && !c->header_sent)
@@ -305,6 +311,47 @@ void c2s_close(struct c2s *c, enum stream_error e, struct str text)
 	if (c->conn->paused)
 		conn_resume(c->conn);
 	conn_close(c->conn, LINGER_MS);
+}
+
+/* ---- what a session sees of its stream ---- */
+
+static void outlet_send(struct outlet *o, const struct stanza *st)
+{
+	c2s_send(c2s_of(o), st);
+}
+
+static void outlet_hold(struct outlet *o)
+{
+	c2s_hold(c2s_of(o));
+}
+
+static void outlet_release(struct outlet *o)
+{
+	c2s_release(c2s_of(o));
+}
+
+static void outlet_close(struct outlet *o, enum stream_error e, struct str text)
+{
+	c2s_close(c2s_of(o), e, text);
+}
+
+static void outlet_describe(const struct outlet *o, struct outlet_info *out)
+{
+	const struct c2s *c = c2s_of(o);
+	const struct conn *conn = c->conn;
+	*out = (struct outlet_info){ .port = conn->peer_port, .queue_bytes = conn_unsent(conn), .holds = c->holds };
+	conn_peer_text(conn, out->ip);
+	if (conn->ssl)
+		tls_describe(conn->ssl, out->tls, sizeof out->tls);
+}
+
+static const struct outlet_ops outlet_ops = { outlet_send, outlet_hold, outlet_release, outlet_close, outlet_describe };
+
+void c2s_open(struct c2s *c, const struct jid *full)
+{
+	c->outlet = (struct outlet){ .ops = &outlet_ops, .transport = (uint8_t)transport_of(c), .secure = c2s_is_secure(c) };
+	c->session = session_new(c->nw, c->host, full, &c->outlet);
+	c->who = &c->session->jid;
 }
 
 void c2s_close_all(struct node_worker *nw, enum stream_error e)
@@ -370,7 +417,7 @@ static void pay(struct c2s *c, struct bucket *b, const struct bucket_rate *r, ui
 	if (!wait_ms || c->state == C2S_CLOSING || timer_is_set(&c->pause))
 		return;
 	LOG(LOG_INFO, "c2s", "a client sends too fast: it is not read for a while", L_UINT("stream", c->number),
-	    L_Z("limit", limit_text(limit)), L_STR("jid", c->session ? jid_str(&c->session->jid) : STR("")), L_UINT("wait_ms", wait_ms));
+	    L_Z("limit", limit_text(limit)), L_STR("jid", name_of(c)), L_UINT("wait_ms", wait_ms));
 	count_limit(c->nw, limit);
 	c2s_pause(c, wait_ms, NULL);
 }
@@ -510,7 +557,7 @@ static bool from_is_own(const struct c2s *c, const struct stanza *st)
 {
 	if (!str_present(elem_attr(st->root, "from")))
 		return true;
-	const struct jid *own = &c->session->jid;
+	const struct jid *own = c->who;
 	return jid_present(&st->from) && (jid_eq(&st->from, own) || str_eq(jid_str(&st->from), jid_bare_str(own)));
 }
 
@@ -532,7 +579,7 @@ static void on_stanza(struct c2s *c, struct xml_item *item)
 		c2s_close(c, STREAM_INVALID_FROM, STR_NONE);
 		return;
 	}
-	stanza_stamp_from(st, &c->session->jid);
+	stanza_stamp_from(st, c->who);
 	trace_tap(c->session, true, st);
 	if (error != STANZA_ERROR_NONE)
 		router_bounce(c->nw, st, error, STR_NONE);

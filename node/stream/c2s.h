@@ -11,6 +11,7 @@
 #define NODE_STREAM_C2S_H
 
 #include "node/core/node.h"
+#include "node/core/outlet.h"
 #include "node/net/conn.h"
 #include "node/net/listener.h"
 #include "proto/base/bucket.h"
@@ -29,6 +30,8 @@ struct c2s {
 	struct auth *auth;        /* an exchange under way */
 	struct early *early;      /* a request under way */
 	struct session *session;  /* when OPEN */
+	const struct jid *who;    /* its full JID; NULL until OPEN */
+	struct outlet outlet;     /* the session's way to the client */
 	char *account;            /* bare JID once authenticated; freed when bound */
 	struct timer timer;       /* until OPEN: the deadline; then: idleness */
 	struct timer pause;       /* not read until then */
@@ -47,7 +50,8 @@ struct c2s {
 /* A connection was accepted for this listener. Consumes fd. */
 void c2s_accept(struct node_worker *nw, const struct listen_spec *spec, int fd, const struct sockaddr *peer);
 bool c2s_is_secure(const struct c2s *c);
-enum transport c2s_transport(const struct c2s *c);
+/* The stream that this is a part of. */
+static inline struct c2s *c2s_of(const struct outlet *o) { return (struct c2s *)((char *)o - offsetof(struct c2s, outlet)); }
 /* May this client go on without TLS? */
 bool c2s_plain_is_fine(const struct c2s *c);
 /* Queues a stanza for the client. One that lets its queue grow past the ceiling is closed with resource-constraint, but never inside
@@ -69,6 +73,8 @@ void c2s_pause(struct c2s *c, uint64_t for_ms, void (*then)(struct c2s *c));
 /* ---- between the files of this folder ---- */
 
 void c2s_enter(struct c2s *c, enum c2s_state to);
+/* It is bound to a session of this worker. */
+void c2s_open(struct c2s *c, const struct jid *full);
 /* Authenticated as `bare`: goes to the account's shard and awaits the new header. */
 void c2s_authenticated(struct c2s *c, const struct jid *bare);
 /* A new stream on the same wire must begin. */

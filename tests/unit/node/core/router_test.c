@@ -62,7 +62,7 @@ static void fast_sender_is_paused_while_the_recipients_worker_is_behind(void **s
 	rig_held = 1;
 	unsigned n = flood(1000);
 	assert_in_range(n, 30, 100); /* the mailbox and the socket's buffer */
-	assert_true(rig_session(&a, "r")->stream->holds == 1);
+	assert_true(c2s_of(rig_session(&a, "r")->outlet)->holds == 1);
 	assert_in_range(worker_backlog(node.workers[1]), 1u << 20, 2u << 20);
 	rig_held = UINT32_MAX;
 	char last[32];
@@ -72,7 +72,7 @@ static void fast_sender_is_paused_while_the_recipients_worker_is_behind(void **s
 	for (const char *p = b.heard.p; (p = memmem(p, (size_t)(b.heard.p + b.heard.len - p), "id='m", 5)); p += 5)
 		assert_int_equal(strtoul(p + 5, NULL, 10), next++);
 	assert_int_equal(next, n);
-	RIG_UNTIL(rig_session(&a, "r")->stream->holds == 0);
+	RIG_UNTIL(c2s_of(rig_session(&a, "r")->outlet)->holds == 0);
 	assert_int_equal(worker_backlog(node.workers[1]), 0);
 }
 
@@ -80,7 +80,7 @@ static void sender_that_dies_while_paused_is_not_missed(void **state)
 {
 	rig_held = 1;
 	flood(1000);
-	conn_abort(rig_session(&a, "r")->stream->conn, END_RESET);
+	conn_abort(c2s_of(rig_session(&a, "r")->outlet)->conn, END_RESET);
 	rig_turns(5);
 	assert_null(rig_session(&a, "r"));
 	rig_held = UINT32_MAX;
@@ -95,7 +95,7 @@ static void recipient_that_dies_meanwhile_lets_the_sender_go_on(void **state)
 	rig_hang_up(&b);
 	b = (struct rig_client){ .fd = -1 };
 	rig_held = UINT32_MAX;
-	RIG_UNTIL(rig_session(&a, "r")->stream->holds == 0);
+	RIG_UNTIL(c2s_of(rig_session(&a, "r")->outlet)->holds == 0);
 }
 
 int main(void)

@@ -1,0 +1,40 @@
+/*
+ * outlet.h: what carries a session's stanzas to its client: a stream on the session's worker (stream/c2s.h), or one on another node
+ * (core/far.h). Embedded in its owner, which clears session->outlet when it goes.
+ */
+#ifndef NODE_CORE_OUTLET_H
+#define NODE_CORE_OUTLET_H
+
+#include "node/core/metrics.h"
+#include "proto/addr/ip.h"
+#include "proto/base/errors.h"
+#include "proto/wire/stanza.h"
+
+struct outlet;
+
+/* For administrators. */
+struct outlet_info {
+	char ip[IP_TEXT_BYTES], tls[128], node[64]; /* tls: empty when there is none; node: empty when it is this one */
+	uint16_t port;
+	size_t queue_bytes;
+	unsigned holds;
+};
+
+struct outlet_ops {
+	/* Consumes nothing. One that cannot take more ends, but not inside this call. */
+	void (*send)(struct outlet *o, const struct stanza *st);
+	/* Its later input waits until as many releases came. */
+	void (*hold)(struct outlet *o);
+	void (*release)(struct outlet *o);
+	/* Ends it, and with it the session. */
+	void (*close)(struct outlet *o, enum stream_error e, struct str text);
+	void (*describe)(const struct outlet *o, struct outlet_info *out);
+};
+
+struct outlet {
+	const struct outlet_ops *ops;
+	uint8_t transport; /* enum transport */
+	bool secure;
+};
+
+#endif
