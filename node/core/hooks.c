@@ -26,8 +26,14 @@ struct iq_entry {
 	uint8_t module;
 };
 
+#define PLACES 256 /* a power of two, so many times MODULES_MAX that a number is found at the first look or the second */
+_Static_assert(PLACES >= 4 * MODULES_MAX, "modules would lie in one another's way");
+
 struct hook_set {
 	struct hook_list of[PHASE_COUNT];
+	/* Which number a module has: open addressing by its descriptor's address. */
+	const struct module *placed[PLACES];
+	uint8_t number_at[PLACES];
 	uint32_t host_at[MODULES_MAX], user_at[MODULES_MAX], session_at[MODULES_MAX];
 	size_t host_bytes, user_bytes, session_bytes;
 	unsigned n_modules;
@@ -35,12 +41,20 @@ struct hook_set {
 	struct arena *arena;
 };
 
-static unsigned module_number(const struct module *m)
+/* Where the module is, or where it would be. */
+static unsigned place_of(const struct hook_set *hs, const struct module *m)
 {
-	unsigned i = 0;
-	while (all_modules[i] != m)
-		i++;
+	unsigned i = (unsigned)((uint64_t)(uintptr_t)m * 0x9e3779b97f4a7c15u >> 32) % PLACES;
+	while (hs->placed[i] && hs->placed[i] != m)
+		i = (i + 1) % PLACES;
 	return i;
+}
+
+static unsigned module_number(const struct hook_set *hs, const struct module *m)
+{
+	unsigned i = place_of(hs, m);
+	BUG_ON(!hs->placed[i]);
+	return hs->number_at[i];
 }
 
 static void list_shuffle(struct hook_list *l, struct rng *rng)
@@ -79,6 +93,9 @@ struct hook_set *hooks_new(struct node *n, struct rng *shuffle)
 	for (unsigned i = 0; all_modules[i]; i++) {
 		const struct module *m = all_modules[i];
 		BUG_ON(i >= MODULES_MAX);
+		unsigned place = place_of(hs, m);
+		hs->placed[place] = m;
+		hs->number_at[place] = (uint8_t)i;
 #define X(hook)             \
 	if (m->hooks.hook) \
 		hs->of[PHASE_##hook].module[hs->of[PHASE_##hook].n++] = (uint8_t)i;
@@ -118,22 +135,25 @@ size_t hooks_session_slots(const struct hook_set *hs)
 
 void *host_slot(struct host *h, const struct module *m)
 {
-	return h->slots + h->node->hooks->host_at[module_number(m)];
+	const struct hook_set *hs = h->node->hooks;
+	return h->slots + hs->host_at[module_number(hs, m)];
 }
 
 void *user_slot(struct user *u, const struct module *m)
 {
-	return u->slots + u->host->node->hooks->user_at[module_number(m)];
+	const struct hook_set *hs = u->host->node->hooks;
+	return u->slots + hs->user_at[module_number(hs, m)];
 }
 
 void *session_slot(struct session *s, const struct module *m)
 {
-	return s->slots + s->user->host->node->hooks->session_at[module_number(m)];
+	const struct hook_set *hs = s->user->host->node->hooks;
+	return s->slots + hs->session_at[module_number(hs, m)];
 }
 
 bool host_has_module(const struct host *h, const struct module *m)
 {
-	return h->enabled >> module_number(m) & 1;
+	return h->enabled >> module_number(h->node->hooks, m) & 1;
 }
 
 /* The next module of a phase that this host has; NULL at the end. */
