@@ -10,7 +10,7 @@
 #include "node/core/node.h"
 
 #define ACCEPTS_PER_PASS 64
-#define PAUSE_MS         100 /* when file descriptors run out */
+#define PAUSE_MS         100 /* when file descriptors or the kernel's memory run out */
 
 struct listener {
 	struct listener *next;
@@ -81,7 +81,14 @@ static void on_pause_over(struct timer *t)
 	uv_poll_start(&l->poll, UV_READABLE, on_poll);
 }
 
-/* Out of descriptors: refuse one connection with the spare, so that the peer learns of it, then rest. */
+/* What waits keeps the socket readable: without a rest the loop would spin. */
+static void rest(struct listener *l)
+{
+	uv_poll_stop(&l->poll);
+	worker_timer_set(l->nw->worker, &l->pause, PAUSE_MS);
+}
+
+/* Refuses one connection with the spare, so that the peer learns of it. */
 static void out_of_descriptors(struct listener *l)
 {
 	close(l->spare);
@@ -91,8 +98,25 @@ static void out_of_descriptors(struct listener *l)
 	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	LOG(LOG_WARN, "listener", "out of file descriptors: accepting rests", L_STR("listen", l->spec->text));
 	count_limit(l->nw, LIMIT_FILE_DESCRIPTORS);
-	uv_poll_stop(&l->poll);
-	worker_timer_set(l->nw->worker, &l->pause, PAUSE_MS);
+	rest(l);
+}
+
+/* accept(2): what a connection died of before it was accepted is told as well; the next one may be fine. */
+static bool of_one_connection(int e)
+{
+	return e == ECONNABORTED || e == EINTR || e == ENETDOWN || e == EPROTO || e == ENOPROTOOPT || e == EHOSTDOWN || e == ENONET ||
+	       e == EHOSTUNREACH || e == EOPNOTSUPP || e == ENETUNREACH || e == ETIMEDOUT;
+}
+
+/* Of what cannot be mended here (ENOBUFS, ENOMEM, and what nobody thought of) there may be less in a while. */
+static void cannot_accept(struct listener *l, int e)
+{
+	if (e == EMFILE || e == ENFILE) {
+		out_of_descriptors(l);
+		return;
+	}
+	LOG(LOG_WARN, "listener", "cannot accept: accepting rests", L_STR("listen", l->spec->text), L_ERRNO(e));
+	rest(l);
 }
 
 static void on_poll(uv_poll_t *p, int status, int events)
@@ -110,10 +134,12 @@ static void on_poll(uv_poll_t *p, int status, int events)
 			l->spec->on_accept(l->nw, l->spec, fd, (struct sockaddr *)&peer);
 			continue;
 		}
-		if (errno == EMFILE || errno == ENFILE)
-			out_of_descriptors(l);
-		if (errno != ECONNABORTED && errno != EINTR)
+		if (errno == EAGAIN)
 			return;
+		if (!of_one_connection(errno)) {
+			cannot_accept(l, errno);
+			return;
+		}
 	}
 }
 
