@@ -1,5 +1,16 @@
 # Starling: build, run and test. `make help` lists the targets.
 # Out of tree: everything goes to $(B). Variants get folders of their own, so that they never mix.
+
+# Several targets are made one after the other, each in a make of its own: some hand their work to another make, and two at once would write
+# the same files.
+ifneq ($(word 2,$(MAKECMDGOALS)),)
+.PHONY: in-turn $(MAKECMDGOALS)
+$(MAKECMDGOALS): in-turn
+	@:
+in-turn:
+	@+set -e; for target in $(MAKECMDGOALS); do $(MAKE) --no-print-directory $$target; done
+else
+
 CC      ?= gcc
 ifeq ($(origin CC),default)
 CC      := gcc
@@ -12,7 +23,7 @@ DESTDIR ?=
 
 # pkg-config is asked when a recipe first needs an answer, not when make starts: on a fresh machine it is installed by then.
 PKGS_proto := libxml-2.0 openssl libidn2 libidn
-PKGS       := $(PKGS_proto) libuv liburcu liburcu-cds sqlite3 yaml-0.1 jansson
+PKGS       := $(PKGS_proto) libuv sqlite3 yaml-0.1 jansson
 CFLAGS_PKG  = $(eval CFLAGS_PKG := $(shell pkg-config --cflags $(PKGS)))$(CFLAGS_PKG)
 LIBS_proto  = $(eval LIBS_proto := $(shell pkg-config --libs $(PKGS_proto)) -lunistring)$(LIBS_proto)
 LIBS        = $(eval LIBS := $(shell pkg-config --libs $(PKGS)) -lunistring -lhttp_parser -lpthread)$(LIBS)
@@ -207,3 +218,5 @@ $(B)/tests/bench/store_cost: $(B)/tests/bench/store_cost.o $(B)/libnode.a $(B)/l
 bench-build: $(B)/tests/bench/load $(B)/tests/bench/floor $(B)/tests/bench/store_cost
 
 -include $(shell find $(B) $(FUZZ_B) -name '*.d' 2>/dev/null)
+
+endif # one target
