@@ -127,6 +127,7 @@ install: build
 	install -m 644 LICENSE README.md docs/*.md $(SHARE)/doc/starling
 	$(B)/starling --print-defaults > $(SHARE)/doc/starling/starling.yml.example
 	$(FILL) scripts/install/starling.service > $(DESTDIR)$(UNITDIR)/starling.service
+	install -m 644 scripts/install/starling.socket $(DESTDIR)$(UNITDIR)/starling.socket
 	install -m 644 scripts/install/starling.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/starling.conf
 	[ -e $(DESTDIR)$(SYSCONFDIR)/starling/starling.yml ] || \
 		install -m 644 scripts/install/starling.yml $(DESTDIR)$(SYSCONFDIR)/starling/starling.yml

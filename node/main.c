@@ -17,6 +17,7 @@
 #include "node/http/http.h"
 #include "node/http/scrape.h"
 #include "node/net/endpoints.h"
+#include "node/net/inherited.h"
 #include "node/version.h"
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
@@ -171,7 +172,7 @@ static int run(const struct arguments *args, const struct config_schema *schema,
 	bool again = false;
 	buf_init(&why, 4096);
 	notify_init();
-	if (log_apply(config, STR_NONE, &why) != ERR_NONE) {
+	if (log_apply(config, STR_NONE, &why) != ERR_NONE || inherited_read(&why) != ERR_NONE) {
 		fprintf(stderr, "starling: %.*s\n", STR_ARG(buf_str(&why)));
 		buf_fini(&why);
 		config_unref(config);
@@ -240,6 +241,7 @@ static int with_schema(const struct arguments *args, struct config_schema *schem
 /* The same process from its beginning, with the program that lies there now: an update may have put another in its place. */
 static int begin_again(const char *program, char **argv)
 {
+	inherited_pass_on();
 	execv(program, argv);
 	LOG(LOG_ERROR, "node", "cannot start again", L_Z("program", program), L_ERRNO(errno));
 	return EXIT_FAILURE;

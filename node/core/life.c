@@ -16,6 +16,7 @@
 #include "node/ctl/server.h"
 #include "node/http/http.h"
 #include "node/net/endpoints.h"
+#include "node/net/inherited.h"
 #include "node/store/memory.h"
 #include "node/store/sqlite.h"
 #include "node/stream/c2s.h"
@@ -370,6 +371,7 @@ enum err life_start(struct node *n, struct config *config, struct buf *why)
 	enum err e = life_make(n, config, why);
 	e = e ? e : endpoints_listen(n, why);
 	e = e ? e : http_start(n, why, &n->life->http);
+	e = e ? e : inherited_all_taken(why);
 	e = e ? e : ctl_start(n, why); /* last: who finds its socket finds all else */
 	if (e)
 		return e;

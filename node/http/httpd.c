@@ -1,6 +1,7 @@
 #include "node/http/httpd.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "node/core/log.h"
 #include "node/net/conn.h"
+#include "node/net/inherited.h"
 
 #define REQUEST_MS 10000
 #define IDLE_MS    75000
@@ -391,7 +393,11 @@ static int listen_on(struct httpd *h, const char *address, int port)
 	int rc = uv_ip4_addr(address, port, (struct sockaddr_in *)&addr);
 	if (rc != 0)
 		rc = uv_ip6_addr(address, port, (struct sockaddr_in6 *)&addr);
-	rc = rc ? rc : uv_tcp_bind(&h->listening, (struct sockaddr *)&addr, 0);
+	int fd = rc ? -1 : inherited_at((struct sockaddr *)&addr);
+	if (fd >= 0)
+		rc = uv_tcp_open(&h->listening, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	else
+		rc = rc ? rc : uv_tcp_bind(&h->listening, (struct sockaddr *)&addr, 0);
 	return rc ? rc : uv_listen((uv_stream_t *)&h->listening, 128, on_connection);
 }
 

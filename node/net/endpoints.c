@@ -4,11 +4,17 @@
 #include <netdb.h>
 #include <stdio.h>
 
+#include "node/net/inherited.h"
 #include "node/stream/c2s.h"
 
 static const struct option listen_fields[] = {
 	{ .name = "port", .kind = OPTION_INT, .required = true, .min = 1, .max = 65535, .unit = "port", .doc = "TCP port." },
 	{ .name = "address", .kind = OPTION_STRING, .default_text = "\"::\"", .max = 64, .doc = "IPv4 or IPv6 address; :: takes both." },
+	{ .name = "socket",
+	  .kind = OPTION_STRING,
+	  .max = 255,
+	  .doc = "FileDescriptorName= of sockets that systemd passes: they take the place of address and port. Without it those are taken "
+		 "that were made for the same address and port." },
 	{ .name = "tls",
 	  .kind = OPTION_ENUM,
 	  .default_text = "starttls",
@@ -68,24 +74,60 @@ static enum err address_read(struct listen_spec *spec, struct str address, int p
 	return ERR_NONE;
 }
 
-static enum err spec_make(struct node *n, struct listen_spec *spec, struct str address, int port, enum listen_tls tls, struct buf *why)
+/* One more, with what `like` says. */
+static struct listen_spec *spec_add(struct node *n, const struct listen_spec *like)
 {
-	spec->tls = tls;
+	struct listen_spec *spec = &n->listens[n->n_listens++];
+	*spec = *like;
 	spec->on_accept = c2s_accept;
+	for (unsigned k = 0; k < sizeof spec->fds / sizeof *spec->fds; k++)
+		spec->fds[k] = -1;
+	return spec;
+}
+
+static enum err spec_make(struct node *n, const struct listen_spec *like, struct str address, int port, struct buf *why)
+{
+	struct listen_spec *spec = spec_add(n, like);
 	spec->text = str_chr(address, ':') ? arena_printf(n->arena, "[%.*s]:%d", STR_ARG(address), port)
 					   : arena_printf(n->arena, "%.*s:%d", STR_ARG(address), port);
 	enum err e = address_read(spec, address, port, why);
-	return e != ERR_NONE ? e : listen_bind(spec, n->n_workers, why);
+	int fd = e == ERR_NONE ? inherited_at((const struct sockaddr *)&spec->addr) : -1;
+	if (e != ERR_NONE)
+		return e;
+	return fd < 0 ? listen_bind(spec, n->n_workers, why) : listen_adopt(spec, fd, n->n_workers, why);
 }
 
-static enum err spec_read(struct node *n, struct listen_spec *spec, const struct option_map *m, struct buf *why)
+/* One for each socket of that name. */
+static enum err specs_adopt(struct node *n, const struct listen_spec *like, struct str name, struct buf *why)
+{
+	struct sockaddr_storage addr;
+	socklen_t addr_len;
+	enum err e = ERR_NONE;
+	for (int fd; e == ERR_NONE && (fd = inherited_named(name, &addr, &addr_len)) >= 0;) {
+		struct listen_spec *spec = spec_add(n, like);
+		spec->addr = addr;
+		spec->addr_len = addr_len;
+		spec->text = inherited_text(n->arena, (const struct sockaddr *)&addr);
+		e = listen_adopt(spec, fd, n->n_workers, why);
+	}
+	return e;
+}
+
+static enum err specs_read(struct node *n, const struct option_map *m, struct buf *why)
 {
 	size_t n_trusted;
-	spec->proxy_protocol = option_bool(option_field(m, "proxy_protocol"));
-	spec->trusted = option_cidrs(option_field(m, "trusted_proxies"), &n_trusted);
-	spec->n_trusted = (unsigned)n_trusted;
-	return spec_make(n, spec, option_str(option_field(m, "address")), (int)option_int(option_field(m, "port")),
-			 (enum listen_tls)option_enum(option_field(m, "tls")), why);
+	struct listen_spec like = {
+		.tls = (enum listen_tls)option_enum(option_field(m, "tls")),
+		.proxy_protocol = option_bool(option_field(m, "proxy_protocol")),
+		.trusted = option_cidrs(option_field(m, "trusted_proxies"), &n_trusted),
+	};
+	like.n_trusted = (unsigned)n_trusted;
+	struct str name = option_str(option_field(m, "socket"));
+	unsigned before = n->n_listens;
+	enum err e = str_empty(name) ? ERR_NONE : specs_adopt(n, &like, name, why);
+	if (e != ERR_NONE || n->n_listens > before)
+		return e;
+	return spec_make(n, &like, option_str(option_field(m, "address")), (int)option_int(option_field(m, "port")), why);
 }
 
 enum err endpoints_listen(struct node *n, struct buf *why)
@@ -93,15 +135,13 @@ enum err endpoints_listen(struct node *n, struct buf *why)
 	static const struct { int port; enum listen_tls tls; } usual[] = { { 5222, LISTEN_STARTTLS }, { 5223, LISTEN_DIRECT_TLS } };
 	size_t n_maps;
 	const struct option_map *maps = config_maps(n->config, "listen", &n_maps);
-	n->n_listens = n_maps ? (unsigned)n_maps : 2;
-	n->listens = arena_zalloc(n->arena, n->n_listens * sizeof *n->listens);
+	size_t n_wanted = n_maps ? n_maps : sizeof usual / sizeof *usual;
+	n->listens = arena_zalloc(n->arena, (n_wanted + inherited_count()) * sizeof *n->listens);
 	enum err e = ERR_NONE;
-	for (unsigned i = 0; i < n->n_listens; i++)
-		for (unsigned k = 0; k < 64; k++)
-			n->listens[i].fds[k] = -1;
-	for (unsigned i = 0; e == ERR_NONE && i < n->n_listens; i++)
-		e = n_maps ? spec_read(n, &n->listens[i], &maps[i], why)
-			   : spec_make(n, &n->listens[i], STR("::"), usual[i].port, usual[i].tls, why);
+	for (size_t i = 0; e == ERR_NONE && i < n_wanted; i++) {
+		struct listen_spec like = { .tls = usual[n_maps ? 0 : i].tls };
+		e = n_maps ? specs_read(n, &maps[i], why) : spec_make(n, &like, STR("::"), usual[i].port, why);
+	}
 	return e;
 }
 

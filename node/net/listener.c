@@ -64,6 +64,18 @@ enum err listen_bind(struct listen_spec *spec, unsigned n_workers, struct buf *w
 	return ERR_IO;
 }
 
+enum err listen_adopt(struct listen_spec *spec, int fd, unsigned n_workers, struct buf *why)
+{
+	bool ok = true;
+	for (unsigned i = 0; ok && i < n_workers; i++)
+		ok = (spec->fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0;
+	if (ok)
+		return ERR_NONE;
+	buf_addf(why, "cannot share the socket %.*s: %s", STR_ARG(spec->text), strerrordesc_np(errno));
+	listen_unbind(spec);
+	return ERR_IO;
+}
+
 void listen_unbind(struct listen_spec *spec)
 {
 	for (unsigned i = 0; i < 64; i++) {

@@ -1,5 +1,6 @@
 /*
- * listener.h: listening sockets: one per worker and address (SO_REUSEPORT), so that the kernel spreads connections.
+ * listener.h: listening sockets: one per worker and address (SO_REUSEPORT), so that the kernel spreads connections. One that was inherited
+ * is a single queue that all workers take from: whoever is awake first.
  */
 #ifndef NODE_NET_LISTENER_H
 #define NODE_NET_LISTENER_H
@@ -30,6 +31,8 @@ struct listen_spec {
 
 /* Binds one socket per worker; main thread, before the workers start, so that what cannot be bound is said at once: in `why`. */
 MUST_CHECK enum err listen_bind(struct listen_spec *spec, unsigned n_workers, struct buf *why);
+/* The same on a socket that somebody else made (inherited.h): the workers share it. `fd` is borrowed. */
+MUST_CHECK enum err listen_adopt(struct listen_spec *spec, int fd, unsigned n_workers, struct buf *why);
 /* Closes sockets that no listener took. */
 void listen_unbind(struct listen_spec *spec);
 /* On the worker: begins to accept. */

@@ -229,7 +229,7 @@ def sick(box):
 # ---- the Debian package, in a container that systemd runs ----
 
 SYSTEMD = """FROM %s
-RUN apt-get update -q && apt-get install -y -q --no-install-recommends systemd procps && rm -rf /var/lib/apt/lists/*
+RUN apt-get update -q && apt-get install -y -q --no-install-recommends systemd procps openssl && rm -rf /var/lib/apt/lists/*
 ENV container=docker
 STOPSIGNAL SIGRTMIN+3
 CMD ["/lib/systemd/systemd"]
@@ -287,6 +287,22 @@ def package(box):
     sh("sed -i '$d' /etc/starling/starling.yml; systemctl reset-failed starling; systemctl start starling")
     exposure = [line for line in sh("systemd-analyze security starling --no-pager", code=None).splitlines() if "Overall" in line]
     assert exposure and float(exposure[0].split()[-3]) < 2.5, exposure
+    # systemd keeps the ports: the first client starts the service, who connects while it restarts is not refused, and a low port needs no
+    # capability.
+    sh("mkdir -p /etc/systemd/system/starling.socket.d; printf '[Socket]\\nListenStream=443\\n' > /etc/systemd/system/starling.socket.d/low.conf; "
+       "printf '[Service]\\nCapabilityBoundingSet=\\nAmbientCapabilities=\\n' > /etc/systemd/system/starling.service.d/none.conf; "
+       "printf 'listen: [{port: 5222}, {port: 5223, tls: direct}, {port: 443, tls: direct}]\\n' >> /etc/starling/starling.yml; "
+       "systemctl daemon-reload; systemctl stop starling; systemctl enable --now starling.socket")
+    assert show("ActiveState") == "inactive"
+    asyncio.run(chat(at))
+    assert show("ActiveState") == "active" and "0000000000000000" in sh(f"grep CapPrm /proc/{show('MainPID')}/status")
+    sh("echo | openssl s_client -connect 127.0.0.1:443 -xmpphost localhost 2>&1 | grep -q 'BEGIN CERTIFICATE'")
+    knocks = subprocess.Popen(["docker", "exec", c, "bash", "-c", "until test -e /tmp/enough; do exec 3<>/dev/tcp/127.0.0.1/5222 || exit 1; exec 3>&-; sleep 0.01; done"])
+    for _ in range(3):
+        sh("systemctl restart starling")
+    sh("touch /tmp/enough")
+    assert knocks.wait(30) == 0, "a client was refused while the service restarted"
+    asyncio.run(chat(at))
     # Removal keeps the data, purge does not.
     sh("dpkg -r starling")
     assert "starling.db" in sh("ls /var/lib/starling") and show("ActiveState") == "inactive"

@@ -86,6 +86,7 @@ class Server:
         self.dir = tempfile.mkdtemp(prefix=f"{self.name}-test-")
         self.log_path = os.path.join(self.dir, "server.log")
         self.process = None
+        self.pass_fds = ()  # descriptors that the process inherits
         self.endpoint = {"address": self.address, **dict(zip(PORTS, free_ports(len(PORTS))))}
 
     # ---- life ----
@@ -102,7 +103,7 @@ class Server:
             try:
                 self.process = await asyncio.create_subprocess_exec(
                     *command, cwd=self.dir, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),
-                    preexec_fn=die_with_parent)
+                    preexec_fn=die_with_parent, pass_fds=self.pass_fds)
             except OSError as err:
                 raise ServerProblem(f"{command[0]}: {err.strerror}") from None
         deadline = time.monotonic() + START_S
