@@ -6,6 +6,8 @@
 #include "node/core/session.h"
 #include "node/ctl/errand.h"
 
+#define LIMIT_MAX 1000000
+
 /* ---- walks over sessions ---- */
 
 struct who {
@@ -16,21 +18,66 @@ struct who {
 	json_t *(*tell)(const struct session *s);
 	json_t *list;
 	uint64_t count;
+	struct str after;            /* of a page: those behind this address */
+	uint64_t limit;              /* at most so many; 0: all */
 };
+
+/* ---- a page: the first by address. A heap whose root is the last of them, so that a worker with very many sessions looks at each once
+ * and tells a few. ---- */
+
+struct page {
+	const struct session **at;
+	size_t n, max;
+};
+
+static int by_address(const struct session *a, const struct session *b)
+{
+	return str_cmp(jid_str(&a->jid), jid_str(&b->jid));
+}
+
+static void page_sink(struct page *p, size_t i)
+{
+	for (size_t child; (child = 2 * i + 1) < p->n; i = child) {
+		if (child + 1 < p->n && by_address(p->at[child + 1], p->at[child]) > 0)
+			child++;
+		if (by_address(p->at[child], p->at[i]) <= 0)
+			return;
+		const struct session *s = p->at[i];
+		p->at[i] = p->at[child];
+		p->at[child] = s;
+	}
+}
+
+static void page_add(struct page *p, const struct session *s)
+{
+	if (p->n < p->max) {
+		p->at[p->n++] = s;
+		for (size_t i = p->n == p->max ? p->n / 2 : 0; i-- > 0;)
+			page_sink(p, i);
+	} else if (p->n && by_address(s, p->at[0]) < 0) {
+		p->at[0] = s;
+		page_sink(p, 0);
+	}
+}
 
 static void who_on_worker(struct visit *v, struct node_worker *nw)
 {
 	struct who *w = (struct who *)v;
 	struct str key;
 	void *value;
+	struct page page = { .max = w->limit && w->limit < map_count(&nw->sessions) ? w->limit : map_count(&nw->sessions) };
+	page.at = w->tell ? xmalloc((page.max + 1) * sizeof *page.at) : NULL;
 	for (size_t i = 0; map_next(&nw->sessions, &i, &key, &value);) {
 		const struct session *s = value;
 		if (w->host && s->user->host != w->host)
 			continue;
 		w->count++;
-		if (w->tell)
-			json_array_append_new(w->list, w->tell(s));
+		if (w->tell && (!str_present(w->after) || str_cmp(jid_str(&s->jid), w->after) > 0))
+			page_add(&page, s);
 	}
+	for (size_t i = 0; i < page.n; i++)
+		json_array_append_new(w->list, w->tell(page.at[i]));
+	free(page.at);
 }
 
 static void who_of_user(struct visit *v, struct node_worker *nw)
@@ -55,15 +102,15 @@ static int by_text(const void *a, const void *b)
 	return strcmp(order_key(*(json_t *const *)a), order_key(*(json_t *const *)b));
 }
 
-/* In order, so that two listings can be compared. */
-static json_t *sorted(json_t *list)
+/* In order, so that two listings can be compared; the first `limit` (0: all). */
+static json_t *sorted(json_t *list, uint64_t limit)
 {
 	size_t n = json_array_size(list);
 	json_t **items = xmalloc((n + 1) * sizeof *items), *out = json_array();
 	for (size_t i = 0; i < n; i++)
 		items[i] = json_array_get(list, i);
 	qsort(items, n, sizeof *items, by_text);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && (!limit || i < limit); i++)
 		json_array_append(out, items[i]);
 	free(items);
 	json_decref(list);
@@ -73,7 +120,7 @@ static json_t *sorted(json_t *list)
 static void on_list(struct visit *v)
 {
 	struct who *w = (struct who *)v;
-	call_ok(w->call, sorted(w->list), "%s", "");
+	call_ok(w->call, sorted(w->list, w->limit), "%s", "");
 }
 
 static void on_count(struct visit *v)
@@ -95,10 +142,14 @@ static struct who *who_new(struct call *c, json_t *(*tell)(const struct session 
 static void list_all(struct call *c, json_t *(*tell)(const struct session *s), void (*on_done)(struct visit *v))
 {
 	struct host *h = NULL;
-	if (c->n_args && !(h = call_host(c, 0)))
+	struct str text = call_option(c, "limit");
+	uint64_t limit = 0;
+	if ((c->n_args && !(h = call_host(c, 0))) || (str_present(text) && !call_number(c, text, "--limit", 1, LIMIT_MAX, &limit)))
 		return;
 	struct who *w = who_new(c, tell);
 	w->host = h;
+	w->limit = limit;
+	w->after = call_option(c, "after");
 	visit_all(&w->visit, c->node, who_on_worker, on_done);
 }
 
@@ -222,8 +273,8 @@ static void run_kick_session(struct call *c)
 }
 
 static const struct command commands[] = {
-	{ "connected_users", "[HOST]", COMMAND_READS, "Lists connected full JIDs.", run_connected_users },
-	{ "connected_users_info", "[HOST]", COMMAND_READS,
+	{ "connected_users", "[HOST] --limit=N --after=JID", COMMAND_READS, "Lists connected full JIDs by address.", run_connected_users },
+	{ "connected_users_info", "[HOST] --limit=N --after=JID", COMMAND_READS,
 	  "The same with address, TLS, priority, uptime and what waits to be sent.", run_connected_users_info },
 	{ "connected_users_number", "[HOST]", COMMAND_READS, "Tells how many sessions there are.", run_connected_users_number },
 	{ "user_resources", "USER HOST", COMMAND_READS, "Lists an account's connected resources.", run_user_resources },
