@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "node/core/log.h"
@@ -106,6 +108,23 @@ void log_file_close(struct log_file *f)
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = -1;
+}
+
+enum err log_file_move(const struct config *c, struct buf *moved, struct buf *why)
+{
+	struct str path = config_str(c, "log.file");
+	char stamp[32];
+	struct tm tm;
+	time_t now = time(NULL);
+	if (!str_present(path) || str_empty(path))
+		return ERR_NONE;
+	strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
+	buf_addf(moved, "%s.%s", path.p, stamp);
+	buf_addc(moved, '\0');
+	if (renameat2(AT_FDCWD, path.p, AT_FDCWD, moved->p, RENAME_NOREPLACE) == 0)
+		return ERR_NONE;
+	buf_addf(why, "cannot move the log file to %s: %s", moved->p, strerrordesc_np(errno));
+	return ERR_IO;
 }
 
 enum err log_apply(const struct config *c, struct str node, struct buf *why)

@@ -18,6 +18,9 @@ struct log_file {
 MUST_CHECK enum err log_file_open(const struct config *c, struct log_file *f, struct buf *why);
 void log_file_use(const struct config *c, struct log_file *f);
 void log_file_close(struct log_file *f);
+/* Moves log.file away: its name and the time, as 20261122T071754Z, in *moved, which stays empty where the config has none. Lines go on to
+ * go there until another is used. ERR_IO with a text in `why`. */
+MUST_CHECK enum err log_file_move(const struct config *c, struct buf *moved, struct buf *why);
 /* On a reload: levels and form, from any thread. */
 void log_apply_again(const struct config *c);
 

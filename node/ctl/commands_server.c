@@ -107,7 +107,8 @@ static void run_get_loglevel(struct call *c)
 	call_ok(c, json_string(name), "%s", name);
 }
 
-static void run_reopen_log(struct call *c)
+/* `moved` may be NULL: it was moved by somebody else. */
+static void reopen(struct call *c, const char *moved)
 {
 	struct buf why;
 	struct log_file file;
@@ -118,8 +119,27 @@ static void run_reopen_log(struct call *c)
 		call_fail(c, CTL_FAILED, "the log goes to no file: log.file is not set");
 	} else {
 		log_file_use(c->node->config, &file);
-		call_ok(c, NULL, "The log file is open again");
+		call_ok(c, moved ? json_string(moved) : NULL, "The log file is open again%s%s", moved ? "; the old one is " : "",
+			moved ? moved : "");
 	}
+	buf_fini(&why);
+}
+
+static void run_reopen_log(struct call *c)
+{
+	reopen(c, NULL);
+}
+
+static void run_rotate_log(struct call *c)
+{
+	struct buf moved, why;
+	buf_init(&moved, 8192);
+	buf_init(&why, 16384);
+	if (log_file_move(c->node->config, &moved, &why) == ERR_NONE)
+		reopen(c, moved.p);
+	else
+		call_fail(c, CTL_FAILED, "%.*s", STR_ARG(buf_str(&why)));
+	buf_fini(&moved);
 	buf_fini(&why);
 }
 
@@ -257,6 +277,7 @@ static const struct command commands[] = {
 	  "Sets the log level (debug, info, warn, error, off) of all components, or of one.", run_set_loglevel },
 	{ "get_loglevel", "[COMPONENT]", COMMAND_READS, "Tells a log level.", run_get_loglevel },
 	{ "reopen_log", "", 0, "Opens the log file again, after it was moved away.", run_reopen_log },
+	{ "rotate_log", "", 0, "Moves the log file away, with the time behind its name, and begins a new one.", run_rotate_log },
 	{ "reload_config", "--dry_run", 0,
 	  "Reads configuration and certificates again, shows what changes, and applies all of it or nothing.", run_reload_config },
 	{ "dump_config", "", COMMAND_READS, "Shows every option in force and where its value came from.", run_dump_config },

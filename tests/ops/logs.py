@@ -1,5 +1,6 @@
 """Logs: a file, its rotation, the audit of what administrators do."""
 import asyncio
+import json
 import os
 import signal
 
@@ -21,6 +22,9 @@ async def rotation(bench):
     await ctl(node, "reopen_log")
     await ctl(node, "set_loglevel", "debug", "x2")
     assert "x2" in text(path) and "x2" not in text(path + ".1")
+    moved = json.loads(await ctl(node, "--json", "rotate_log"))["data"]
+    assert moved.startswith("starling.log.20"), moved
+    assert "x2" in text(os.path.join(node.dir, moved)) and "x2" not in text(path) and "command=rotate_log" in text(path)
     os.rename(path, path + ".2")
     node.process.send_signal(signal.SIGHUP)
     await until("SIGHUP opens it as well", lambda: os.path.exists(path))
@@ -28,7 +32,14 @@ async def rotation(bench):
 
 async def without_a_file(bench):
     node = await bench.start()
-    assert "goes to no file" in await ctl(node, "reopen_log", code=1)
+    for command in ("reopen_log", "rotate_log"):
+        assert "goes to no file" in await ctl(node, command, code=1)
+    node.overrides["log.file"] = "gone/starling.log"
+    os.mkdir(os.path.join(node.dir, "gone"))
+    assert not await node.halt()
+    await bench.start(node=node)
+    os.unlink(os.path.join(node.dir, "gone/starling.log"))
+    assert "cannot move the log file" in await ctl(node, "rotate_log", code=1)
 
 
 async def audit(bench):
