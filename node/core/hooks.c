@@ -10,8 +10,9 @@
 /* One list of module numbers per hook. */
 #define EVERY_HOOK(X)                                                                                                                  \
 	SESSION_VERDICT_HOOKS(X) USER_VERDICT_HOOKS(X) SESSION_EVENT_HOOKS(X) X(amend) X(arrive_archive) X(arrive_copy) X(knows)       \
-	X(leave_policy) X(hides) X(ties) X(ties_changed) X(host_message) X(session_broadcast) X(user_free) X(early_iq)                  \
-	X(early_features) X(stream_features) X(disco_info) X(disco_items) X(account_created) X(account_ending) X(account_ended)
+	X(leave_policy) X(hides) X(ties) X(ties_changed) X(host_message) X(session_broadcast) X(session_freeze) X(session_thaw)         \
+	X(user_free) X(early_iq) X(early_features) X(stream_features) X(disco_info) X(disco_items) X(account_created)                  \
+	X(account_ending) X(account_ended)
 #define X(hook) PHASE_##hook,
 enum phase { EVERY_HOOK(X) PHASE_COUNT };
 #undef X
@@ -299,6 +300,26 @@ void hooks_session_broadcast(struct session *s, struct stanza *st, bool was_avai
 	const struct module *m;
 	for (unsigned i = 0; (m = next_of(s->user->host, PHASE_session_broadcast, &i));)
 		m->hooks.session_broadcast(s, st, was_available);
+}
+
+void hooks_session_freeze(struct session *s, void (*add)(void *arg, const char *module, struct str bytes), void *arg)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(s->user->host, PHASE_session_freeze, &i));) {
+		struct buf b;
+		buf_init(&b, STORE_VALUE_MAX);
+		m->hooks.session_freeze(s, &b);
+		add(arg, m->name, buf_str(&b));
+		buf_fini(&b);
+	}
+}
+
+void hooks_session_thaw(struct session *s, struct str module, struct str bytes)
+{
+	const struct module *m;
+	for (unsigned i = 0; (m = next_of(s->user->host, PHASE_session_thaw, &i));)
+		if (str_is(module, m->name))
+			m->hooks.session_thaw(s, bytes);
 }
 
 void hooks_user_free(struct user *u)

@@ -48,6 +48,9 @@ void hooks_hides(struct user *u, struct str item, bool hidden);
 void hooks_ties(struct user *u, const struct jid *who, struct tie_list *out);
 void hooks_ties_changed(struct user *u, const struct jid *who, int phase);
 void hooks_session_broadcast(struct session *s, struct stanza *st, bool was_available);
+/* What each feature says, under its name; and back. */
+void hooks_session_freeze(struct session *s, void (*add)(void *arg, const char *module, struct str bytes), void *arg);
+void hooks_session_thaw(struct session *s, struct str module, struct str bytes);
 void hooks_user_free(struct user *u);
 int hooks_early_iq(struct early *e);
 void hooks_early_features(struct host *h, const struct ip *peer, struct arena *a, struct elem *features);

@@ -29,6 +29,8 @@ struct outlet_ops {
 	/* Ends it, and with it the session. */
 	void (*close)(struct outlet *o, enum stream_error e, struct str text);
 	void (*describe)(const struct outlet *o, struct outlet_info *out);
+	/* What the session would take with it to another node has changed. May be NULL. */
+	void (*changed)(struct outlet *o);
 };
 
 struct outlet {

@@ -147,6 +147,24 @@ struct session *session_new(struct node_worker *nw, struct host *host, const str
 	return s;
 }
 
+/* RFC 6121 section 4.7.2.3: an integer from -128 to 127; 0 when there is none. */
+static bool priority_read(const struct stanza *st, int8_t *out)
+{
+	*out = 0;
+	const struct elem *e = elem_child(st->root, st->root->ns, "priority");
+	if (!e)
+		return true;
+	struct str text = str_trim(elem_text(st->arena, e));
+	bool minus = str_starts(text, STR("-"));
+	uint64_t n;
+	if (minus || str_starts(text, STR("+")))
+		text = str_span(text.p + 1, text.len - 1);
+	if (!str_to_u64(text, &n) || n > 128u - !minus)
+		return false;
+	*out = (int8_t)(minus ? -(int)n : (int)n);
+	return true;
+}
+
 /* RFC 6121 section 4.5.2: a client that left without a word is announced as unavailable. */
 static void say_goodbye(struct session *s)
 {
@@ -158,12 +176,10 @@ static void say_goodbye(struct session *s)
 	stanza_unref(st);
 }
 
-void session_end(struct session *s)
+static void unlink_and_free(struct session *s)
 {
 	struct node_worker *nw = s->nw;
 	struct user *u = s->user;
-	if (session_is_available(s))
-		say_goodbye(s);
 	hooks_session_gone(s);
 	for (struct session **at = &u->sessions; *at; at = &(*at)->next) {
 		if (*at == s) {
@@ -175,8 +191,48 @@ void session_end(struct session *s)
 	nw->session_ends++;
 	map_del(&nw->sessions, sid_key(s));
 	session_count(s, -1);
+	stanza_unref(s->presence);
 	free(s);
 	user_release(u);
+}
+
+void session_end(struct session *s)
+{
+	if (session_is_available(s))
+		say_goodbye(s);
+	unlink_and_free(s);
+}
+
+void session_depart(struct session *s)
+{
+	s->moving = true;
+	unlink_and_free(s);
+}
+
+void session_changed(struct session *s)
+{
+	if (s->outlet && s->outlet->ops->changed)
+		s->outlet->ops->changed(s->outlet);
+}
+
+void session_restore_presence(struct session *s, struct stanza *st)
+{
+	if (!priority_read(st, &s->priority))
+		return;
+	stanza_unref(s->presence);
+	s->presence = stanza_ref(st);
+}
+
+enum stanza_error session_make_room(struct node_worker *nw, const struct jid *full)
+{
+	struct user *u = user_find(nw, jid_bare_str(full));
+	struct session *old = u ? user_session(u, jid_resource(full)) : NULL;
+	if (old)
+		session_close(old, STREAM_CONFLICT, STR("another client has taken this resource"));
+	if (old || !u || u->n_sessions < nw->node->settings.resources_max)
+		return STANZA_ERROR_NONE;
+	count_limit(nw, LIMIT_RESOURCES);
+	return STANZA_RESOURCE_CONSTRAINT;
 }
 
 void session_deliver(struct session *s, const struct stanza *st)
@@ -198,24 +254,6 @@ void session_release(struct node_worker *nw, uint64_t sid)
 		s->outlet->ops->release(s->outlet);
 }
 
-/* RFC 6121 section 4.7.2.3: an integer from -128 to 127; 0 when there is none. */
-static bool priority_read(const struct stanza *st, int8_t *out)
-{
-	*out = 0;
-	const struct elem *e = elem_child(st->root, st->root->ns, "priority");
-	if (!e)
-		return true;
-	struct str text = str_trim(elem_text(st->arena, e));
-	bool minus = str_starts(text, STR("-"));
-	uint64_t n;
-	if (minus || str_starts(text, STR("+")))
-		text = str_span(text.p + 1, text.len - 1);
-	if (!str_to_u64(text, &n) || n > 128u - !minus)
-		return false;
-	*out = (int8_t)(minus ? -(int)n : (int)n);
-	return true;
-}
-
 bool session_set_presence(struct session *s, struct stanza *st)
 {
 	int8_t priority;
@@ -228,6 +266,7 @@ bool session_set_presence(struct session *s, struct stanza *st)
 		s->priority = 0;
 		hooks_session_broadcast(s, st, was_available);
 		hooks_session_presence(s);
+		session_changed(s);
 		return true;
 	}
 	if (!priority_read(st, &priority))
@@ -241,6 +280,8 @@ bool session_set_presence(struct session *s, struct stanza *st)
 		hooks_session_available(s);
 	if (session_find(nw, sid))
 		hooks_session_presence(s);
+	if (session_find(nw, sid))
+		session_changed(s);
 	return true;
 }
 

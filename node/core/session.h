@@ -32,6 +32,8 @@ struct session {
 	int64_t bound_wall_ms;
 	int8_t priority;             /* 0 while not available */
 	bool secure, anonymous;
+	bool moving;                 /* it leaves for another node: nobody need hear of an end */
+	uint64_t hlc;                /* when it was bound, by the cluster's clock; 0: a node alone */
 	uint8_t transport;           /* enum transport */
 	char *slots;
 };
@@ -66,6 +68,14 @@ void session_release(struct node_worker *nw, uint64_t sid);
 /* The client sent broadcast presence (RFC 6121 sections 4.2, 4.5): keeps it and tells the hooks, which may end the session. False for a
  * priority that is none (RFC 6121 section 4.7.2.3): nothing changed. Consumes nothing. */
 bool session_set_presence(struct session *s, struct stanza *st);
+/* The presence that it had on another node; no hook hears. Consumes nothing. */
+void session_restore_presence(struct session *s, struct stanza *st);
+/* What freeze.h would say of it has changed. */
+void session_changed(struct session *s);
+/* Unlinks and frees it here without a word, as it lives on elsewhere; the outlet must forget it. */
+void session_depart(struct session *s);
+/* Another session of this resource ends, as the newer wins (RFC 6120 section 7.7.2.2). Too many resources: the newest is refused. */
+enum stanza_error session_make_room(struct node_worker *nw, const struct jid *full);
 /* Ends the stream with this error. */
 void session_close(struct session *s, enum stream_error e, struct str text);
 

@@ -129,6 +129,17 @@ static void session_bound(struct session *s)
 		session_hold(s);
 }
 
+static void session_freeze(struct session *s, struct buf *out)
+{
+	if (((const struct session_part *)session_slot(s, &mod_blocking))->listens)
+		buf_addc(out, 1);
+}
+
+static void session_thaw(struct session *s, struct str state)
+{
+	((struct session_part *)session_slot(s, &mod_blocking))->listens = state.len > 0;
+}
+
 static void user_free(struct user *u)
 {
 	struct user_part *p = user_slot(u, &mod_blocking);
@@ -385,8 +396,10 @@ static int on_list(struct iq *iq)
 	struct elem *root;
 	struct session *s = iq_session(iq);
 	const struct user_part *p = part_of(iq->user);
-	if (s)
+	if (s) {
 		((struct session_part *)session_slot(s, &mod_blocking))->listens = true;
+		session_changed(s);
+	}
 	struct stanza *reply = iq_result(iq, &root);
 	struct elem *list = elem_add(reply->arena, root, NS_BLOCKING, STR("blocklist"));
 	for (size_t i = 0; i < p->list.n; i++)
@@ -484,6 +497,8 @@ const struct module mod_blocking = {
 		   .arrive_policy = arrive_policy,
 		   .leave_policy = leave_policy,
 		   .session_bound = session_bound,
+		   .session_freeze = session_freeze,
+		   .session_thaw = session_thaw,
 		   .account_ended = account_ended,
 		   .user_free = user_free },
 	.user_slot = sizeof(struct user_part),

@@ -25,19 +25,6 @@ static enum err full_jid(struct c2s *c, struct arena *a, const struct elem *bind
 	return jid_with_resource(a, &bare, wanted, out);
 }
 
-/* The newer session wins; the older one hears why (RFC 6120 section 7.7.2.2). Too many resources: the newest is refused. */
-static enum stanza_error make_room(struct c2s *c, const struct jid *full)
-{
-	struct user *u = user_find(c->nw, jid_bare_str(full));
-	struct session *old = u ? user_session(u, jid_resource(full)) : NULL;
-	if (old)
-		session_close(old, STREAM_CONFLICT, STR("another client has taken this resource"));
-	if (old || !u || u->n_sessions < c->nw->node->settings.resources_max)
-		return STANZA_ERROR_NONE;
-	count_limit(c->nw, LIMIT_RESOURCES);
-	return STANZA_RESOURCE_CONSTRAINT;
-}
-
 static void refuse(struct c2s *c, struct stanza *st, enum stanza_error e, struct str text)
 {
 	struct stanza *reply = stanza_error_reply(st, e, text, NULL);
@@ -108,7 +95,7 @@ void bind_on_stanza(struct c2s *c, struct stanza *st, enum stanza_error error)
 		refuse(c, st, error ? error : STANZA_BAD_REQUEST, STR_NONE);
 		return;
 	}
-	error = make_room(c, &full);
+	error = session_make_room(c->nw, &full);
 	if (error != STANZA_ERROR_NONE) {
 		refuse(c, st, error, STR("too many resources of this account are connected"));
 		return;

@@ -345,7 +345,9 @@ static void outlet_describe(const struct outlet *o, struct outlet_info *out)
 		tls_describe(conn->ssl, out->tls, sizeof out->tls);
 }
 
-static const struct outlet_ops outlet_ops = { outlet_send, outlet_hold, outlet_release, outlet_close, outlet_describe };
+static const struct outlet_ops outlet_ops = {
+	.send = outlet_send, .hold = outlet_hold, .release = outlet_release, .close = outlet_close, .describe = outlet_describe,
+};
 
 void c2s_open(struct c2s *c, const struct jid *full)
 {

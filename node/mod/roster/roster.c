@@ -102,6 +102,8 @@ static void session_bound(struct session *s)
 /* One that never was available may have told others all the same. */
 static void session_gone(struct session *s)
 {
+	if (s->moving)
+		roster_directed_forget(s);
 	if (!roster_session(s)->directed.n)
 		return;
 	struct arena *a = arena_new(512);
@@ -109,6 +111,23 @@ static void session_gone(struct session *s)
 	struct stanza *st = stanza_new(&a, root, &s->jid, NULL);
 	roster_directed_end(s, st, false);
 	stanza_unref(st);
+}
+
+/* One byte: interested; then whom it told. */
+static void session_freeze(struct session *s, struct buf *out)
+{
+	const struct roster_session *p = roster_session(s);
+	if (!p->interested && !p->directed.n)
+		return;
+	buf_addc(out, (char)p->interested);
+	roster_directed_freeze(s, out);
+}
+
+static void session_thaw(struct session *s, struct str state)
+{
+	roster_session(s)->interested = state.len && state.p[0];
+	if (state.len > 1)
+		roster_directed_thaw(s, str_span(state.p + 1, state.len - 1));
 }
 
 /* ---- presence on its way ---- */
@@ -225,6 +244,8 @@ const struct module mod_roster = {
 		.session_bound = session_bound,
 		.session_broadcast = roster_broadcast,
 		.session_gone = session_gone,
+		.session_freeze = session_freeze,
+		.session_thaw = session_thaw,
 		.user_free = roster_user_free,
 		.stream_features = stream_features,
 		.account_ending = account_ending,

@@ -205,6 +205,11 @@ void roster_directed_drop(struct session *s, const struct jid *to);
 /* The session is no longer available: sends `st` to those it told, but for contacts if they got it as such; and forgets them. */
 void roster_directed_end(struct session *s, struct stanza *st, bool contacts_know);
 
+/* To another node and back (module.h, session_freeze). */
+void roster_directed_freeze(struct session *s, struct buf *out);
+void roster_directed_thaw(struct session *s, struct str state);
+/* Without a word. */
+void roster_directed_forget(struct session *s);
 /* Those whom the item matches hear that the session is gone, and are forgotten. */
 void roster_directed_hide(struct session *s, struct str item);
 

@@ -86,8 +86,39 @@ int roster_directed_sent(struct session *s, struct stanza *st)
 		if (d->n >= roster_limits(s->user->host)->directed)
 			return -STANZA_RESOURCE_CONSTRAINT;
 		add(d, &st->to);
+	} else {
+		return PASS;
 	}
+	session_changed(s);
 	return PASS;
+}
+
+/* Their full texts, a NUL behind each. */
+void roster_directed_freeze(struct session *s, struct buf *out)
+{
+	struct jid to;
+	for (uint32_t at = 0; next(&roster_session(s)->directed, &at, &to);) {
+		buf_add_str(out, jid_str(&to));
+		buf_addc(out, '\0');
+	}
+}
+
+void roster_directed_thaw(struct session *s, struct str state)
+{
+	struct roster_directed *d = &roster_session(s)->directed;
+	struct arena *a = arena_new(1024);
+	struct jid to;
+	while (state.len && d->n < roster_limits(s->user->host)->directed)
+		if (jid_parse(a, str_cut(&state, '\0'), &to) == ERR_NONE)
+			add(d, &to);
+	arena_free(a);
+}
+
+void roster_directed_forget(struct session *s)
+{
+	struct roster_directed *d = &roster_session(s)->directed;
+	free(d->p);
+	*d = (struct roster_directed){ 0 };
 }
 
 bool roster_directed_has(struct session *s, const struct jid *full)

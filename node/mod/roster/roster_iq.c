@@ -106,8 +106,10 @@ static struct stanza *answer(struct iq *iq)
 static void get_now(struct iq *iq)
 {
 	struct session *s = iq_session(iq);
-	if (s)
+	if (s && !roster_session(s)->interested) {
 		roster_session(s)->interested = true;
+		session_changed(s);
+	}
 	iq_send(iq, answer(iq));
 }
 

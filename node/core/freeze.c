@@ -1,0 +1,87 @@
+#include "node/core/freeze.h"
+
+#include <endian.h>
+
+#include "node/core/hooks.h"
+#include "node/core/node.h"
+#include "proto/xml/fragment.h"
+#include "proto/xml/names.h"
+
+#define PRESENCE "presence"
+
+static void section(struct buf *out, const char *name, struct str bytes)
+{
+	size_t n = strlen(name);
+	uint32_t len = htole32((uint32_t)bytes.len);
+	if (bytes.len == 0 || out->len + 1 + n + sizeof len + bytes.len > out->max)
+		return;
+	buf_addc(out, (char)n);
+	buf_add(out, name, n);
+	buf_add(out, &len, sizeof len);
+	buf_add_str(out, bytes);
+}
+
+static bool section_next(struct str *state, struct str *name, struct str *bytes)
+{
+	uint32_t len;
+	size_t n = state->len ? (unsigned char)*state->p : 0;
+	if (state->len < 1 + n + sizeof len)
+		return false;
+	memcpy(&len, state->p + 1 + n, sizeof len);
+	len = le32toh(len);
+	size_t head = 1 + n + sizeof len;
+	if (len > state->len - head)
+		return false;
+	*name = str_span(state->p + 1, n);
+	*bytes = str_span(state->p + head, len);
+	*state = str_span(state->p + head + len, state->len - head - len);
+	return true;
+}
+
+struct str freeze_section(struct str state, const char *name)
+{
+	struct str n, bytes;
+	while (section_next(&state, &n, &bytes))
+		if (str_is(n, name))
+			return bytes;
+	return STR_NONE;
+}
+
+static void add_section(void *arg, const char *module, struct str bytes)
+{
+	section(arg, module, bytes);
+}
+
+void freeze_session(struct session *s, struct buf *out)
+{
+	struct buf b;
+	buf_init(&b, FREEZE_MAX);
+	if (session_is_available(s))
+		stanza_write(&b, s->presence);
+	section(out, PRESENCE, buf_str(&b));
+	buf_fini(&b);
+	hooks_session_freeze(s, add_section, out);
+}
+
+static void thaw_presence(struct session *s, struct str bytes)
+{
+	enum stanza_error e = STANZA_ERROR_NONE;
+	struct arena *a = arena_new(bytes.len + 512);
+	struct elem *root = xml_fragment_read(s->nw->parser, bytes, a);
+	struct stanza *st = root ? stanza_from_elem(&a, root, NS_CLIENT, &e) : NULL;
+	arena_free(a);
+	if (st && e == STANZA_ERROR_NONE && st->kind == STANZA_PRESENCE)
+		session_restore_presence(s, st);
+	stanza_unref(st);
+}
+
+void freeze_thaw(struct session *s, struct str state)
+{
+	struct str name, bytes;
+	while (section_next(&state, &name, &bytes)) {
+		if (str_is(name, PRESENCE))
+			thaw_presence(s, bytes);
+		else
+			hooks_session_thaw(s, name, bytes);
+	}
+}
