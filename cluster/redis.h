@@ -43,8 +43,9 @@ struct redis *redis_new(struct worker *w, const struct redis_options *o);
 void redis_free(struct redis *r);
 void redis_start(struct redis *r);
 bool redis_is_up(const struct redis *r);
-/* Told on the loop: up (`fresh`: another server, or one that has lost its memory: what was registered must be registered again), or
- * down. */
+/* Told on the loop: up (`fresh`: the first one, another server, or one that was started again: what was registered must be registered
+ * again), or down, once a reason. A master that is cut off from its replicas goes on taking writes that a fail-over then loses: give it
+ * min-replicas-to-write 1. */
 void redis_on_change(struct redis *r, void (*fn)(void *arg, bool up, bool fresh, const char *text), void *arg);
 /* fn gets the reply (borrowed), or NULL; NULL may come from inside this. */
 void redis_command(struct redis *r, unsigned argc, const struct str *argv, void (*fn)(void *arg, const struct redisReply *reply),
