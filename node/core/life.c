@@ -251,6 +251,10 @@ static const struct option store_options[] = {
 	  .doc = "Where accounts and what belongs to them are kept; memory forgets all when the node ends." },
 	{ .name = "sync", .kind = OPTION_ENUM, .default_text = "full", .choices = "full normal", .needs_restart = true,
 	  .doc = "full: what was answered survives a power cut; normal: it survives a crash of the node." },
+	{ .name = "waiting_bytes", .kind = OPTION_SIZE, .default_text = "32 MiB", .min = 1 << 20, .max = INT64_C(1) << 32,
+	  .needs_restart = true,
+	  .doc = "What may wait for the store; from a quarter of it on, clients whose messages must be kept are not read until these are; "
+		 "past it nothing more is taken, and what it was for is refused." },
 };
 
 void life_register(struct config_schema *s)
@@ -263,7 +267,7 @@ static enum err store_start(struct node *n, struct buf *why)
 {
 	char text[SQLITE_WHY_BYTES] = "";
 	struct sqlite_store_options o = {
-		.common = { .on_health = on_store_health },
+		.common = { .on_health = on_store_health, .max_waiting_bytes = (uint64_t)config_int(n->config, "store.waiting_bytes") },
 		.path = arena_printf(n->arena, "%.*s/starling.db", STR_ARG(n->data_dir)).p,
 		.sync_normal = config_enum(n->config, "store.sync") == 1,
 	};

@@ -56,6 +56,7 @@ static json_t *figures(const struct node *n)
 	for (unsigned m = 0; m < METRIC_COUNT; m++)
 		json_object_set_new(o, metric_rows[m].name, json_integer(node_metric(n, (enum metric)m)));
 	json_object_set_new(o, "store_waiting", json_integer((json_int_t)st.waiting));
+	json_object_set_new(o, "store_waiting_bytes", json_integer((json_int_t)st.waiting_bytes));
 	json_object_set_new(o, "store_reads_total", json_integer((json_int_t)st.reads));
 	json_object_set_new(o, "store_writes_total", json_integer((json_int_t)st.writes));
 	json_object_set_new(o, "store_failed_total", json_integer((json_int_t)st.failed));

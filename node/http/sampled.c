@@ -70,6 +70,13 @@ static void store_waiting_write(struct scrape *s)
 	scrape_int(s, NULL, (int64_t)st.waiting);
 }
 
+static void store_waiting_bytes_write(struct scrape *s)
+{
+	struct store_stats st;
+	store_stats(s->node->store, &st);
+	scrape_int(s, NULL, (int64_t)st.waiting_bytes);
+}
+
 static void store_ops_write(struct scrape *s)
 {
 	struct store_stats st;
@@ -193,6 +200,7 @@ const struct sampled_row sampled_rows[] = {
 	{ "pool_waiting_jobs", "Jobs that wait for the pool of threads (passwords)", "", METRIC_GAUGE, pool_write },
 	{ "store_up", "1 while the store works", "", METRIC_GAUGE, store_up_write },
 	{ "store_waiting_ops", "Operations that wait for the store", "", METRIC_GAUGE, store_waiting_write },
+	{ "store_waiting_bytes", "What these operations hold (store.waiting_bytes)", "", METRIC_GAUGE, store_waiting_bytes_write },
 	{ "store_ops_total", "Operations that the store has answered", "kind", METRIC_COUNTER, store_ops_write },
 	{ "store_failures_total", "Operations that failed, came too late, or were refused as too many waited", "reason", METRIC_COUNTER,
 	  store_failures_write },

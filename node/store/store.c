@@ -5,11 +5,14 @@
 #include "node/store/backend.h"
 
 #define MAX_WAITING_DEFAULT 10000
+#define MAX_BYTES_DEFAULT   (32u << 20)
+#define BEHIND_SHARE        4 /* of the bytes: from there on the store is behind */
 #define TIMEOUT_MS_DEFAULT  10000
 #define SPACE_NAME_MAX      32
 #define OP_FIRST_BYTES      1024
 
 #define ADD(counter, n) atomic_fetch_add_explicit(&(counter), (n), memory_order_relaxed)
+#define SUB(counter, n) atomic_fetch_sub_explicit(&(counter), (n), memory_order_relaxed)
 
 /* ---- verbs ---- */
 
@@ -391,9 +394,13 @@ static enum err admit(struct store *s, struct store_op *op)
 		return op->refused;
 	if (atomic_load_explicit(&s->closing, memory_order_relaxed))
 		return ERR_UNAVAILABLE;
-	if (ADD(s->waiting, 1) < s->options.max_waiting)
+	op->held_bytes = arena_bytes(op->arena);
+	uint64_t ops = ADD(s->waiting, 1), bytes = ADD(s->waiting_bytes, op->held_bytes);
+	bool fits = !op->writes || !bytes || bytes + op->held_bytes <= s->options.max_waiting_bytes;
+	if (fits && ops < s->options.max_waiting)
 		return ERR_NONE;
-	atomic_fetch_sub_explicit(&s->waiting, 1, memory_order_relaxed);
+	SUB(s->waiting, 1);
+	SUB(s->waiting_bytes, op->held_bytes);
 	ADD(s->refused, 1);
 	return ERR_LIMIT;
 }
@@ -454,6 +461,8 @@ void store_init(struct store *s, const struct store_backend *backend, const stru
 		s->options = *options;
 	if (!s->options.max_waiting)
 		s->options.max_waiting = MAX_WAITING_DEFAULT;
+	if (!s->options.max_waiting_bytes)
+		s->options.max_waiting_bytes = MAX_BYTES_DEFAULT;
 	if (!s->options.default_timeout_ms)
 		s->options.default_timeout_ms = TIMEOUT_MS_DEFAULT;
 	atomic_store(&s->healthy, true);
@@ -480,6 +489,9 @@ void store_deliver(struct store_op *op)
 	uint64_t took_us = store_now_us() - op->queued_us;
 	ADD(s->latency_us[bucket(took_us)], 1);
 	ADD(s->latency_sum_us, took_us);
+	size_t answer_bytes = arena_bytes(op->arena);
+	op->message.bytes = answer_bytes < UINT32_MAX ? (uint32_t)answer_bytes : UINT32_MAX;
+	SUB(s->waiting_bytes, op->held_bytes);
 	worker_post(op->worker, &op->message); /* which may free the op */
 	atomic_fetch_sub_explicit(&s->waiting, 1, memory_order_release); /* after it: who sees none waiting finds every answer posted */
 }
@@ -534,6 +546,11 @@ bool store_healthy(const struct store *s)
 	return atomic_load(&s->healthy) && (!s->inner || store_healthy(s->inner));
 }
 
+bool store_is_behind(const struct store *s)
+{
+	return atomic_load_explicit(&s->waiting_bytes, memory_order_relaxed) >= s->options.max_waiting_bytes / BEHIND_SHARE;
+}
+
 const char *store_backend_name(const struct store *s)
 {
 	return s->backend->name;
@@ -546,7 +563,8 @@ void store_stats(const struct store *s, struct store_stats *out)
 		last = last->inner;
 #define LOAD(field) .field = atomic_load_explicit(&s->field, memory_order_relaxed)
 	*out = (struct store_stats){
-		LOAD(waiting), LOAD(reads), LOAD(writes), LOAD(failed), LOAD(timeouts), LOAD(refused), LOAD(latency_sum_us),
+		LOAD(waiting), LOAD(waiting_bytes), LOAD(reads), LOAD(writes), LOAD(failed), LOAD(timeouts), LOAD(refused),
+		LOAD(latency_sum_us),
 		.batches = atomic_load_explicit(&last->batches, memory_order_relaxed),
 		.batch_ops = atomic_load_explicit(&last->batch_ops, memory_order_relaxed),
 		.commits = atomic_load_explicit(&last->commits, memory_order_relaxed),

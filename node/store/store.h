@@ -18,6 +18,9 @@
  * op, unless on_done called store_op_keep. An asker that goes away first calls store_op_cancel, and hears nothing.
  * Every op has a deadline. Past it on_done gets ERR_TIMEOUT, and whether a write took place is unknown.
  *
+ * What waits is bounded, in ops and in bytes. A store that is behind (store_is_behind) still takes all; whoever lets others write much asks
+ * then, and slows them down (core/brake.h), so that the ceiling itself is hit by nobody who can be made to wait.
+ *
  *     struct store_op *op = store_op_new(host, owner, on_vcard, session);
  *     store_kv_get(op, &vcard_space);
  *     if (store_submit(store, op))
@@ -117,6 +120,7 @@ struct store_op {
 	struct worker *worker;
 	struct timer deadline;
 	uint64_t queued_us;
+	size_t held_bytes;    /* what it held when it was submitted */
 	struct store_op *next;
 	void (*on_answer)(struct store_op *op); /* a decorator's */
 	void *decorator;
@@ -127,7 +131,8 @@ struct store_op {
 /* `owner` is a prepared localpart, or empty for what belongs to the host. Names are copied. */
 struct store_op *store_op_new(struct str host, struct str owner, void (*on_done)(struct store_op *op), void *arg);
 /* Consumes the op in every case. On any error on_done is not called: ERR_INVALID and ERR_LIMIT (a name or value too long, too many steps)
- * for a malformed op, ERR_LIMIT when too many ops wait, ERR_UNAVAILABLE when the store is closing. */
+ * for a malformed op, ERR_LIMIT when too many ops wait or, for an op that writes, too many bytes; ERR_UNAVAILABLE when the store is
+ * closing. */
 MUST_CHECK enum err store_submit(struct store *s, struct store_op *op);
 /* In on_done: the op and its results (there are none after ERR_TIMEOUT) stay until store_op_cancel. */
 void store_op_keep(struct store_op *op);
@@ -183,6 +188,7 @@ struct store_step *store_owner_delete(struct store_op *op);
 /* Zeroed: defaults. */
 struct store_options {
 	uint32_t max_waiting;        /* ops; default 10000 */
+	uint64_t max_waiting_bytes;  /* of all ops that wait; default 32 MiB. Past it no op that writes is taken, unless none waits */
 	uint32_t default_timeout_ms; /* default 10000 */
 	/* Told when health changes, with a text for the log. On the store's own thread. */
 	void (*on_health)(void *arg, bool healthy, const char *text);
@@ -194,11 +200,13 @@ struct store_options {
 void store_close(struct store *s);
 /* Any thread: false since an I/O failure, until a write (a probe, when nobody asks) succeeds again. */
 bool store_healthy(const struct store *s);
+/* Any thread: a quarter or more of the bytes that may wait does. */
+bool store_is_behind(const struct store *s);
 const char *store_backend_name(const struct store *s);
 
 #define STORE_BUCKETS 24
 struct store_stats {
-	uint64_t waiting;                   /* ops submitted and not answered */
+	uint64_t waiting, waiting_bytes;    /* ops submitted and not answered, and what they hold */
 	uint64_t reads, writes;             /* ops answered */
 	uint64_t failed, timeouts, refused; /* ERR_IO or ERR_UNAVAILABLE; deadlines; ERR_LIMIT at submission */
 	uint64_t batches, commits;

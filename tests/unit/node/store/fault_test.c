@@ -107,6 +107,67 @@ static void too_many_waiting_ops_are_refused(void **state)
 	assert_int_equal(stats.waiting, 0);
 }
 
+static struct store_op *append_bytes(struct rig *r, size_t n)
+{
+	struct store_op *op = rig_op(r, "h", "o");
+	char *value = xzalloc(n);
+	store_log_append(op, &offline, 1, STR_NONE, str_span(value, n), 0);
+	free(value);
+	return op;
+}
+
+static void submit_and_look(struct rig *r)
+{
+	struct store_stats stats;
+	rig_submit_all(r);
+	store_stats(r->store, &stats);
+	assert_int_equal(stats.waiting, 8);
+	assert_in_range(stats.waiting_bytes, 7 * 12000, 100000);
+	assert_true(store_is_behind(r->store));
+}
+
+/* Seven of 12000 bytes fit into 100000, an eighth does not; a read is taken all the same. */
+static void too_many_waiting_bytes_are_refused(void **state)
+{
+	struct rig *r = *state;
+	store_close(r->store);
+	r->store = faulty(1, (struct fault_odds){ .delay_min_ms = 300 }, (struct store_options){ .max_waiting_bytes = 100000 });
+	assert_false(store_is_behind(r->store));
+	for (int i = 0; i < 12; i++)
+		append_bytes(r, 12000);
+	struct store_op *count = rig_op(r, "h", "o");
+	store_log_count(count, &offline, NULL);
+	rig_call(r, submit_and_look);
+	for (unsigned i = 0; i < 12; i++)
+		assert_int_equal(r->refused[i], i < 7 ? ERR_NONE : ERR_LIMIT);
+	assert_int_equal(r->refused[12], ERR_NONE);
+	for (unsigned i = 0; i < 13; i++)
+		if (r->ops[i])
+			r->kept[r->n_kept++] = r->ops[i];
+	r->n = 0;
+	assert_int_equal(count->first->count, 7);
+	assert_false(store_is_behind(r->store));
+	struct store_stats stats;
+	store_stats(r->store, &stats);
+	assert_int_equal(stats.refused, 5);
+	assert_int_equal(stats.waiting_bytes, 0);
+}
+
+/* However small the ceiling, nothing that may be written at all is refused for ever. */
+static void one_large_op_is_taken_when_none_waits(void **state)
+{
+	struct rig *r = *state;
+	store_close(r->store);
+	r->store = faulty(1, (struct fault_odds){ 0 }, (struct store_options){ .max_waiting_bytes = 1000 });
+	append_bytes(r, 12000);
+	assert_int_equal(rig_run(r), ERR_NONE);
+	fault_store_set(r->store, &(struct fault_odds){ .delay_min_ms = 300 });
+	append_bytes(r, 12000);
+	append_bytes(r, 12000);
+	assert_int_equal(rig_run(r), ERR_LIMIT);
+	assert_int_equal(r->refused[0], ERR_NONE);
+}
+
 /* 200 ops; the pattern of their errors as bits of a checksum. */
 static uint64_t pattern(uint64_t seed)
 {
@@ -168,6 +229,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lost_answer_ends_with_the_deadline, setup, teardown),
 		cmocka_unit_test_setup_teardown(slow_answer_after_the_deadline_is_ignored, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_waiting_ops_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_many_waiting_bytes_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_large_op_is_taken_when_none_waits, setup, teardown),
 		cmocka_unit_test(same_seed_makes_the_same_faults),
 		cmocka_unit_test_setup_teardown(close_answers_what_is_lost_or_delayed, setup, teardown),
 	};
