@@ -54,7 +54,7 @@ struct store_rows {
 	struct store_op *op;
 	struct store_step *step;
 	uint32_t limit, cap;
-	size_t bytes;
+	size_t bytes, max_bytes;
 };
 void store_rows_begin(struct store_rows *r, struct store_op *op, struct store_step *step);
 bool store_rows_add(struct store_rows *r, const struct store_row *borrowed);

@@ -291,6 +291,7 @@ void store_rows_begin(struct store_rows *r, struct store_op *op, struct store_st
 {
 	uint32_t limit = step->range.limit;
 	*r = (struct store_rows){ .op = op, .step = step, .limit = limit && limit < STORE_ROWS_MAX ? limit : STORE_ROWS_MAX };
+	r->max_bytes = step->range.max_bytes && step->range.max_bytes < STORE_ROWS_BYTES_MAX ? step->range.max_bytes : STORE_ROWS_BYTES_MAX;
 	step->rows = NULL;
 	step->n_rows = 0;
 	step->more = false;
@@ -300,7 +301,7 @@ bool store_rows_add(struct store_rows *r, const struct store_row *borrowed)
 {
 	struct store_step *step = r->step;
 	size_t bytes = sizeof *borrowed + borrowed->key.len + borrowed->value.len + borrowed->peer.len;
-	if (step->n_rows == r->limit || (step->n_rows && r->bytes + bytes > STORE_ROWS_BYTES_MAX)) {
+	if (step->n_rows == r->limit || (step->n_rows && r->bytes + bytes > r->max_bytes)) {
 		step->more = true;
 		return false;
 	}

@@ -64,6 +64,7 @@ struct store_range {
 	int64_t from_ms, to_ms;    /* from_ms <= time < to_ms; to_ms 0: no end */
 	struct str peer;           /* only entries with this peer; absent: any */
 	uint32_t limit;            /* rows; 0: STORE_ROWS_MAX */
+	uint32_t max_bytes;        /* of all rows, as STORE_ROWS_BYTES_MAX, which 0 and more than it mean */
 	bool newest_first;         /* the newest `limit` rows, newest first */
 };
 

@@ -6,6 +6,7 @@
 #include "proto/xml/names.h"
 
 #define PAGE_ROWS   100
+#define PAGE_SHARE  4            /* of what may wait for a client: as much at once */
 #define ANSWER_MS   120000       /* for the answer to our ping */
 #define TOKEN_CHARS 16
 #define QUEUE_MAX   64           /* messages that wait in memory; more go into the log */
@@ -194,17 +195,11 @@ static void send_ping(struct flush *f, struct session *s)
 static bool deliver_page(struct flush *f, const struct store_step *range)
 {
 	struct node_worker *nw = f->user->nw;
-	size_t bytes = 0, ceiling = nw->node->settings.out_max / 4;
 	f->more = range->more;
 	for (uint32_t i = 0; i < range->n_rows; i++) {
 		struct session *s = session_find(nw, f->sid);
-		bytes += range->rows[i].value.len;
 		if (!s)
 			return false;
-		if (i > 0 && bytes > ceiling) {
-			f->more = true;
-			break;
-		}
 		f->up_to = range->rows[i].seq;
 		deliver_row(f, s, &range->rows[i]);
 	}
@@ -286,7 +281,9 @@ static void flush_read(struct flush *f)
 {
 	struct user *u = f->user;
 	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_page, f);
-	struct store_range page = { .limit = PAGE_ROWS }, newest = { .limit = 1, .newest_first = true };
+	uint64_t page_bytes = u->nw->node->settings.out_max / PAGE_SHARE;
+	struct store_range page = { .limit = PAGE_ROWS, .max_bytes = page_bytes < UINT32_MAX ? (uint32_t)page_bytes : UINT32_MAX };
+	struct store_range newest = { .limit = 1, .newest_first = true };
 	if (f->up_to)
 		store_log_trim(op, &offline_space, f->up_to);
 	store_log_range(op, &offline_space, &page);

@@ -379,6 +379,8 @@ static void log_range_follows_seq_time_peer_and_direction(void **state)
 	assert_string_equal(range(r, &archive, (struct store_range){ 0 }), "a,b,c,d,e,f,g,h,i");
 	assert_string_equal(range(r, &archive, (struct store_range){ .limit = 3 }), "a,b,c+");
 	assert_string_equal(range(r, &archive, (struct store_range){ .limit = 3, .newest_first = true }), "i,h,g+");
+	assert_string_equal(range(r, &archive, (struct store_range){ .max_bytes = 1 }), "a+");
+	assert_string_equal(range(r, &archive, (struct store_range){ .max_bytes = 2 * (sizeof(struct store_row) + 8) }), "a,b+");
 	assert_string_equal(range(r, &archive, (struct store_range){ .from_seq = 3, .to_seq = 5 }), "c,d,e");
 	assert_string_equal(range(r, &archive, (struct store_range){ .from_seq = 8 }), "h,i");
 	assert_string_equal(range(r, &archive, (struct store_range){ .from_seq = 1ull << 40 }), "");
