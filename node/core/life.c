@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "node/core/ending.h"
+#include "node/core/giveback.h"
 #include "node/core/hooks.h"
 #include "node/core/log.h"
 #include "node/core/notify.h"
@@ -36,6 +37,7 @@ struct life {
 	struct tls_config *tls;
 	struct watchdog dogs[WORKERS_MAX];
 	struct timer watch, mutter, end_timer;
+	struct giveback giveback;
 	bool restart;
 	uint64_t tell_at_ms;
 	uint64_t watch_ms;
@@ -136,6 +138,7 @@ static void on_mutter(struct timer *t)
 {
 	struct life *l = (struct life *)((char *)t - offsetof(struct life, mutter));
 	log_report_suppressed();
+	giveback_look(&l->giveback);
 	worker_timer_set(l->node->main, t, MUTTER_MS);
 }
 
@@ -385,6 +388,7 @@ enum err life_start(struct node *n, struct config *config, struct buf *why)
 	n->life->watch_ms = WATCH_MS;
 	worker_timer_set(n->main, &n->life->watch, WATCH_MS);
 	worker_timer_set(n->main, &n->life->mutter, MUTTER_MS);
+	giveback_look(&n->life->giveback); /* what the node itself is made of is no waste */
 	return workers_start(n);
 }
 
