@@ -10,6 +10,7 @@
 #include "node/core/account.h"
 #include "node/core/adhoc.h"
 #include "node/core/birth.h"
+#include "node/core/brake.h"
 #include "node/core/config.h"
 #include "node/core/crowd.h"
 #include "node/core/disco.h"

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "node/core/brake.h"
 #include "node/core/hooks.h"
 #include "node/core/node.h"
 #include "node/core/session.h"
@@ -83,7 +84,9 @@ void iq_arrived(struct node_worker *nw, struct host *h, struct user *u, struct s
 		return;
 	}
 	struct iq iq = { .nw = nw, .host = h, .user = u, .stanza = st, .payload = stanza_payload(st), .sid = sender_sid(nw, st),
-			 .read_ns = nw->read_ns };
+			 .read_ns = nw->read_ns, .sender = nw->sender };
+	if (!iq.sender.sid)
+		iq.sender = (struct sender){ nw->worker, iq.sid };
 	iq.target = !u ? IQ_HOST : jid_bare_eq(&st->from, &u->jid) ? IQ_OWN : IQ_OTHER;
 	const struct iq_route *r = iq.payload ? hooks_iq_route(nw->node->hooks, h, iq.payload, st->type, iq.target) : NULL;
 	if (!r && iq.payload && iq.target == IQ_OTHER) {
@@ -116,15 +119,11 @@ void iq_send_empty(struct iq *iq)
 struct iq *iq_hold(struct iq *iq)
 {
 	struct iq *held = xmalloc(sizeof *held);
-	struct session *s = iq_session(iq);
 	*held = *iq;
 	stanza_ref(held->stanza);
 	if (held->user)
 		held->user->holds++;
-	if (s)
-		session_hold(s);
-	else
-		held->sid = 0;
+	brake_on(held->nw, &held->sender);
 	return held;
 }
 
@@ -140,8 +139,7 @@ void iq_finish(struct iq *held, struct stanza *reply, enum stanza_error e, struc
 		router_bounce(nw, held->stanza, e, text);
 	}
 	nw->read_ns = before;
-	if (held->sid)
-		session_release(nw, held->sid);
+	brake_off(nw, &held->sender);
 	if (held->user)
 		user_release(held->user);
 	free(held);
@@ -150,8 +148,7 @@ void iq_finish(struct iq *held, struct stanza *reply, enum stanza_error e, struc
 void iq_abandon(struct iq *held)
 {
 	stanza_unref(held->stanza);
-	if (held->sid)
-		session_release(held->nw, held->sid);
+	brake_off(held->nw, &held->sender);
 	if (held->user)
 		user_release(held->user);
 	free(held);

@@ -37,6 +37,7 @@
 	X(BYTE_RATE, "byte-rate")                  \
 	X(MAILBOX, "mailbox-bytes")                \
 	X(UNSENT_BYTES, "unsent-bytes")            \
+	X(STORE_BEHIND, "store-waiting-bytes")     \
 	X(OFFLINE_COUNT, "offline-messages")       \
 	X(OFFLINE_SIZE, "offline-message-size")    \
 	X(ROSTER, "roster-items")                  \

@@ -74,6 +74,12 @@ struct node {
 
 struct trace;
 
+/* A client of this node: its session, on that worker. sid 0: none of our clients. */
+struct sender {
+	struct worker *worker;
+	uint64_t sid;
+};
+
 struct node_worker {
 	struct node *node;
 	struct worker *worker;
@@ -86,6 +92,7 @@ struct node_worker {
 	uint64_t next_sid;
 	uint64_t session_ends;     /* how many sessions have ended here */
 	struct trace *traces;      /* of accounts that live here (trace.h); mostly NULL */
+	struct sender sender;      /* who sent what is handled now (brake.h) */
 	struct worker *crowded;    /* a mailbox that was over its ceiling when this worker last posted to it (router.c) */
 	struct c2s *streams;
 	struct listener *listeners;

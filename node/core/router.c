@@ -234,6 +234,7 @@ struct routed {
 	struct stanza *stanza;
 	struct host *host;
 	uint64_t read_ns;
+	struct sender sender;
 };
 
 static void on_routed(struct worker *w, struct message *m, bool cancelled)
@@ -241,11 +242,13 @@ static void on_routed(struct worker *w, struct message *m, bool cancelled)
 	struct routed *r = (struct routed *)m;
 	struct node_worker *nw = nw_of(w);
 	nw->read_ns = r->read_ns;
+	nw->sender = r->sender;
 	if (cancelled)
 		stanza_unref(r->stanza);
 	else
 		user_arrive(nw, r->host, r->stanza);
 	nw->read_ns = 0;
+	nw->sender.sid = 0;
 	free(r);
 }
 
@@ -267,7 +270,7 @@ void router_route(struct node_worker *nw, struct stanza *st)
 		return;
 	}
 	struct routed *r = xmalloc(sizeof *r);
-	*r = (struct routed){ .stanza = st, .host = h, .read_ns = nw->read_ns };
+	*r = (struct routed){ .stanza = st, .host = h, .read_ns = nw->read_ns, .sender = nw->sender };
 	r->message.run = on_routed;
 	r->message.bytes = (uint32_t)(sizeof *r + arena_bytes(st->arena));
 	worker_post(shard, &r->message);
@@ -360,7 +363,9 @@ void router_sent(struct session *s, struct stanza *st)
 	struct node_worker *nw = s->nw;
 	uint64_t sid = s->sid;
 	nw->crowded = NULL;
+	nw->sender = (struct sender){ nw->worker, sid };
 	handle_sent(s, st);
+	nw->sender.sid = 0;
 	if (nw->crowded)
 		pause_for_breath(nw, sid);
 }

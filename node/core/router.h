@@ -5,7 +5,7 @@
 #ifndef NODE_CORE_ROUTER_H
 #define NODE_CORE_ROUTER_H
 
-#include "node/core/module.h"
+#include "node/core/node.h"
 
 /* Sends a stanza (consumed) to its `to`, which must be present, as must `from`. Refusals go back to `from` as errors. */
 void router_route(struct node_worker *nw, struct stanza *st);
@@ -23,6 +23,7 @@ struct iq {
 	struct user *user;       /* the account asked; NULL when the service is asked */
 	enum iq_target target;
 	uint64_t sid;            /* the sender's session if it lives on this worker, else 0 */
+	struct sender sender;    /* wherever it lives */
 	uint64_t read_ns;        /* node_worker's when it came */
 	struct stanza *stanza;
 	const struct elem *payload;
@@ -34,7 +35,7 @@ struct stanza *iq_result(struct iq *iq, struct elem **root);
 void iq_send(struct iq *iq, struct stanza *reply);
 /* An empty result. */
 void iq_send_empty(struct iq *iq);
-/* For HOLD: a copy that outlives the handler, with a hold on the account and on the sender's stream. End it with iq_finish. */
+/* For HOLD: a copy that outlives the handler, with a hold on the account and a brake on the sender. End it with iq_finish. */
 struct iq *iq_hold(struct iq *iq);
 /* Sends the reply (consumed), or the error if reply is NULL, and frees the held iq. */
 void iq_finish(struct iq *held, struct stanza *reply, enum stanza_error e, struct str text);

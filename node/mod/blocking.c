@@ -27,6 +27,8 @@ static const struct option options[] = {
 struct waiting {
 	struct waiting *next;
 	struct stanza *stanza;
+	struct sender sender; /* waits as well */
+	size_t bytes;
 };
 enum state { UNKNOWN, LOADING, DRAINING, KNOWN };
 struct user_part {
@@ -34,6 +36,7 @@ struct user_part {
 	struct waiting *first, **last;
 	const struct stanza *turn; /* DRAINING: whose turn it is */
 	unsigned n_waiting;
+	size_t waiting_bytes;
 	enum state state;
 };
 struct session_part {
@@ -51,17 +54,26 @@ static struct user_part *part_of(struct user *u)
 
 /* ---- the list and those who wait for it ---- */
 
+static struct waiting *take_first(struct user_part *p)
+{
+	struct waiting *w = p->first;
+	p->first = w->next;
+	p->n_waiting--;
+	p->waiting_bytes -= w->bytes;
+	return w;
+}
+
 static void drain(struct user *u, struct user_part *p)
 {
 	p->state = DRAINING;
 	while (p->first) {
-		struct waiting *w = p->first;
-		struct stanza *st = w->stanza;
-		p->first = w->next;
-		p->n_waiting--;
+		struct waiting *w = take_first(p);
+		u->nw->sender = w->sender;
+		p->turn = w->stanza;
+		router_arrive(u, w->stanza);
+		u->nw->sender.sid = 0;
+		brake_off(u->nw, &w->sender);
 		free(w);
-		p->turn = st;
-		router_arrive(u, st);
 	}
 	p->turn = NULL;
 	p->state = KNOWN;
@@ -69,14 +81,11 @@ static void drain(struct user *u, struct user_part *p)
 
 static void refuse_waiting(struct user *u, struct user_part *p)
 {
-	struct waiting *w = p->first;
-	p->first = NULL;
-	p->n_waiting = 0;
-	while (w) {
-		struct waiting *next = w->next;
+	while (p->first) {
+		struct waiting *w = take_first(p);
 		router_bounce(u->nw, w->stanza, STANZA_RESOURCE_CONSTRAINT, STR("the store does not answer, try again later"));
+		brake_off(u->nw, &w->sender);
 		free(w);
-		w = next;
 	}
 }
 
@@ -161,12 +170,17 @@ static void account_ended(struct user *u, bool removed)
 
 /* ---- what passes ---- */
 
-static int wait_for_list(struct user_part *p, struct stanza *st)
+static int wait_for_list(struct user *u, struct user_part *p, struct stanza *st)
 {
-	if (p->n_waiting >= WAITING_MAX)
+	size_t bytes = arena_bytes(st->arena);
+	if (p->n_waiting >= WAITING_MAX || (p->first && p->waiting_bytes + bytes > u->nw->node->settings.mailbox_bytes))
 		return -STANZA_RESOURCE_CONSTRAINT;
 	struct waiting *w = xzalloc(sizeof *w);
 	w->stanza = stanza_ref(st);
+	w->sender = u->nw->sender;
+	brake_on(u->nw, &w->sender);
+	w->bytes = bytes;
+	p->waiting_bytes += bytes;
 	if (!p->first)
 		p->last = &p->first;
 	*p->last = w;
@@ -181,7 +195,7 @@ static int arrive_policy(struct user *u, struct stanza *st)
 	if (p->state == UNKNOWN && !load(u, p))
 		return -STANZA_RESOURCE_CONSTRAINT;
 	if (p->state == LOADING || (p->state == DRAINING && st != p->turn))
-		return wait_for_list(p, st);
+		return wait_for_list(u, p, st);
 	if (!blocking_stands_between(&p->list, &u->jid, &st->from))
 		return PASS;
 	return st->kind == STANZA_PRESENCE ? DONE : -STANZA_SERVICE_UNAVAILABLE;

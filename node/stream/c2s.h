@@ -42,7 +42,7 @@ struct c2s {
 	uint64_t sent_seen;       /* of conn->bytes_out: counted */
 	uint32_t unsent_seen, held_bytes; /* memory that is counted for output, and for the stream itself */
 	uint64_t number;          /* for logs: unique in this process */
-	uint16_t holds;
+	uint32_t holds;
 	uint8_t state, sasl_failures, sasl_error;
 	bool direct_tls, plain_allowed, header_sent, authenticated, fresh, counted, overflowed, moving;
 };

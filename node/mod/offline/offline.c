@@ -19,9 +19,10 @@ const struct store_space offline_space = { "offline", STORE_LOG };
 
 /* ---- keeping ---- */
 
+/* The stanza itself is not held meanwhile: the op has all of it. */
 struct keeping {
 	struct user *user;
-	struct stanza *stanza;
+	struct sender sender; /* waits, when the store is behind */
 };
 
 void offline_deliver(struct user *u, struct stanza *st)
@@ -34,23 +35,45 @@ void offline_deliver(struct user *u, struct stanza *st)
 	}
 }
 
+/* The stanza of an op that failed, as it came; NULL when the memory of it is broken. */
+static struct stanza *stanza_of(struct user *u, const struct store_op *op)
+{
+	enum stanza_error e = STANZA_ERROR_NONE;
+	struct str value = op->last->in;
+	struct arena *a = arena_new(value.len + 512);
+	struct elem *root = stored_read(u->nw, a, value, "message that was not kept");
+	struct stanza *st = root ? stanza_from_elem(&a, root, NS_CLIENT, &e) : NULL;
+	arena_free(a);
+	return st;
+}
+
+static void not_kept(struct user *u, const struct store_op *op)
+{
+	struct stanza *st = stanza_of(u, op);
+	if (!st)
+		return;
+	if (op->err != ERR_NOT_FOUND && user_is_reachable(u)) {
+		offline_deliver(u, st); /* out of order is better than not at all */
+		stanza_unref(st);
+		return;
+	}
+	/* Full or no such account: the same answer, so that nobody can tell (RFC 6121 section 8.5.1). */
+	bool ours = op->err != ERR_NOT_FOUND && op->err != ERR_LIMIT;
+	if (op->err == ERR_LIMIT)
+		count_limit(u->nw, LIMIT_OFFLINE_COUNT);
+	router_bounce(u->nw, st, ours ? STANZA_INTERNAL_SERVER_ERROR : STANZA_SERVICE_UNAVAILABLE, STR_NONE);
+}
+
 static void on_kept(struct store_op *op)
 {
 	struct keeping *k = op->arg;
 	struct user *u = k->user;
+	brake_off(u->nw, &k->sender);
 	if (op->err == ERR_NONE) {
 		count(u->nw, METRIC_OFFLINE_STORED_TOTAL, 1);
-		stanza_unref(k->stanza);
 		flush_begin(u);
-	} else if (op->err != ERR_NOT_FOUND && user_is_reachable(u)) {
-		offline_deliver(u, k->stanza); /* out of order is better than not at all */
-		stanza_unref(k->stanza);
 	} else {
-		/* Full or no such account: the same answer, so that nobody can tell (RFC 6121 section 8.5.1). */
-		bool ours = op->err != ERR_NOT_FOUND && op->err != ERR_LIMIT;
-		if (op->err == ERR_LIMIT)
-			count_limit(u->nw, LIMIT_OFFLINE_COUNT);
-		router_bounce(u->nw, k->stanza, ours ? STANZA_INTERNAL_SERVER_ERROR : STANZA_SERVICE_UNAVAILABLE, STR_NONE);
+		not_kept(u, op);
 	}
 	free(k);
 	user_release(u);
@@ -77,7 +100,11 @@ int offline_keep(struct user *u, struct stanza *st)
 		return -STANZA_RESOURCE_CONSTRAINT;
 	}
 	k->user = user_hold(u->nw, u->host, &u->jid);
-	k->stanza = stanza_ref(st);
+	if (store_is_behind(u->host->store)) {
+		count_limit(u->nw, LIMIT_STORE_BEHIND);
+		k->sender = u->nw->sender;
+		brake_on(u->nw, &k->sender);
+	}
 	offline_of(u)->late = true;
 	offline_of(u)->empty = false;
 	return HOLD;
