@@ -9,6 +9,13 @@ from watch import Watch
 MESSAGE = b"<message to='%s@localhost/r' type='chat' id='m%d'><body>" + b"x" * 4000 + b"</body></message>"
 
 
+async def read_once_cut(server, victim, user):
+    """What it finds when it reads at last. The server waits five seconds for that, which a slow sender would let pass."""
+    while not any("error=resource-constraint" in line and f"jid={user}@" in line for line in server.log_text().splitlines()):
+        await asyncio.sleep(0.02)
+    return await victim.read_all(timeout=30)
+
+
 async def never_reads(server):
     """Another user's messages pile up for it: up to the ceiling, then its stream ends, and the sender is told that nobody is there."""
     deaf, sender = f"deaf-{server.tag}", f"sender-{server.tag}"
@@ -17,6 +24,7 @@ async def never_reads(server):
     async with Watch(server) as watch:
         victim = await (await Peer().connect(server, receive_buffer=4096)).log_in(deaf)
         writer = await (await Peer().connect(server)).log_in(sender)
+        reading = asyncio.create_task(read_once_cut(server, victim, deaf))
         for i in range(5000):
             assert await writer.send(MESSAGE % (deaf.encode(), i)), "the sender was cut off"
             if i % 100 == 99:
@@ -26,7 +34,7 @@ async def never_reads(server):
                     break
         else:
             raise AssertionError("20 MB went somewhere")
-        assert error_of(await victim.read_all(timeout=30)) == "resource-constraint", victim.seen[-500:]
+        assert error_of(await asyncio.wait_for(reading, 30)) == "resource-constraint", victim.seen[-500:]
         victim.close()
         writer.close()
         await watch.check(peak_mib=16)

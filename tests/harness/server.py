@@ -2,6 +2,7 @@
 import asyncio
 import ctypes
 import os
+import random
 import re
 import shutil
 import signal
@@ -25,17 +26,48 @@ class ServerProblem(Exception):
     """The server did not start, died, or did not end well."""
 
 
+def port_range():
+    """Ports of which the kernel gives none to outgoing connections: one of those may be taken between our look and the server's."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        low, high = map(int, f.read().split())
+    return range(10240, low) if low > 15000 else range(high + 1, 65536) if high < 60000 else range(10240, 65536)
+
+
+claims = {}  # port -> the socket that says to other tests, by its name, that the port is ours
+
+
+def claim(port, address):
+    """True if no other test has the port, nor anybody else."""
+    name, probe = socket.socket(socket.AF_UNIX), socket.socket()
+    try:
+        name.bind(f"\0starling-test-port-{port}")
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((address, port))
+    except OSError:
+        name.close()
+        return False
+    finally:
+        probe.close()
+    claims[port] = name
+    return True
+
+
 def free_ports(count, address="127.0.0.1"):
-    """Ports that were free a moment ago; all are held at once so that they differ."""
-    held = []
-    for _ in range(count):
-        s = socket.socket()
-        s.bind((address, 0))
-        held.append(s)
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
+    """Ports that are free, and that no other test takes until they are given back, or this process ends."""
+    ports, choice = [], port_range()
+    for _ in range(10000):
+        port = random.choice(choice)
+        if len(ports) < count and port not in claims and claim(port, address):
+            ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise ServerProblem("no free ports")
+
+
+def give_back(ports):
+    for port in ports:
+        if port in claims:
+            claims.pop(port).close()
 
 
 def set_path(tree, dotted, value):
@@ -155,6 +187,7 @@ class Server:
     async def stop(self):
         """Ends the server for good; a list of what was wrong with its end, empty when all is well. Removes its directory then."""
         problems = await self.halt() + self.sanitizer_reports()
+        give_back(self.endpoint[kind] for kind in PORTS)
         if problems:
             problems.append(self.log_tail())
         if not self.keep and not problems:

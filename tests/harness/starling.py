@@ -3,8 +3,10 @@ import asyncio
 import copy
 import os
 
+from . import http
 from .certs import make_authority, make_certificate
 from .server import Server, ServerProblem, set_path, to_yaml
+from .wire import PATIENCE
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HOSTS = ["localhost", "example.net", "anon.localhost"]
@@ -63,17 +65,31 @@ class Starling(Server):
         return [binary(), "--config", path]
 
     async def is_ready(self):
-        return os.path.exists(self.socket) and await super().is_ready()
+        """The control socket is made last, but one that a crash left behind is there before; and the workers begin when all listens."""
+        try:
+            _, writer = await asyncio.open_unix_connection(self.socket)
+            writer.close()
+        except OSError:
+            return False
+        if not await super().is_ready():
+            return False
+        try:
+            got = await http.get(self.endpoint["http"], "/readyz")
+        except ConnectionRefusedError:  # a node without a stats endpoint
+            return True
+        except OSError:
+            return False
+        return got is not None and got.status == 200
 
     async def ctl(self, *args):
         """Runs starlingctl; (exit code, stdout, stderr)."""
         p = await asyncio.create_subprocess_exec(control_binary(), "--socket", self.socket, *args, stdin=asyncio.subprocess.DEVNULL,
                                                  stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=self.environment())
         try:
-            out, err = await asyncio.wait_for(p.communicate(), 30)
+            out, err = await asyncio.wait_for(p.communicate(), 30 * PATIENCE)
         except asyncio.TimeoutError:
             p.kill()
-            raise ServerProblem("starlingctl %s did not end within 30 s" % " ".join(args)) from None
+            raise ServerProblem("starlingctl %s did not end within %g s" % (" ".join(args), 30 * PATIENCE)) from None
         return p.returncode, out.decode(errors="replace"), err.decode(errors="replace")
 
     async def register(self, user, host, password):

@@ -13,12 +13,12 @@ class Trace:
 
     async def start(self, node, *args):
         self.node = node
+        before = node.log_text().count("trace begins")
         self.process = await asyncio.create_subprocess_exec(
             control_binary(), "--socket", node.socket, "--json", "trace", *args, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
         self.lines, self.rest = [], ""
         self.task = asyncio.create_task(self.read())
-        before = node.log_text().count("trace begins")
-        await until("the trace begins", lambda: node.log_text().count("trace begins") > 0 or before)
+        await until("the trace begins", lambda: node.log_text().count("trace begins") > before)
         return self
 
     async def read(self):
