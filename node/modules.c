@@ -17,6 +17,7 @@
 	X(private) \
 	X(register) \
 	X(roster) \
+	X(shared) \
 	X(stream_limits) \
 	X(time) \
 	X(vcard) \

@@ -1,0 +1,156 @@
+/*
+ * Shared roster groups: members of a group have one another in their rosters, without anybody having asked. Administrators make groups with
+ * starlingctl; commands are named as in ejabberd's mod_shared_roster.
+ */
+#include "node/mod/shared/shared.h"
+
+static const struct option options[] = {
+	{ .name = "groups", .kind = OPTION_INT, .default_text = "200", .min = 1, .max = SHARED_GROUPS_MAX, .unit = "groups",
+	  .per_host = true, .needs_restart = true, .doc = "How many shared groups a host may have." },
+	{ .name = "members", .kind = OPTION_INT, .default_text = "2000", .min = 1, .max = 10000, .unit = "members", .per_host = true,
+	  .needs_restart = true, .doc = "How many named members a shared group may have." },
+	{ .name = "accounts", .kind = OPTION_INT, .default_text = "10000", .min = 1, .max = 1000000, .unit = "accounts", .per_host = true,
+	  .needs_restart = true, .doc = "How many accounts count for groups of all accounts (@all@); those past it are in none." },
+};
+
+static enum err host_start(struct host *h, struct buf *why)
+{
+	struct shared_host *p = shared_host(h);
+	pthread_mutex_init(&p->lock, NULL);
+	shared_init(&p->groups, h->node->hash_key);
+	p->host = h;
+	p->max_groups = (uint32_t)module_int(h, &mod_shared, "groups");
+	p->max_members = (uint32_t)module_int(h, &mod_shared, "members");
+	p->max_accounts = (uint32_t)module_int(h, &mod_shared, "accounts");
+	return ERR_NONE;
+}
+
+static void host_ready(struct host *h)
+{
+	struct shared_host *p = shared_host(h);
+	p->boot.run = shared_boot;
+	if (!h->anonymous)
+		worker_post(h->node->main, &p->boot);
+}
+
+static void host_stop(struct host *h)
+{
+	struct shared_host *p = shared_host(h);
+	shared_drop(p);
+	shared_fini(&p->groups);
+	pthread_mutex_destroy(&p->lock);
+}
+
+/* ---- what rosters ask ---- */
+
+static void ties(struct user *u, const struct jid *who, struct tie_list *out)
+{
+	struct shared_host *p = shared_host(u->host);
+	if (!p->any || (who && (!jid_has_local(who) || !str_eq(jid_domain(who), u->host->name))))
+		return;
+	pthread_mutex_lock(&p->lock);
+	shared_ties(&p->groups, u->host->name, jid_local(&u->jid), who ? jid_local(who) : STR_NONE, out);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- who is there ---- */
+
+static bool is_available(const struct user *u)
+{
+	for (const struct session *s = u->sessions; s; s = s->next)
+		if (session_is_available(s))
+			return true;
+	return false;
+}
+
+static void note(struct user *u, bool (*set)(struct shared_groups *g, struct str user, bool yes), bool yes)
+{
+	struct shared_host *p = shared_host(u->host);
+	pthread_mutex_lock(&p->lock);
+	bool fits = !yes || set != shared_set_account || p->groups.n_accounts < p->max_accounts;
+	bool changed = fits && set(&p->groups, jid_local(&u->jid), yes);
+	pthread_mutex_unlock(&p->lock);
+	if (changed)
+		ties_spread(u->host, &u->jid, NULL, NULL);
+}
+
+/* Those who came before anybody asked. */
+static void ties_changed(struct user *u, const struct jid *who, int phase)
+{
+	struct shared_host *p = shared_host(u->host);
+	if (phase != TIES_LOOK || !p->counts_online || !is_available(u))
+		return;
+	pthread_mutex_lock(&p->lock);
+	shared_set_online(&p->groups, jid_local(&u->jid), true);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void session_available(struct session *s)
+{
+	if (shared_host(s->user->host)->counts_online)
+		note(s->user, shared_set_online, true);
+}
+
+static void session_presence(struct session *s)
+{
+	if (shared_host(s->user->host)->counts_online && !is_available(s->user))
+		note(s->user, shared_set_online, false);
+}
+
+/* ---- accounts ---- */
+
+static void account_created(struct user *u)
+{
+	if (shared_host(u->host)->counts_accounts)
+		note(u, shared_set_account, true);
+}
+
+static struct str leave_all(struct shared_groups *g, struct str user, struct buf *names)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		if (!shared_has(g, g->v[i], user))
+			continue;
+		roster_group_add(names, g->v[i]->name);
+		shared_leave(g, g->v[i], user);
+	}
+	return buf_str(names);
+}
+
+/* Whoever comes by that name next is somebody else. */
+static void account_ended(struct user *u, bool removed)
+{
+	struct shared_host *p = shared_host(u->host);
+	struct buf names;
+	if (!removed || !p->any)
+		return;
+	buf_init(&names, (SHARED_NAME_MAX + 2) * SHARED_GROUPS_MAX);
+	pthread_mutex_lock(&p->lock);
+	struct str left = leave_all(&p->groups, jid_local(&u->jid), &names);
+	bool changed = shared_set_account(&p->groups, jid_local(&u->jid), false) || left.len;
+	pthread_mutex_unlock(&p->lock);
+	if (left.len)
+		shared_forget(u->host, left);
+	if (changed)
+		ties_spread(u->host, &u->jid, NULL, NULL);
+	buf_fini(&names);
+}
+
+const struct module mod_shared = {
+	.name = "shared",
+	.doc = "Shared roster groups: members have one another in their rosters.",
+	.options = options,
+	.n_options = sizeof options / sizeof *options,
+	.commands = shared_commands,
+	.hooks = {
+		.ties = ties,
+		.ties_changed = ties_changed,
+		.session_available = session_available,
+		.session_presence = session_presence,
+		.account_created = account_created,
+		.account_ended = account_ended,
+	},
+	.host_slot = sizeof(struct shared_host),
+	.host_start = host_start,
+	.host_ready = host_ready,
+	.host_stop = host_stop,
+};

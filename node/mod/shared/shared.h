@@ -1,0 +1,48 @@
+/*
+ * shared.h: what the files of this folder share: a host's groups under their lock, and the queue of what changes them.
+ *
+ * Groups are read by every worker (a roster is loaded, a probe comes), always under the lock and for moments. They change on the main
+ * thread, one deed after the other: a deed writes to the store first; when that is safe memory changes, all live accounts hear of it
+ * (ties_spread), and the asker gets his answer. Before the groups have been read from the store deeds wait.
+ * Who is online, and which accounts there are, is noted by the workers, if there is a group that asks.
+ *
+ * Files: shared_groups (memory; who sees whom), shared_deeds (loading, the queue), shared_ctl (commands of administrators), shared
+ * (descriptor, hooks).
+ */
+#ifndef NODE_MOD_SHARED_SHARED_H
+#define NODE_MOD_SHARED_SHARED_H
+
+#include <pthread.h>
+
+#include "node/mod/shared/shared_groups.h"
+
+extern const struct module mod_shared;
+extern const struct command shared_commands[];
+
+struct shared_deed;
+
+struct shared_host {
+	pthread_mutex_t lock;        /* guards: */
+	struct shared_groups groups;
+	uint32_t max_groups, max_members, max_accounts;
+	_Atomic bool counts_online, counts_accounts; /* some group asks, or asked once */
+	_Atomic bool any;            /* there are groups */
+	/* the main thread's */
+	bool ready, busy;
+	unsigned n_waiting;
+	struct shared_deed *first, **end;
+	struct message boot;
+	struct timer again;          /* the store did not answer */
+	struct host *host;
+};
+
+static inline struct shared_host *shared_host(struct host *h) { return host_slot(h, &mod_shared); }
+
+/* Main thread, as its loop begins: reads the groups. */
+void shared_boot(struct worker *w, struct message *m, bool cancelled);
+/* Any thread: the account is gone; `names`, packed as roster groups, are the groups that it was in: they are written again. */
+void shared_forget(struct host *h, struct str names);
+/* Drops deeds that wait, at the end. */
+void shared_drop(struct shared_host *p);
+
+#endif
