@@ -77,10 +77,10 @@ uint32_t crc32c(struct str s)
 	return ~c;
 }
 
-void frame_write(struct buf *out, const struct frame *f, bool checksum)
+void frame_write_header(char h[FRAME_HEADER], const struct frame *f, bool checksum)
 {
-	char h[FRAME_HEADER] = { 0 };
 	BUG_ON(f->body.len > FRAME_MAX - FRAME_HEADER);
+	memset(h, 0, FRAME_HEADER);
 	put32(h + H_MAGIC, FRAME_MAGIC);
 	h[H_VERSION] = FRAME_VERSION;
 	h[H_TYPE] = (char)f->type;
@@ -96,6 +96,12 @@ void frame_write(struct buf *out, const struct frame *f, bool checksum)
 	put32(h + H_BODY, (uint32_t)f->body.len);
 	put32(h + H_CRC, checksum ? crc32c(f->body) : 0);
 	put64(h + H_HLC, f->hlc);
+}
+
+void frame_write(struct buf *out, const struct frame *f, bool checksum)
+{
+	char h[FRAME_HEADER];
+	frame_write_header(h, f, checksum);
 	buf_add(out, h, sizeof h);
 	buf_add_str(out, f->body);
 }
@@ -111,7 +117,7 @@ enum err frame_add_record(struct buf *body, const struct frame_record *r)
 	char h[FRAME_RECORD] = { 0 };
 	size_t len = FRAME_RECORD + r->from.len + r->to.len + r->xml.len;
 	if (r->from.len > UINT16_MAX || r->to.len > UINT16_MAX || r->xml.len > FRAME_MAX ||
-	    body->len + padded(len) > FRAME_MAX - FRAME_HEADER)
+	    body->len + padded(len) > FRAME_BODY_MAX)
 		return ERR_LIMIT;
 	put32(h + R_LEN, (uint32_t)len);
 	h[R_KIND] = (char)r->kind;

@@ -23,6 +23,7 @@
 #define FRAME_HEADER      64
 #define FRAME_RECORD      48
 #define FRAME_MAX         (1u << 20) /* with its header */
+#define FRAME_BODY_MAX    (FRAME_MAX - 2 * FRAME_HEADER) /* of records: such a frame can still be wrapped in a RELAY */
 #define FRAME_RECORDS_MAX 4096
 #define FRAME_TTL         4          /* of a new record */
 
@@ -55,7 +56,9 @@ struct frame_record {
 /* Appends a whole frame. `checksum`: a CRC-32C of the body goes with it (where CURVE does not authenticate it anyway). Past the buf's
  * ceiling, or FRAME_MAX, buf_status tells. */
 void frame_write(struct buf *out, const struct frame *f, bool checksum);
-/* Appends a record to a body under construction. ERR_LIMIT: it does not fit in a frame, and nothing was appended. */
+/* The header alone, for a body that travels beside it. */
+void frame_write_header(char out[FRAME_HEADER], const struct frame *f, bool checksum);
+/* Appends a record to a body under construction. ERR_LIMIT: it would pass FRAME_BODY_MAX, and nothing was appended. */
 MUST_CHECK enum err frame_add_record(struct buf *body, const struct frame_record *r);
 /* Reads one message part; the body is borrowed. ERR_INVALID: not ours, another version, lengths that do not fit, a wrong checksum. */
 MUST_CHECK enum err frame_read(struct str bytes, struct frame *out);

@@ -74,7 +74,7 @@ enum err link_out_up(struct link_out *l, uint64_t last)
 	enum err e = link_acked(l, last);
 	if (e != ERR_NONE)
 		return e;
-	l->sent = last;
+	l->sent = l->acked;
 	l->unsent = l->oldest; /* what the acknowledgement left is what the peer has not taken */
 	l->up = true;
 	return ERR_NONE;
@@ -94,6 +94,13 @@ const struct link_frame *link_out_next(struct link_out *l)
 	l->sent = f->seq;
 	l->unsent = f->next;
 	return f;
+}
+
+void link_out_unsend(struct link_out *l, const struct link_frame *f)
+{
+	BUG_ON(f->seq != l->sent);
+	l->sent = f->seq - 1;
+	l->unsent = (struct link_frame *)f;
 }
 
 void link_in_epoch(struct link_in *l, uint32_t epoch)

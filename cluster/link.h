@@ -54,11 +54,14 @@ void link_out_epoch(struct link_out *l, uint32_t epoch, struct link_frame **orph
 MUST_CHECK enum err link_send(struct link_out *l, struct blob *body, uint64_t *seq);
 /* The peer has secured all up to `lack`. ERR_INVALID: it claims what was never sent. */
 MUST_CHECK enum err link_acked(struct link_out *l, uint64_t lack);
-/* A connection is up and the peer has taken all up to `last`: what follows must be sent again. ERR_INVALID as above. */
+/* A connection is up and the peer has taken all up to `last`: what follows must be sent again. ERR_INVALID as above. An answer that was
+ * overtaken by later acknowledgements counts as they do. */
 MUST_CHECK enum err link_out_up(struct link_out *l, uint64_t last);
 void link_out_down(struct link_out *l);
 /* The next frame to put on the wire, or NULL; it counts as sent. Borrowed until the next link_acked. */
 const struct link_frame *link_out_next(struct link_out *l);
+/* The connection did not take that frame, the last one given: it is the next one again. */
+void link_out_unsend(struct link_out *l, const struct link_frame *f);
 
 /* A sequenced frame of that incarnation came. LINK_TAKE: it is the next one, and counted. LINK_GAP: something before it was lost: tell
  * the peer l->taken. LINK_STALE: of another incarnation than the one said by HELLO. */

@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str bytes = str_span((const char *)data, size);
 	struct frame f;
-	if (frame_read(bytes, &f) != ERR_NONE || frame_check_records(&f) != ERR_NONE)
+	if (frame_read(bytes, &f) != ERR_NONE || f.body.len > FRAME_BODY_MAX || frame_check_records(&f) != ERR_NONE)
 		return 0;
 	struct frame_record r;
 	struct str rest = f.body;

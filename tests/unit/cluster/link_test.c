@@ -69,6 +69,40 @@ static void link_sends_again_what_the_peer_had_not_taken(void **state)
 	link_out_fini(&l);
 }
 
+static void link_survives_an_answer_that_acknowledgements_overtook(void **state)
+{
+	struct link_out l;
+	link_out_init(&l, 1 << 20, 100);
+	assert_int_equal(link_out_up(&l, 0), ERR_NONE);
+	for (uint32_t i = 1; i <= 5; i++)
+		assert_int_equal(send_number(&l, i), ERR_NONE);
+	while (link_out_next(&l))
+		;
+	assert_int_equal(link_acked(&l, 4), ERR_NONE);
+	assert_int_equal(link_out_up(&l, 2), ERR_NONE);
+	assert_int_equal(number_of(link_out_next(&l)), 5);
+	assert_null(link_out_next(&l));
+	link_out_fini(&l);
+}
+
+static void link_gives_again_what_the_connection_did_not_take(void **state)
+{
+	struct link_out l;
+	link_out_init(&l, 1 << 20, 100);
+	assert_int_equal(link_out_up(&l, 0), ERR_NONE);
+	for (uint32_t i = 1; i <= 3; i++)
+		assert_int_equal(send_number(&l, i), ERR_NONE);
+	assert_int_equal(number_of(link_out_next(&l)), 1);
+	const struct link_frame *f = link_out_next(&l);
+	link_out_unsend(&l, f);
+	for (uint32_t i = 2; i <= 3; i++)
+		assert_int_equal(number_of(link_out_next(&l)), i);
+	link_out_unsend(&l, l.oldest->next->next);
+	assert_int_equal(number_of(link_out_next(&l)), 3);
+	assert_null(link_out_next(&l));
+	link_out_fini(&l);
+}
+
 static void link_refuses_an_acknowledgement_of_what_was_never_sent(void **state)
 {
 	struct link_out l;
@@ -212,6 +246,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(link_gives_nothing_while_it_is_down),
 		cmocka_unit_test(link_sends_again_what_the_peer_had_not_taken),
+		cmocka_unit_test(link_survives_an_answer_that_acknowledgements_overtook),
+		cmocka_unit_test(link_gives_again_what_the_connection_did_not_take),
 		cmocka_unit_test(link_refuses_an_acknowledgement_of_what_was_never_sent),
 		cmocka_unit_test(link_window_bounds_what_is_retained),
 		cmocka_unit_test(link_hands_back_what_a_dead_incarnation_had_not_secured),
