@@ -41,6 +41,7 @@ struct core_options {
 enum core_event {
 	CORE_JOINED, CORE_PEER_SEEN, CORE_PEER_UP, CORE_PEER_SUSPECT, CORE_PEER_DEAD, CORE_PEER_LEFT, CORE_FENCED, CORE_ISOLATED,
 	CORE_HEALED, CORE_REGISTRY_DOWN, CORE_REGISTRY_UP, CORE_BAD_FRAME, CORE_RELAYING, CORE_CLOCK_SKEW,
+	CORE_INCOMPATIBLE, /* a peer that speaks no protocol version of ours: it is not linked and takes no part for us */
 	CORE_PEER_REFUSED, /* the mesh's, not the core's: somebody knocked who has not our secret */
 	CORE_EVENT_COUNT
 };
@@ -53,17 +54,19 @@ struct core_out {
 	void (*close)(void *arg, unsigned slot);
 	/* One frame, whole. False: the connection takes nothing now; core_writable follows. Borrowed for the call. */
 	bool (*send)(void *arg, unsigned slot, struct str header, struct str body);
-	/* A question for the registry, answered later by core_answered with the same pointer. `asker`, `on_done`, `arg`: the core's. */
+	/* A question for the registry, answered later by core_answered with the same pointer: always, also before core_free. `asker`,
+	 * `on_done` and `arg` are for whoever runs the core. */
 	void (*ask)(void *arg, struct registry_call *c);
 	/* A body from a peer, in its order, once. */
 	void (*take)(void *arg, uint32_t from_epoch, uint32_t nrec, struct str body);
-	/* Bodies that a peer that is dead now, or left, had not acknowledged, oldest first; before the view that says so. */
+	/* Bodies that a peer that is dead now, or left, had not acknowledged, oldest first; before the view that says so. When it is we who
+	 * were fenced, or leave: those of all peers. It may have taken them: only its acknowledgement is missing. */
 	void (*lost)(void *arg, uint32_t to_epoch, struct blob *body);
 	/* A new view; the reference is the taker's. */
 	void (*view)(void *arg, struct view *v);
 	/* For the log and the counters. `epoch` is the peer's, or ours. */
 	void (*event)(void *arg, enum core_event e, uint32_t epoch, const char *text);
-	/* An incarnation is dead and we fenced it: what it has in the registry is ours to purge. */
+	/* An incarnation is dead and we fenced it: what it has in the registry is ours to purge. (Or who fenced it died itself since.) */
 	void (*janitor)(void *arg, uint32_t dead_epoch);
 };
 
@@ -89,9 +92,11 @@ void core_answered(struct core *c, struct registry_call *answer);
 
 /* ---- what the node wants ---- */
 
-/* A body for a peer; a reference is taken. ERR_NOT_FOUND: no such live incarnation; ERR_LIMIT: hard_bytes are retained. */
+/* A body for a peer; a reference is taken. ERR_NOT_FOUND: no such live incarnation, or we have none; ERR_LIMIT: hard_bytes are retained;
+ * ERR_INVALID: no records, more than FRAME_RECORDS_MAX, or more than FRAME_BODY_MAX bytes. */
 MUST_CHECK enum err core_send(struct core *c, uint32_t epoch, struct blob *body, uint32_t nrec);
-/* To every live peer, whatever its state. */
+/* To every live peer, whatever its state; invalid ones as above go to none. When a quarter more than hard_bytes are retained for a peer
+ * that lives and cannot be reached, we can no longer promise to tell it everything: we begin anew as another incarnation (CORE_FENCED). */
 void core_broadcast(struct core *c, struct blob *body, uint32_t nrec);
 /* All that was given is on its way at the end of a pass: sends what waits, and bare acknowledgements. */
 void core_flush(struct core *c);

@@ -39,13 +39,14 @@ void link_out_epoch(struct link_out *l, uint32_t epoch, struct link_frame **orph
 	l->peer_epoch = epoch;
 }
 
-enum err link_send(struct link_out *l, struct blob *body, uint64_t *seq)
+enum err link_send(struct link_out *l, struct blob *body, uint32_t nrec, uint64_t *seq)
 {
 	/* One frame fits into an empty window whatever its size: else it would wait for ever. */
 	if (l->frames && (l->frames >= l->window_frames || l->bytes + body->len > l->window_bytes))
 		return ERR_LIMIT;
 	struct link_frame *f = xzalloc(sizeof *f);
 	f->seq = *seq = l->next_seq++;
+	f->nrec = nrec;
 	f->body = blob_ref(body);
 	*l->newest = f;
 	l->newest = &f->next;

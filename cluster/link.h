@@ -22,6 +22,7 @@
 struct link_frame {
 	struct link_frame *next;
 	uint64_t seq;
+	uint32_t nrec;                /* records in it, for its frame's header */
 	struct blob *body;
 };
 
@@ -51,7 +52,7 @@ void link_out_fini(struct link_out *l);
 void link_out_epoch(struct link_out *l, uint32_t epoch, struct link_frame **orphans);
 /* Numbers and retains a body (a reference of its own). *seq is what its frame must carry. ERR_LIMIT: the window is full, nothing
  * happened. */
-MUST_CHECK enum err link_send(struct link_out *l, struct blob *body, uint64_t *seq);
+MUST_CHECK enum err link_send(struct link_out *l, struct blob *body, uint32_t nrec, uint64_t *seq);
 /* The peer has secured all up to `lack`. ERR_INVALID: it claims what was never sent. */
 MUST_CHECK enum err link_acked(struct link_out *l, uint64_t lack);
 /* A connection is up and the peer has taken all up to `last`: what follows must be sent again. ERR_INVALID as above. An answer that was

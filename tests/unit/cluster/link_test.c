@@ -16,7 +16,7 @@ static enum err send_number(struct link_out *l, uint32_t n)
 {
 	uint64_t seq;
 	struct blob *b = number(n);
-	enum err e = link_send(l, b, &seq);
+	enum err e = link_send(l, b, 1, &seq);
 	blob_unref(b);
 	return e;
 }
