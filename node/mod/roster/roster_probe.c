@@ -23,11 +23,21 @@ enum probe_sender roster_sender_kind(struct user *u, const struct jid *who)
 	return (is_below || str_eq(domain, own)) && !jid_has_local(who) ? PROBE_BY_TRUSTED : PROBE_BY_CONTACT;
 }
 
+/* Section 4.3.2.1: what is no resource's own presence has the probe's id. */
+static void answer_as(struct user *u, const struct stanza *probe, enum stanza_type type, const struct jid *from, const struct jid *to)
+{
+	struct arena *a = arena_new(512);
+	struct elem *root = stanza_root(a, STANZA_PRESENCE, type);
+	elem_set(a, root, STR("id"), arena_str(a, probe->id));
+	router_route(u->nw, stanza_new(&a, root, from, to));
+}
+
 /* ---- somebody is away: since when, and with which words, if that is known ---- */
 
 struct absence {
 	struct user *user;     /* held */
 	struct jid to;
+	struct str id;         /* the probe's; may be absent */
 };
 
 static struct stanza *absence_new(const struct absence *absence, const struct store_op *op)
@@ -37,6 +47,7 @@ static struct stanza *absence_new(const struct absence *absence, const struct st
 	const struct user *u = absence->user;
 	int64_t at_ms;
 	struct str status;
+	elem_set(a, root, STR("id"), arena_str(a, absence->id));
 	if (op->err == ERR_NONE && last_record_parse(op->first->value, &at_ms, &status)) {
 		if (status.len)
 			elem_add_text(a, root, STR("status"), arena_str(a, status));
@@ -55,17 +66,17 @@ static void on_absence(struct store_op *op)
 	user_release(u);
 }
 
-static void tell_absence(struct user *u, const struct jid *to)
+static void tell_absence(struct user *u, const struct stanza *probe)
 {
 	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_absence, NULL);
 	struct absence *absence = arena_zalloc(op->arena, sizeof *absence);
-	*absence = (struct absence){ .user = u, .to = jid_copy(op->arena, to) };
+	*absence = (struct absence){ .user = u, .to = jid_copy(op->arena, &probe->from), .id = arena_str(op->arena, probe->id) };
 	op->arg = absence;
 	store_kv_get(op, &last_space);
 	u->holds++;
 	if (store_submit(u->host->store, op) == ERR_NONE)
 		return;
-	roster_say_unavailable(u, &u->jid, to);
+	answer_as(u, probe, TYPE_UNAVAILABLE, &u->jid, &probe->from);
 	user_release(u);
 }
 
@@ -74,13 +85,13 @@ static void answer_probe(struct user *u, struct stanza *st, const struct probe_f
 	struct jid prober = jid_bare(&st->from);
 	switch (presence_probe(f)) {
 	case PROBE_UNSUBSCRIBED:
-		roster_say(u, &prober, TYPE_UNSUBSCRIBED);
+		answer_as(u, st, TYPE_UNSUBSCRIBED, &u->jid, &prober);
 		break;
 	case PROBE_UNAVAILABLE:
 		if (f->to_full)
-			roster_say_unavailable(u, &st->to, &st->from);
+			answer_as(u, st, TYPE_UNAVAILABLE, &st->to, &st->from);
 		else
-			tell_absence(u, &st->from);
+			tell_absence(u, st);
 		break;
 	case PROBE_ONE:
 		BUG_ON(!one); /* the facts said that there is one */
@@ -194,7 +205,7 @@ int roster_probe_arrived(struct user *u, struct stanza *st)
 	else if (u->n_sessions)
 		roster_task_queue(u, roster_task_new(run_probe, drop_probe, st));
 	else if (roster_sender_kind(u, &st->from) != PROBE_BY_CONTACT)
-		tell_absence(u, &st->from);
+		tell_absence(u, st);
 	else if (is_tied(u, &st->from))
 		probe_known(u, st, SUBSCRIPTION_FROM, false);
 	else
