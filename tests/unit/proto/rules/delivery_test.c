@@ -6,7 +6,7 @@
 
 #include "proto/rules/delivery.h"
 
-/* The situations of RFC 6121 section 8.5.4's table; `two` also stands for more. */
+/* The situations of RFC 6121 8.5.4's table; `two` also stands for more. */
 static const struct delivery_facts
 	no_account_bare = { .to = DELIVERY_TO_BARE },
 	no_account_full = { .to = DELIVERY_TO_FULL },

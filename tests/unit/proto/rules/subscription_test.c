@@ -46,7 +46,7 @@ static void check_cell(struct subscription_outcome o, const char *before, bool p
 	X(out_subscribe_from, VERB_SUBSCRIBE, "from", YES, "from+out")                                 \
 	X(out_subscribe_from_pending_out, VERB_SUBSCRIBE, "from+out", YES, "")                         \
 	X(out_subscribe_both, VERB_SUBSCRIBE, "both", YES, "")
-/* A.2.2 */
+/* RFC 6121 A.2.2 */
 #define A_2_2(X)                                                                                       \
 	X(out_unsubscribe_none, VERB_UNSUBSCRIBE, "none", YES, "")                                     \
 	X(out_unsubscribe_none_pending_out, VERB_UNSUBSCRIBE, "none+out", YES, "none")                 \
@@ -57,7 +57,7 @@ static void check_cell(struct subscription_outcome o, const char *before, bool p
 	X(out_unsubscribe_from, VERB_UNSUBSCRIBE, "from", YES, "")                                     \
 	X(out_unsubscribe_from_pending_out, VERB_UNSUBSCRIBE, "from+out", YES, "from")                 \
 	X(out_unsubscribe_both, VERB_UNSUBSCRIBE, "both", YES, "from")
-/* A.2.3 */
+/* RFC 6121 A.2.3 */
 #define A_2_3(X)                                                                                       \
 	X(out_subscribed_none, VERB_SUBSCRIBED, "none", NO, "")                                        \
 	X(out_subscribed_none_pending_out, VERB_SUBSCRIBED, "none+out", NO, "")                        \
@@ -68,7 +68,7 @@ static void check_cell(struct subscription_outcome o, const char *before, bool p
 	X(out_subscribed_from, VERB_SUBSCRIBED, "from", NO, "")                                        \
 	X(out_subscribed_from_pending_out, VERB_SUBSCRIBED, "from+out", NO, "")                        \
 	X(out_subscribed_both, VERB_SUBSCRIBED, "both", NO, "")
-/* A.2.4 */
+/* RFC 6121 A.2.4 */
 #define A_2_4(X)                                                                                       \
 	X(out_unsubscribed_none, VERB_UNSUBSCRIBED, "none", NO, "")                                    \
 	X(out_unsubscribed_none_pending_out, VERB_UNSUBSCRIBED, "none+out", NO, "")                    \
@@ -79,7 +79,7 @@ static void check_cell(struct subscription_outcome o, const char *before, bool p
 	X(out_unsubscribed_from, VERB_UNSUBSCRIBED, "from", YES, "none")                               \
 	X(out_unsubscribed_from_pending_out, VERB_UNSUBSCRIBED, "from+out", YES, "none+out")           \
 	X(out_unsubscribed_both, VERB_UNSUBSCRIBED, "both", YES, "to")
-/* A.3.1 */
+/* RFC 6121 A.3.1 */
 #define A_3_1(X)                                                                                       \
 	X(in_subscribe_none, VERB_SUBSCRIBE, "none", YES, "none+in")                                   \
 	X(in_subscribe_none_pending_out, VERB_SUBSCRIBE, "none+out", YES, "none+out+in")               \
@@ -90,7 +90,7 @@ static void check_cell(struct subscription_outcome o, const char *before, bool p
 	X(in_subscribe_from, VERB_SUBSCRIBE, "from", NO, "")                                           \
 	X(in_subscribe_from_pending_out, VERB_SUBSCRIBE, "from+out", NO, "")                           \
 	X(in_subscribe_both, VERB_SUBSCRIBE, "both", NO, "")
-/* A.3.2 */
+/* RFC 6121 A.3.2 */
 #define A_3_2(X)                                                                                       \
 	X(in_unsubscribe_none, VERB_UNSUBSCRIBE, "none", NO, "")                                       \
 	X(in_unsubscribe_none_pending_out, VERB_UNSUBSCRIBE, "none+out", NO, "")                       \
@@ -101,7 +101,7 @@ static void check_cell(struct subscription_outcome o, const char *before, bool p
 	X(in_unsubscribe_from, VERB_UNSUBSCRIBE, "from", YES, "none")                                  \
 	X(in_unsubscribe_from_pending_out, VERB_UNSUBSCRIBE, "from+out", YES, "none+out")              \
 	X(in_unsubscribe_both, VERB_UNSUBSCRIBE, "both", YES, "to")
-/* A.3.3 */
+/* RFC 6121 A.3.3 */
 #define A_3_3(X)                                                                                       \
 	X(in_subscribed_none, VERB_SUBSCRIBED, "none", NO, "")                                         \
 	X(in_subscribed_none_pending_out, VERB_SUBSCRIBED, "none+out", YES, "to")                      \
@@ -112,7 +112,7 @@ static void check_cell(struct subscription_outcome o, const char *before, bool p
 	X(in_subscribed_from, VERB_SUBSCRIBED, "from", NO, "")                                         \
 	X(in_subscribed_from_pending_out, VERB_SUBSCRIBED, "from+out", YES, "both")                    \
 	X(in_subscribed_both, VERB_SUBSCRIBED, "both", NO, "")
-/* A.3.4 */
+/* RFC 6121 A.3.4 */
 #define A_3_4(X)                                                                                       \
 	X(in_unsubscribed_none, VERB_UNSUBSCRIBED, "none", NO, "")                                     \
 	X(in_unsubscribed_none_pending_out, VERB_UNSUBSCRIBED, "none+out", YES, "none")                \
@@ -248,6 +248,7 @@ static void removal_says_farewell_both_ways(void **state)
 	}
 }
 
+/* RFC 6121 A.1 */
 static void states_are_made_of_their_parts(void **state)
 {
 	for (unsigned i = 0; i < SUBSCRIPTION_COUNT; i++) {
