@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "node/ctl/command.h"
@@ -108,13 +109,32 @@ static json_t *read_reply(int fd, const struct options *o)
 	return reply;
 }
 
+/* A line of standard input; a person at a terminal is asked, and what he types is not shown. */
+static bool read_secret(char *line, int size)
+{
+	struct termios before, quiet;
+	bool asks = tcgetattr(STDIN_FILENO, &before) == 0;
+	if (asks) {
+		quiet = before;
+		quiet.c_lflag &= ~(tcflag_t)ECHO;
+		fputs("Password: ", stderr);
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	}
+	bool ok = fgets(line, size, stdin);
+	if (asks) {
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+		fputc('\n', stderr);
+	}
+	return ok;
+}
+
 /* A password on the command line is seen by everybody who can list processes: '-' reads it. */
-static json_t *argument(const char *arg)
+static json_t *argument(const struct command *cmd, unsigned i, const char *arg)
 {
 	char line[PASSWORD_MAX];
-	if (strcmp(arg, "-") != 0)
+	if (strcmp(arg, "-") != 0 || !str_is(command_arg_name(cmd, i), "PASSWORD"))
 		return json_string(arg);
-	if (!fgets(line, sizeof line, stdin))
+	if (!read_secret(line, sizeof line))
 		return NULL;
 	line[strcspn(line, "\r\n")] = 0;
 	json_t *j = json_string(line);
@@ -129,7 +149,7 @@ static bool words_read(const struct command *cmd, int n, char **words, struct op
 	for (int i = 0; i < n; i++) {
 		const char *w = words[i];
 		if (literal || strncmp(w, "--", 2) != 0) {
-			if (json_array_append_new(args, argument(w)) != 0) {
+			if (json_array_append_new(args, argument(cmd, (unsigned)json_array_size(args), w)) != 0) {
 				fprintf(stderr, "starlingctl: argument %d is not UTF-8, or could not be read\n", i + 1);
 				return false;
 			}

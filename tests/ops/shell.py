@@ -4,6 +4,7 @@ import os
 import pty
 
 from harness.starling import ROOT, control_binary
+from harness.wire import PATIENCE
 from reload import ctl, until  # noqa: F401
 
 COMPLETION = os.path.join(ROOT, "scripts", "install", "starlingctl.bash")
@@ -57,4 +58,39 @@ async def table(bench):
     assert "\t" not in shown and "\t" in await ctl(node, "list_certificates")
 
 
-CASES = {"completion": completion, "manual page": manual_page, "tables": table}
+async def passwords(bench):
+    """'-' is a password on standard input; at a terminal it is asked for and not shown. Elsewhere '-' is itself."""
+    node = await bench.start()
+    command = [control_binary(), "--socket", node.socket]
+    p = await asyncio.create_subprocess_exec(*command, "register_identified", "romeo", "localhost", "-", stdin=asyncio.subprocess.PIPE,
+                                             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    out, _ = await asyncio.wait_for(p.communicate(b"o sole mio\n"), 20 * PATIENCE)
+    assert p.returncode == 0 and b"Password" not in out, out
+    await ctl(node, "check_password", "romeo", "localhost", "o sole mio")
+    main, side = pty.openpty()
+    p = await asyncio.create_subprocess_exec(*command, "change_password", "romeo", "localhost", "-", stdin=side, stdout=side, stderr=side)
+    os.close(side)
+    os.set_blocking(main, False)
+    seen = b""
+
+    async def await_text(text):
+        nonlocal seen
+        deadline = asyncio.get_running_loop().time() + 20 * PATIENCE
+        while text not in seen:
+            assert asyncio.get_running_loop().time() < deadline, seen
+            try:
+                seen += os.read(main, 4096)
+            except BlockingIOError:
+                await asyncio.sleep(0.02)
+    await await_text(b"Password: ")
+    os.write(main, b"wherefore\n")
+    await await_text(b"changed")
+    assert await asyncio.wait_for(p.wait(), 20 * PATIENCE) == 0 and b"wherefore" not in seen, seen
+    os.close(main)
+    await ctl(node, "check_password", "romeo", "localhost", "wherefore")
+    await ctl(node, "ban_account", "romeo", "localhost", "-")
+    assert "reason: -" in await ctl(node, "account_details", "romeo", "localhost")
+
+
+CASES = {
+    "passwords": passwords,"completion": completion, "manual page": manual_page, "tables": table}
