@@ -1,6 +1,12 @@
 /*
  * commands_store.c: the store as a whole: backup, check, compaction; and restore, which runs without a node.
  */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "node/ctl/command.h"
 #include "node/store/care.h"
 
@@ -77,10 +83,44 @@ static void run_store_vacuum(struct call *c)
 	begin(c, CARE_COMPACT, NULL);
 }
 
+/* What comes on standard input, into a new file whose name is completed: SQLite wants to seek. 0, or an errno. */
+static int spool(char *path)
+{
+	char chunk[65536];
+	ssize_t n = 0;
+	int e = 0, fd = mkstemp(path);
+	if (fd < 0)
+		return errno;
+	while (!e && (n = read(STDIN_FILENO, chunk, sizeof chunk)) != 0) {
+		for (ssize_t at = 0, wrote = 0; !e && at < n; at += wrote)
+			if ((wrote = write(fd, chunk + at, (size_t)(n - at))) < 0)
+				e = errno;
+		if (n < 0)
+			e = errno;
+	}
+	close(fd);
+	return e;
+}
+
+static enum err restore_from_input(struct call *c, char why[CARE_TEXT_BYTES])
+{
+	const char *folder = c->args[1].p;
+	char *path = arena_strz(c->arena, arena_printf(c->arena, "%s/restore.XXXXXX", folder));
+	int e = mkdir(folder, 0700) != 0 && errno != EEXIST ? errno : spool(path);
+	enum err err = ERR_IO;
+	if (e)
+		snprintf(why, CARE_TEXT_BYTES, "cannot keep what comes in %s: %s", folder, strerrordesc_np(e));
+	else
+		err = sqlite_restore(path, folder, why);
+	unlink(path);
+	return err;
+}
+
 static void run_restore(struct call *c)
 {
 	char why[CARE_TEXT_BYTES] = "";
-	if (sqlite_restore(c->args[0].p, c->args[1].p, why) != ERR_NONE)
+	enum err err = strcmp(c->args[0].p, "-") == 0 ? restore_from_input(c, why) : sqlite_restore(c->args[0].p, c->args[1].p, why);
+	if (err != ERR_NONE)
 		call_fail(c, CTL_FAILED, "nothing was restored: %s", why);
 	else
 		call_ok(c, NULL, "Restored into %s; start a node with data_dir: %s", c->args[1].p, c->args[1].p);
@@ -89,7 +129,7 @@ static void run_restore(struct call *c)
 static const struct command commands[] = {
 	{ "backup", "FILE", 0, "Copies the whole store into a new file, while the node serves, and checks the copy.", run_backup },
 	{ "restore", "FILE FOLDER", COMMAND_LOCAL,
-	  "Puts a backup into an empty data folder; for a node that is not running.", run_restore },
+	  "Puts a backup (-: from standard input) into an empty data folder; for a node that is not running.", run_restore },
 	{ "store_check", "", COMMAND_READS, "Looks for damage in the whole store, while the node serves.", run_store_check },
 	{ "store_vacuum", "", 0,
 	  "Compacts the store's file; logins and everything else that needs the store wait meanwhile.", run_store_vacuum },

@@ -10,10 +10,10 @@ from harness.starling import Starling, control_binary
 from reload import ctl, login
 
 
-async def here(*args, code=0):
+async def here(*args, code=0, given=b""):
     """starlingctl for what needs no node."""
-    p = await asyncio.create_subprocess_exec(control_binary(), *args, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
-    out, _ = await asyncio.wait_for(p.communicate(), 60)
+    p = await asyncio.create_subprocess_exec(control_binary(), *args, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    out, _ = await asyncio.wait_for(p.communicate(given), 60)
     assert p.returncode == code, f"{args} ended with {p.returncode}: {out.decode()}"
     return out.decode()
 
@@ -42,6 +42,17 @@ async def moves_elsewhere(bench):
         client = await login(other, f"before{i}", f"secret{i}")
         await client.ping()
         await client.close()
+    third = Starling()
+    data = os.path.join(third.dir, "data")
+    with open(copy, "rb") as f:
+        whole = f.read()
+    for broken in (b"", whole[:len(whole) // 2], b"hello" * 1000):
+        await here("restore", "-", data, given=broken, code=1)
+        assert os.listdir(data) in ([], ["starling.db.lock"]), os.listdir(data)
+    assert "Restored" in await here("restore", "-", data, given=whole)
+    await bench.start(node=third)
+    client = await login(third, "before0", "secret0")
+    await client.close()
 
 
 async def refusals(bench):
