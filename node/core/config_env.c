@@ -1,4 +1,4 @@
-/* The environment: STARLING_<SECTION>_<NAME>, with _FILE for strings, and STARLING_HOSTS. Maps are in YAML's flow style. */
+/* The environment: STARLING_<SECTION>_<NAME>, with _FILE for strings, and STARLING_HOSTS. Maps are in YAML's flow style, lists may be. */
 #include <errno.h>
 
 #include "node/core/config_private.h"
@@ -61,7 +61,7 @@ static void read_env_row(struct config *c, struct config_report *r, const struct
 {
 	struct option_value v = { .option = row->option };
 	struct str text = var->text;
-	if (row->option->kind == OPTION_MAPS) {
+	if (row->option->kind == OPTION_MAPS || (option_is_list(row->option) && str_starts(str_trim(text), STR("[")))) {
 		read_env_yaml(c, r, row->path, var);
 		return;
 	}

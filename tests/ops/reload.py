@@ -2,10 +2,13 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import time
 
+from harness import http
 from harness.client import Client, Unexpected
+from harness.starling import Starling, binary
 from harness.wire import PATIENCE
 
 
@@ -135,7 +138,65 @@ async def under_load(bench):
         await c.close()
 
 
+class FromEnvironment(Starling):
+    """A node with more in its environment."""
+    variables = {}
+
+    def environment(self):
+        return {**super().environment(), **self.variables}
+
+
+def variables_of_reference(text):
+    """{variable: (option, default)} of the reference; what cannot be a single variable is part of one that is a list of maps."""
+    found, section = {}, ""
+    for line in text.splitlines():
+        if line.startswith("## "):
+            section = "" if line == "## Top level" else line[3:] + "."
+        row = re.match(r"\| `([a-z0-9_]+)` \| [^|]+ \| ([^|]*) \|", line)
+        if row and not section.startswith("hosts."):
+            option = section + row.group(1)
+            found["STARLING_" + option.upper().replace(".", "_")] = option, row.group(2).strip()
+    return found
+
+
+async def every_option_by_environment(bench):
+    """Each option of the reference, given its default by STARLING_<SECTION>_<NAME>, is in force and says where it came from."""
+    p = await asyncio.create_subprocess_exec(binary(), "--print-reference", stdout=asyncio.subprocess.PIPE)
+    text = (await p.communicate())[0].decode()
+    found = variables_of_reference(text)
+    assert len(found) > 80 and "STARLING_MODULES_ROSTER_ITEMS" in found, found
+    ours = {"STARLING_LISTEN", "STARLING_DATA_DIR", "STARLING_HTTP_PORT"}  # a test's node has its own
+    given = {name: default.strip('"') for name, (_, default) in found.items() if default and name not in ours}
+    node = FromEnvironment()
+    node.variables = given
+    await bench.start(node=node)
+    dump = (await ctl(node, "dump_config")).splitlines()
+    for name in given:
+        option = found[name][0]
+        assert any(line.startswith(option + " = ") and re.search(rf"# {name}(:\d+)*$", line) for line in dump), f"{option} was not set by {name}"
+    without = sorted(found[name][0] for name in found if name not in given and name not in ours)
+    assert all(not found["STARLING_" + o.upper().replace(".", "_")][1] for o in without), without
+
+
+async def secret_from_a_file(bench):
+    """STARLING_<...>_FILE: the secret is what the file holds, and is shown nowhere."""
+    node = FromEnvironment()
+    path = os.path.join(node.dir, "token")
+    with open(path, "w") as f:
+        f.write("correct-horse-battery-staple\n")
+    node.variables = {"STARLING_API_ENABLED": "true", "STARLING_API_PORT": str(node.endpoint["api"]), "STARLING_API_ADMIN_TOKEN_FILE": path}
+    await bench.start(node=node)
+    async with http.Http(node.endpoint["api"]) as h:
+        for token, status in (("correct-horse-battery-staple", 200), (path, 401)):
+            got = await h.request("POST", "/api/status", {"Authorization": "Bearer " + token, "Content-Type": "application/json"}, b"{}")
+            assert got.status == status, (token, got.status, got.body)
+    dump = await ctl(node, "dump_config")
+    assert "STARLING_API_ADMIN_TOKEN_FILE" in dump and "battery" not in dump + node.log_text(), dump
+
+
 CASES = {
+    "every option by the environment": every_option_by_environment,
+    "a secret from a file": secret_from_a_file,
     "shows and applies what changed": shows_and_applies,
     "applies all or nothing": all_or_nothing,
     "by SIGHUP": by_signal,

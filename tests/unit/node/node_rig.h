@@ -33,8 +33,6 @@
 
 #define RIG_HEADER "<stream:stream to='localhost' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
 
-extern char **environ;
-
 static struct node node;
 static struct config_schema *rig_schema;
 static char rig_dir[64];

@@ -287,6 +287,10 @@ static void config_environment_overrides_the_file(void **state)
 	loads_env("", "STARLING_TLS_CIPHERS=x, y,z", NULL);
 	assert_true(str_is(config_strs(cfg, "tls.ciphers", &n)[1], "y"));
 	assert_int_equal(n, 3);
+	loads_env("", "STARLING_TLS_CIPHERS= [x, 'y, z']", NULL);
+	assert_true(str_is(config_strs(cfg, "tls.ciphers", &n)[1], "y, z"));
+	assert_int_equal(n, 2);
+	assert_string_equal(config_value(cfg, "tls.ciphers")->origin.name, "STARLING_TLS_CIPHERS");
 	loads_env("", "STARLING_TLS_CIPHERS=", NULL);
 	config_strs(cfg, "tls.ciphers", &n);
 	assert_int_equal(n, 0);
