@@ -9,6 +9,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "node/core/option.h"
 #include "node/ctl/command.h"
 #include "node/ctl/manual.h"
 #include "node/ctl/show.h"
@@ -16,6 +17,7 @@
 
 #define REPLY_MAX    (64u << 20)
 #define PASSWORD_MAX 1024
+#define COMMANDS_MAX 512
 #define PROBE_S      5 /* a health check must not hang */
 
 struct options {
@@ -32,6 +34,18 @@ static const char *default_socket(void)
 	return access(places[0], F_OK) == 0 ? places[0] : places[1];
 }
 
+static int unknown(const char *name)
+{
+	const char *words[COMMANDS_MAX], *near;
+	size_t n = 0;
+	for (const struct command *c = command_next(NULL, NULL); c && n < COMMANDS_MAX; c = command_next(c, NULL))
+		words[n++] = c->name;
+	near = option_nearest(str_of(name), words, n);
+	fprintf(stderr, "starlingctl: there is no command '%s'; %s%s%s`starlingctl help` lists them\n", name, near ? "did you mean " : "",
+		near ? near : "", near ? "? " : "");
+	return CTL_USAGE;
+}
+
 static int help(const char *name)
 {
 	const struct command *c = name ? command_find(str_of(name)) : NULL;
@@ -39,10 +53,8 @@ static int help(const char *name)
 		manual_help(stdout);
 		return CTL_OK;
 	}
-	if (!c) {
-		fprintf(stderr, "starlingctl: there is no command '%s'\n", name);
-		return CTL_USAGE;
-	}
+	if (!c)
+		return unknown(name);
 	manual_command(c, stdout);
 	return CTL_OK;
 }
@@ -290,9 +302,7 @@ int ctl_client_main(int argc, char **argv)
 	if (strcmp(argv[i], "help") == 0)
 		return help(i + 1 < argc ? argv[i + 1] : NULL);
 	const struct command *cmd = command_find(str_of(argv[i]));
-	if (!cmd) {
-		fprintf(stderr, "starlingctl: there is no command '%s'; `starlingctl help` lists them\n", argv[i]);
-		return CTL_USAGE;
-	}
+	if (!cmd)
+		return unknown(argv[i]);
 	return run(&o, cmd, argc - i - 1, argv + i + 1);
 }

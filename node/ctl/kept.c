@@ -1,10 +1,14 @@
 #include "node/ctl/kept.h"
 
+#include "node/core/stored.h"
+
 static void on_answer(struct store_op *op)
 {
 	struct call *c = op->arg;
-	unsigned long long n = op->first->count;
-	if (op->err != ERR_NONE)
+	unsigned long long n = op->last->count;
+	if (op->err == ERR_NOT_FOUND)
+		call_fail(c, CTL_FAILED, "User %s@%s is not registered", c->args[0].p, c->args[1].p);
+	else if (op->err != ERR_NONE)
 		call_fail(c, CTL_FAILED, "the store answers: %s", err_name(op->err));
 	else
 		call_ok(c, json_integer((json_int_t)n), "%llu", n);
@@ -30,6 +34,7 @@ static void ask(struct call *c, const struct store_space *space, bool purge)
 	if (!h || !call_user(c, 0, h, &jid))
 		return;
 	struct store_op *op = store_op_new(h->name, jid_local(&jid), on_answer, c);
+	stored_if_account(op, h);
 	add_step(op, space, purge);
 	if (store_submit(h->store, op) != ERR_NONE)
 		call_fail(c, CTL_FAILED, "the store takes no more questions now");

@@ -27,7 +27,8 @@ void manual_help(FILE *out)
 		if (strcmp(group, before) != 0)
 			fprintf(out, "\n%s:\n", group);
 		before = group;
-		fprintf(out, "  %-24s %-32s %s\n", c->name, c->args, c->doc);
+		fprintf(out, "  %-24s %-32s ", c->name, c->args);
+		fprintf(out, strlen(c->args) > 32 ? "\n%60s%s\n" : "%s%s\n", "", c->doc);
 	}
 	fprintf(out, "\n`starlingctl help COMMAND` explains one command.\n" ABOUT);
 }
