@@ -7,6 +7,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "node/core/option.h"
@@ -18,6 +19,9 @@
 #define REPLY_MAX    (64u << 20)
 #define PASSWORD_MAX 1024
 #define COMMANDS_MAX 512
+#define CONNECT_AGAIN_MS 50
+#define START_S      60
+#define START_S_MAX  86400
 #define PROBE_S      5 /* a health check must not hang */
 
 struct options {
@@ -59,24 +63,38 @@ static int help(const char *name)
 	return CTL_OK;
 }
 
-static int connect_to(const char *path)
+/* -1, with errno. */
+static int try_connect(const char *path)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof sa.sun_path) {
-		fprintf(stderr, "starlingctl: the socket's path is too long: %s\n", path);
+		errno = ENAMETOOLONG;
 		return -1;
 	}
 	memcpy(sa.sun_path, path, strlen(path));
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0)
 		return fd;
-	if (errno == ENOENT || errno == ECONNREFUSED)
-		fprintf(stderr, "starlingctl: no node is running (nothing answers on %s)\n", path);
-	else
-		fprintf(stderr, "starlingctl: cannot open %s: %s\n", path, strerrordesc_np(errno));
+	int e = errno;
 	if (fd >= 0)
 		close(fd);
+	errno = e;
 	return -1;
+}
+
+/* Tries again for so long while there is no node. */
+static int connect_to(const char *path, uint64_t patience_s)
+{
+	struct timespec pause = { .tv_nsec = CONNECT_AGAIN_MS * 1000000 };
+	uint64_t tries = patience_s * 1000 / CONNECT_AGAIN_MS;
+	int fd;
+	while ((fd = try_connect(path)) < 0 && (errno == ENOENT || errno == ECONNREFUSED) && tries--)
+		nanosleep(&pause, NULL);
+	if (fd < 0 && (errno == ENOENT || errno == ECONNREFUSED))
+		fprintf(stderr, "starlingctl: no node is running (nothing answers on %s)\n", path);
+	else if (fd < 0)
+		fprintf(stderr, "starlingctl: cannot open %s: %s\n", path, strerrordesc_np(errno));
+	return fd;
 }
 
 static bool send_all(int fd, const char *p, size_t n)
@@ -188,12 +206,26 @@ static bool words_read(const struct command *cmd, int n, char **words, struct op
 	return true;
 }
 
+/* For how long a command waits for its node; false: told why it cannot. */
+static bool patience_of(const struct command *cmd, const json_t *options, uint64_t *seconds)
+{
+	const char *text = json_string_value(json_object_get(options, "seconds"));
+	*seconds = cmd->flags & COMMAND_AWAITS ? START_S : 0;
+	if (!(cmd->flags & COMMAND_AWAITS) || !text || (str_to_u64(str_of(text), seconds) && *seconds <= START_S_MAX))
+		return true;
+	fprintf(stderr, "starlingctl: --seconds must be a number from 0 to %d, not '%s'\n", START_S_MAX, text);
+	return false;
+}
+
 static int ask_node(const struct options *o, const struct command *cmd, json_t *args, json_t *options)
 {
+	uint64_t patience_s;
+	if (!patience_of(cmd, options, &patience_s))
+		return CTL_USAGE;
 	json_t *req = json_pack("{s:s, s:O, s:O}", "command", cmd->name, "args", args, "options", options);
 	char *line = json_dumps(req, JSON_COMPACT);
 	json_decref(req);
-	int code = CTL_NO_SERVER, fd = connect_to(o->socket);
+	int code = CTL_NO_SERVER, fd = connect_to(o->socket, patience_s);
 	struct timeval patience = { .tv_sec = PROBE_S };
 	if (fd >= 0 && strcmp(cmd->name, "probe") == 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);

@@ -26,6 +26,7 @@ enum command_flags {
 	COMMAND_READS = 1,   /* looks only: changes nothing */
 	COMMAND_STREAMS = 2, /* tells lines until its asker goes away: for the control socket, where an asker can */
 	COMMAND_LOCAL = 4,   /* needs no node: runs in starlingctl itself, with call->node NULL */
+	COMMAND_AWAITS = 8,  /* starlingctl waits for a node to ask, --seconds=N */
 };
 
 struct call {

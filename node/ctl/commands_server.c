@@ -273,6 +273,8 @@ static const struct command commands[] = {
 	{ "status", "", COMMAND_READS, "Tells whether and how the node runs.", run_status },
 	{ "probe", "", COMMAND_READS,
 	  "Exit code 0 when the node serves, 1 when it does not, 3 when it does not answer: for health checks.", run_probe },
+	{ "started", "--seconds=N", COMMAND_READS | COMMAND_AWAITS,
+	  "Waits until the node has started, at most 60 seconds: for scripts that have just begun to start it.", run_probe },
 	{ "stats", "[NAME]", COMMAND_READS, "Shows the node's figures, or one of them.", run_stats },
 	{ "set_loglevel", "LEVEL [COMPONENT]", 0,
 	  "Sets the log level (debug, info, warn, error, off) of all components, or of one.", run_set_loglevel },

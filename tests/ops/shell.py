@@ -3,7 +3,7 @@ import asyncio
 import os
 import pty
 
-from harness.starling import ROOT, control_binary
+from harness.starling import ROOT, Starling, control_binary
 from harness.wire import PATIENCE
 from reload import ctl, until  # noqa: F401
 
@@ -92,5 +92,19 @@ async def passwords(bench):
     assert "reason: -" in await ctl(node, "account_details", "romeo", "localhost")
 
 
+async def started(bench):
+    """`started` waits for a node that is about to come, and no longer than it is told."""
+    node = Starling()
+    p = await asyncio.create_subprocess_exec(control_binary(), "--socket", node.socket, "started", stdout=asyncio.subprocess.PIPE)
+    await bench.start(node=node)
+    out, _ = await asyncio.wait_for(p.communicate(), 60 * PATIENCE)
+    assert (p.returncode, out) == (0, b"ready\n"), (p.returncode, out)
+    gone = node.socket + "x"
+    assert await run(control_binary(), "--socket", gone, "started", "--seconds", "0") == (3, f"starlingctl: no node is running (nothing answers on {gone})\n")
+    code, out = await run(control_binary(), "--socket", gone, "started", "--seconds", "long")
+    assert code == 2 and "must be a number" in out, out
+
+
 CASES = {
+    "started": started,
     "passwords": passwords,"completion": completion, "manual page": manual_page, "tables": table}
