@@ -255,7 +255,8 @@ void scrape_print_reference(struct buf *out)
 	buf_addz(out, "# Metrics\n\nMade by `starling --print-metrics` from the rows in the code.\n\n"
 		      "The stats endpoint (`http:` in docs/configuration.md; http://127.0.0.1:5280 unless told otherwise) serves them at "
 		      "`/metrics` as\nOpenMetrics 1.0, and as the text format 0.0.4 to those who ask for that. A Prometheus job is\n\n"
-		      "    scrape_configs:\n      - job_name: starling\n        static_configs: [{targets: ['127.0.0.1:5280']}]\n\n"
+		      "```yaml prometheus\nscrape_configs:\n  - job_name: starling\n"
+		      "    static_configs: [{targets: ['127.0.0.1:5280']}]\n```\n\n"
 		      "Alert rules are in docker/prometheus/alerts.yml, a dashboard in docker/grafana/dashboard.json. A scrape costs less "
 		      "than a millisecond,\nwhatever the number of sessions.\n\n");
 	buf_addf(out, "Of more than %d hosts the first %d have a `host` of their own, the others share `(others)`. Histograms of times "

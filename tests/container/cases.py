@@ -15,6 +15,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 sys.dont_write_bytecode = True
 
+import typed  # noqa: E402
+from harness import pages  # noqa: E402
 from harness.client import Client  # noqa: E402
 from harness.server import free_ports  # noqa: E402
 
@@ -92,9 +94,9 @@ def get(port, path):
         return r.status, r.read().decode()
 
 
-async def chat(endpoint):
+async def chat(endpoint, second="direct"):
     one = Client("one", endpoint, "romeo", "localhost", "secret", "a")
-    two = Client("two", endpoint, "juliet", "localhost", "secret", "b", tls="direct")
+    two = Client("two", endpoint, "juliet", "localhost", "secret", "b", tls=second)
     for c in (one, two):
         await c.connect()
         await c.send("<presence/>")
@@ -226,10 +228,18 @@ def sick(box):
     until("it is healthy again", lambda: health(c) == "healthy", 40)
 
 
+def readme(_):
+    typed.readme(sys.modules[__name__])
+
+
+def install_page(_):
+    typed.install(sys.modules[__name__])
+
+
 # ---- the Debian package, in a container that systemd runs ----
 
 SYSTEMD = """FROM %s
-RUN apt-get update -q && apt-get install -y -q --no-install-recommends systemd procps openssl && rm -rf /var/lib/apt/lists/*
+RUN apt-get update -q && apt-get install -y -q --no-install-recommends systemd procps openssl ca-certificates sudo && rm -rf /var/lib/apt/lists/*
 ENV container=docker
 STOPSIGNAL SIGRTMIN+3
 CMD ["/lib/systemd/systemd"]
@@ -256,9 +266,18 @@ def package(box):
 
     def show(what):
         return sh(f"systemctl show -p {what} --value starling").strip()
-    docker("cp", os.environ["STARLING_DEB"], f"{c}:/root/starling.deb")
-    sh("apt-get update -q && apt-get install -y -q --no-install-recommends /root/starling.deb")
+    def typed_there(page, which=slice(None)):
+        for block in pages.blocks(os.path.join(pages.ROOT, page), "sh package")[which]:
+            for line in pages.commands(block):
+                docker("exec", "-w", "/root", c, "bash", "-ec", line)
+    sh("apt-get update -q; mkdir -p /root/build/deb; ln -s /var/lib/starling /root/starling-data")
+    docker("cp", os.environ["STARLING_DEB"], f"{c}:/root/build/deb/")
+    typed_there("docs/install.md", slice(0, 1))
     until("it runs", lambda: show("ActiveState") == "active")
+    assert "romeo" in ctl(c, "registered_users", "localhost")
+    ctl(c, "unregister", "romeo", "localhost")
+    typed_there("docs/tutorial.md")
+    sh("echo | openssl s_client -connect 127.0.0.1:5223 -servername localhost -verify_return_error -verify_hostname localhost -CApath /etc/ssl/certs")
     assert show("StatusText") == "Serving 1 host", show("StatusText")
     assert sh("systemctl is-enabled starling").strip() == "enabled"
     register(c)
@@ -292,8 +311,9 @@ def package(box):
     sh("mkdir -p /etc/systemd/system/starling.socket.d; printf '[Socket]\\nListenStream=443\\n' > /etc/systemd/system/starling.socket.d/low.conf; "
        "printf '[Service]\\nCapabilityBoundingSet=\\nAmbientCapabilities=\\n' > /etc/systemd/system/starling.service.d/none.conf; "
        "printf 'listen: [{port: 5222}, {port: 5223, tls: direct}, {port: 443, tls: direct}]\\n' >> /etc/starling/starling.yml; "
-       "systemctl daemon-reload; systemctl stop starling; systemctl enable --now starling.socket")
-    assert show("ActiveState") == "inactive"
+       "systemctl daemon-reload")
+    typed_there("docs/install.md", slice(1, 2))
+    sh("systemctl stop starling")
     asyncio.run(chat(at))
     assert show("ActiveState") == "active" and "0000000000000000" in sh(f"grep CapPrm /proc/{show('MainPID')}/status")
     sh("echo | openssl s_client -connect 127.0.0.1:443 -xmpphost localhost 2>&1 | grep -q 'BEGIN CERTIFICATE'")
@@ -318,6 +338,8 @@ CASES = {
     "configured by a file": by_file,
     "a backup restores elsewhere": backup_elsewhere,
     "a sick node is unhealthy": sick,
+    "README, as typed": readme,
+    "docs/install.md, as typed": install_page,
     "the Debian package": package,
 }
 
