@@ -2,9 +2,13 @@
 import asyncio
 import json
 import os
+import re
 import signal
+import time
 
-from reload import ctl, until
+from harness import pages
+from harness.client import Client, Unexpected
+from reload import ctl, login, until
 
 
 def text(path):
@@ -59,4 +63,36 @@ async def audit(bench):
     assert sum("command=set_loglevel" in x for x in node.log_text().splitlines()) == 30, "an audit line was suppressed"
 
 
-CASES = {"a file that is rotated": rotation, "without a file": without_a_file, "audit": audit}
+async def fail2ban(bench):
+    """The filter of docs/administration.md finds the address of whoever guesses, and nobody else's; the time is the log's."""
+    node = await bench.start({"log.file": "starling.log"})
+    await node.register("romeo", "localhost", "secret")
+    for user, mech in (("romeo", "PLAIN"), ("romeo", "SCRAM-SHA-256"), ("peer=192.0.2.1", "PLAIN")):
+        try:
+            await Client(user, node.endpoint, user, "localhost", "wrong", "r", mech=mech, tls="none" if mech != "PLAIN" else "starttls").connect()
+            raise AssertionError("a wrong password was accepted")
+        except Unexpected:
+            pass
+    client = await login(node, "romeo")
+    await client.close()
+    (text,) = pages.blocks(os.path.join(pages.ROOT, "docs", "administration.md"), "ini fail2ban")
+    path = os.path.join(node.dir, "filter.conf")
+    with open(path, "w") as f:
+        f.write(text)
+    p = await asyncio.create_subprocess_exec("fail2ban-regex", "-v", os.path.join(node.dir, "starling.log"), path, stdout=asyncio.subprocess.PIPE,
+                                             env=dict(os.environ, TZ="America/St_Johns"))
+    out = (await asyncio.wait_for(p.communicate(), 60))[0].decode()
+    assert p.returncode == 0 and "Failregex: 3 total" in out, out
+    found = re.findall(r"^\| +(\S+)  (\w.* \d{4})$", out, re.M)
+    assert [address for address, _ in found] == ["127.0.0.1"] * 3, out
+    os.environ["TZ"] = "America/St_Johns"
+    time.tzset()
+    try:
+        ages = [time.time() - time.mktime(time.strptime(at)) for _, at in found]
+    finally:
+        del os.environ["TZ"]
+        time.tzset()
+    assert all(-5 < age < 600 for age in ages), (ages, out)
+
+
+CASES = {"a file that is rotated": rotation, "without a file": without_a_file, "audit": audit, "fail2ban": fail2ban}
