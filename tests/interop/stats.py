@@ -8,8 +8,9 @@ import shutil
 import signal
 import socket
 import tempfile
+import urllib.parse
 
-from harness import http, wire
+from harness import http, pages, wire
 from harness.browser import Browser
 from harness.client import Client
 from harness.server import free_ports
@@ -279,7 +280,33 @@ async def counts(_):
         assert total(found, "starling_store_op_seconds_count") >= 4, found
         await a.close()
         await b.close()
+        await offline_counts(node)
     await with_node(check)
+
+
+async def offline_counts(node):
+    """As many are stored as were sent to who is away, and as many delivered as he got."""
+    await node.register("c", "localhost", "secret")
+    a = await Client("a", node.endpoint, "a", "localhost", "secret", "x").connect()
+    before = await samples(node)
+    for i in range(7):
+        await a.send(f"<message to='c@localhost' type='chat'><body>{i}</body></message>")
+
+    async def differs(stored, delivered):
+        found = await samples(node)
+        seen = [total(found, f"starling_offline_{w}_total") - total(before, f"starling_offline_{w}_total") for w in ("stored", "delivered")]
+        return seen != [stored, delivered] and seen
+    await until(lambda: differs(7, 0), "stored")
+    c = await Client("c", node.endpoint, "c", "localhost", "secret", "z").connect()
+    await c.send("<presence/>")
+    for i in range(7):
+        await c.await_stanza(lambda e: e.name == "message", f"message {i}")
+    ping = await c.await_stanza(lambda e: e.name == "iq" and e.get("type") == "get", "what asks whether they came")
+    assert not await differs(7, 0), "they counted as delivered before the client had them"
+    await c.send(f"<iq type='result' id='{ping.get('id')}'/>")
+    await until(lambda: differs(7, 7), "delivered")
+    await a.close()
+    await c.close()
 
 
 # ---- Prometheus and Grafana ----
@@ -295,7 +322,9 @@ async def prometheus(server):
                                              stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
     try:
         async def ask(query):
-            return (await http.get(own, "/api/v1/query?query=" + query)).json()["data"]["result"]
+            got = (await http.get(own, "/api/v1/query?query=" + urllib.parse.quote(query))).json()
+            assert got["status"] == "success", (query, got)
+            return got["data"]["result"]
 
         async def wrong():
             try:
@@ -313,10 +342,25 @@ async def prometheus(server):
         used = await metric_names_of_files()
         for name in sorted(used):
             assert name in await all_names(own), f"{name} is in the rules or the dashboard, but not in what was scraped"
+
+        async def hollow():
+            """Panels that would show nothing: all but those that hide what is 0."""
+            shown = [(title, expr, await ask(expr)) for title, expr in dashboard_queries()]
+            return [(title, expr) for title, expr, found in shown if not found and not expr.endswith("> 0")]
+        await until(hollow, "every panel of the dashboard shows something", 40)
     finally:
         p.terminate()
         await p.wait()
         shutil.rmtree(d, ignore_errors=True)
+
+
+def dashboard_queries():
+    """(panel, expression) for all, with the dashboard's variables filled in."""
+    with open(DASHBOARD) as f:
+        panels = json.load(f)["panels"]
+    found = [(p["title"], t["expr"].replace("$instance", ".*").replace("$__rate_interval", "1m")) for p in panels for t in p.get("targets", [])]
+    assert len(found) > 30 and not any("$" in expr for _, expr in found), found
+    return found
 
 
 async def all_names(own):
@@ -336,8 +380,23 @@ async def rules(_):
     assert code == 0, out
     code, out = await run("promtool", "test", "rules", os.path.join(ROOT, "docker/prometheus/alerts_test.yml"))
     assert code == 0, out
+    for text in pages.blocks(os.path.join(ROOT, "docs", "metrics.md"), "yaml prometheus"):
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as f:
+            f.write(text)
+            f.flush()
+            code, out = await run("promtool", "check", "config", f.name)
+            assert code == 0, out
     with open(DASHBOARD) as f:
         panels = json.load(f)["panels"]
+    code, out = await run(binary(), "--print-metrics")
+    assert code == 0
+    labels = {name: set(filter(None, of.split(", "))) for name, of in re.findall(r"^\| `(\w+)` \| \w+ \| ([^|]*?) \|", out, re.M)}
+    with open(ALERTS) as f:
+        queries = dashboard_queries() + [("alert", e) for e in re.findall(r"expr: (.*)", f.read())]
+    for title, expr in queries:
+        known = {"instance", "job", "le"}.union(*(labels.get(re.sub(r"_(bucket|sum|count)$", "", n), set()) for n in re.findall(r"\b(?:starling|process)_\w+", expr)))
+        used = {w.strip() for by in re.findall(r"by \(([^)]*)\)", expr) for w in by.split(",")} | set(re.findall(r"(\w+)\s*=~?\s*\"", expr))
+        assert used <= known, f"{title}: {expr}: there is no label {used - known}"
     ids = [p["id"] for p in panels]
     assert len(panels) > 8 and len(set(ids)) == len(ids), ids
     for p in panels:
