@@ -15,6 +15,26 @@ struct blob *blob_new(struct str s)
 	return b;
 }
 
+void blob_begin(struct buf *b)
+{
+	static const struct blob head;
+	BUG_ON(b->len);
+	buf_add(b, &head, sizeof head);
+}
+
+struct blob *blob_end(struct buf *b)
+{
+	BUG_ON(b->failed || b->len < sizeof(struct blob) || b->len - sizeof(struct blob) > UINT32_MAX);
+	struct blob *made = (struct blob *)b->p;
+	size_t spare = b->cap - b->len;
+	if (spare > b->len / 8 + 64) /* it may be kept for long: no room for what will not come */
+		made = xrealloc(made, b->len);
+	atomic_init(&made->refs, 1);
+	made->len = (uint32_t)(b->len - sizeof(struct blob));
+	buf_init(b, b->max);
+	return made;
+}
+
 struct blob *blob_ref(struct blob *b)
 {
 	uint32_t before = atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);

@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-#include "proto/base/str.h"
+#include "proto/base/buf.h"
 
 struct blob {
 	_Atomic uint32_t refs;
@@ -17,6 +17,10 @@ struct blob {
 
 /* A copy of the bytes with one reference, yours. At most 4 GiB - 1. */
 struct blob *blob_new(struct str s);
+/* The same without the copy: blob_begin leaves room for the head in an empty buf, what is added after it becomes the blob's bytes, and
+ * blob_end takes the memory over; the buf is empty then. The buf must not have failed. */
+void blob_begin(struct buf *b);
+struct blob *blob_end(struct buf *b);
 struct blob *blob_ref(struct blob *b);
 /* NULL is fine. */
 void blob_unref(struct blob *b);

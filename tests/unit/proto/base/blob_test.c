@@ -34,6 +34,26 @@ static void blob_lives_until_its_last_unref(void **state)
 	assert_false(str_present(blob_str(NULL)));
 }
 
+static void a_blob_written_in_place_takes_the_bufs_memory(void **state)
+{
+	struct buf buf;
+	buf_init(&buf, 4096);
+	for (size_t n = 0; n < 3000; n += 977) { /* with and without much room to spare */
+		blob_begin(&buf);
+		for (size_t i = 0; i < n; i++)
+			buf_addc(&buf, (char)i);
+		struct blob *b = blob_end(&buf);
+		assert_int_equal(buf.len, 0);
+		assert_null(buf.p);
+		assert_int_equal(blob_str(b).len, n);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(blob_str(b).p[i], (char)i);
+		blob_unref(blob_ref(b));
+		blob_unref(b);
+	}
+	buf_fini(&buf);
+}
+
 static void *churn(void *arg)
 {
 	for (int i = 0; i < 20000; i++)
@@ -59,6 +79,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blob_new_copies_the_bytes),
 		cmocka_unit_test(blob_lives_until_its_last_unref),
+		cmocka_unit_test(a_blob_written_in_place_takes_the_bufs_memory),
 		cmocka_unit_test(blob_counts_across_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
