@@ -63,7 +63,7 @@ struct worker *mesh_worker(const struct mesh *m);
 /* Which worker of a node with n workers takes records for fp. */
 static inline unsigned mesh_worker_of(uint64_t fp, unsigned n) { return (unsigned)(fp % n); }
 /* Queues a record for one node; sent at the end of the pass. To a node that is dead by then: on_lost. ERR_LIMIT: the record does not fit
- * in a frame (FRAME_MAX), nothing was queued. */
+ * in a frame (FRAME_BODY_MAX), nothing was queued. */
 enum err mesh_send(struct mesh *m, struct worker *w, uint32_t epoch, const struct frame_record *r);
 /* To every live peer, in one order with what mesh_send sends. */
 enum err mesh_broadcast(struct mesh *m, struct worker *w, const struct frame_record *r);
