@@ -119,10 +119,15 @@ static bool failed(struct roster_errand *e)
 
 static struct roster_errand *errand_new(struct call *c, void (*run)(struct roster_task *t), void (*then)(struct roster_errand *e))
 {
+	struct jid jid;
+	struct host *h = host_with_rosters(c, 1);
+	if (!h || !call_user(c, 0, h, &jid)) /* answered: the call's arena is gone */
+		return NULL;
 	struct roster_errand *e = arena_zalloc(c->arena, sizeof *e);
-	*e = (struct roster_errand){ .node = c->node, .run = run, .n_items = 1, .then = then, .arg = c };
-	e->host = host_with_rosters(c, 1);
-	return e->host && call_user(c, 0, e->host, &e->jid) ? e : NULL;
+	*e = (struct roster_errand){
+		.node = c->node, .host = h, .jid = jid, .run = run, .n_items = 1, .then = then, .arg = c,
+	};
+	return e;
 }
 
 static void on_got(struct roster_errand *e)
@@ -348,6 +353,7 @@ static struct push *push_new(struct call *c, struct str path)
 	struct erldata d = { .rest = whole };
 	const char *why = *path.p != '/' || e ? NULL : read_template(p, &d);
 	unsigned line = why ? line_at(whole, d.rest.p) : 0;
+	bool good = *path.p == '/' && !e && !why; /* the path is gone once the call is answered */
 	buf_fini(&text);
 	if (*path.p != '/')
 		call_fail(c, CTL_USAGE, "the node reads the file: give it a path from the root, not '%s'", path.p);
@@ -356,7 +362,7 @@ static struct push *push_new(struct call *c, struct str path)
 			  e == ERANGE ? "it is longer than 4 MiB" : e == EINVAL ? "it is no plain file" : strerrordesc_np(e));
 	else if (why)
 		call_fail(c, CTL_FAILED, "nothing was pushed: line %u: %s", line, why);
-	if (*path.p != '/' || e || why)
+	if (!good)
 		return NULL;
 	c->state = p;
 	c->on_gone = on_gone;
