@@ -13,6 +13,10 @@ static const struct option options[] = {
 	  .doc = "A second, from one client; past it the client is not read for a while; 0 means no limit." },
 	{ .name = "stanza_burst", .kind = OPTION_INT, .default_text = "20000", .min = 1, .max = 10000000, .unit = "stanzas",
 	  .doc = "What a client that was silent may send at once." },
+	{ .name = "account_rate", .kind = OPTION_INT, .default_text = "20000", .min = 0, .max = 10000000, .unit = "stanzas",
+	  .doc = "A second, from all clients of one account; past it whichever sends is not read for a while; 0 means no limit." },
+	{ .name = "account_burst", .kind = OPTION_INT, .default_text = "40000", .min = 1, .max = 10000000, .unit = "stanzas",
+	  .doc = "What the clients of an account that was silent may send at once." },
 	{ .name = "byte_rate", .kind = OPTION_SIZE, .default_text = "8 MiB", .min = 0, .max = 1 << 30,
 	  .doc = "A second, from one connection; past it the connection is not read for a while; 0 means no limit." },
 	{ .name = "byte_burst", .kind = OPTION_SIZE, .default_text = "16 MiB", .min = 1024, .max = 1 << 30,
@@ -66,6 +70,7 @@ static struct bucket_rate rate_of(const struct config *c, const char *rate, cons
 void limits_reload(struct limits *l, const struct config *c)
 {
 	l->rates.stanzas = rate_of(c, "limits.stanza_rate", "limits.stanza_burst");
+	l->rates.account = rate_of(c, "limits.account_rate", "limits.account_burst");
 	l->rates.bytes = rate_of(c, "limits.byte_rate", "limits.byte_burst");
 	l->connections_max = (unsigned)config_int(c, "limits.connections_per_address");
 	l->delay_ms = (uint64_t)config_int(c, "limits.login_delay");

@@ -4,8 +4,9 @@
  * What is counted per address or account is shared by all workers, under one mutex: it is taken when a connection begins, ends or fails
  * to log in, never for a stanza. An IPv6 peer is its /64, as it has 2^64 addresses. Addresses in limits.exempt (by default the loopback,
  * where a proxy without a PROXY header would make everybody one address) are not counted.
- * What one stream sends is counted in the stream (two buckets of eight bytes); past the rate its socket is not read for a while: nothing is
- * lost, and a client that sends steadily at the rate never notices.
+ * What one stream sends is counted in the stream (two buckets of eight bytes), what all streams of an account send in the account, as all
+ * of them are on one worker; past the rate the socket is not read for a while: nothing is lost, and a client that sends steadily at the
+ * rate never notices.
  */
 #ifndef NODE_CORE_LIMITS_H
 #define NODE_CORE_LIMITS_H
@@ -17,7 +18,7 @@ struct limits;
 
 /* Read by every stream; only a reload changes them. */
 struct limit_rates {
-	struct bucket_rate stanzas, bytes;
+	struct bucket_rate stanzas, account, bytes;
 };
 
 void limits_register(struct config_schema *s);

@@ -34,7 +34,9 @@
 	X(RESOURCES, "resources")                  \
 	X(STANZA, "stanza")                        \
 	X(STANZA_RATE, "stanza-rate")              \
+	X(ACCOUNT_RATE, "account-rate")            \
 	X(BYTE_RATE, "byte-rate")                  \
+	X(REGISTRATIONS, "registrations")          \
 	X(MAILBOX, "mailbox-bytes")                \
 	X(UNSENT_BYTES, "unsent-bytes")            \
 	X(STORE_BEHIND, "store-waiting-bytes")     \

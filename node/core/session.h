@@ -10,6 +10,7 @@
 #define NODE_CORE_SESSION_H
 
 #include "node/core/module.h"
+#include "proto/base/bucket.h"
 #include "node/core/outlet.h"
 
 struct user {
@@ -18,6 +19,7 @@ struct user {
 	struct jid jid;              /* bare; lives with the user */
 	struct session *sessions;    /* oldest first */
 	unsigned n_sessions, holds;
+	struct bucket stanzas;       /* what its clients may still send (limits.h) */
 	char *slots;
 };
 

@@ -127,6 +127,14 @@ static bool take_turn(struct host *h, const struct ip *peer, uint64_t now_ms)
 	return fine;
 }
 
+static void tell_too_many(const struct early *e)
+{
+	char text[IP_TEXT_BYTES];
+	LOG(LOG_WARN, "register", "too many accounts from one address (modules.register.per_hour)",
+	    L_STR("peer", ip_format(text, &e->peer)), L_STR("host", e->host->name));
+	count_limit(e->nw, LIMIT_REGISTRATIONS);
+}
+
 struct birth_wish {
 	struct early *early; /* held */
 	struct jid jid;      /* in the stanza's arena's copy below */
@@ -165,6 +173,8 @@ static int make(struct early *e)
 		error = STANZA_NOT_ALLOWED;
 	else if (!take_turn(h, &e->peer, e->nw->worker->now_ms))
 		error = STANZA_RESOURCE_CONSTRAINT;
+	if (error == STANZA_RESOURCE_CONSTRAINT)
+		tell_too_many(e);
 	if (error) {
 		arena_free(a);
 		return -(int)error;

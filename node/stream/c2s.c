@@ -424,6 +424,13 @@ static void pay(struct c2s *c, struct bucket *b, const struct bucket_rate *r, ui
 	c2s_pause(c, wait_ms, NULL);
 }
 
+static void pay_stanza(struct c2s *c, const struct limit_rates *rates)
+{
+	pay(c, &c->stanzas, &rates->stanzas, 1, LIMIT_STANZA_RATE);
+	if (c->session)
+		pay(c, &c->session->user->stanzas, &rates->account, 1, LIMIT_ACCOUNT_RATE);
+}
+
 /* ---- time ---- */
 
 /* OPEN: silence for a while gets a space, which makes a dead peer's TCP notice; silence for long ends the stream, if the options say so. */
@@ -656,7 +663,7 @@ static void on_bytes(struct conn *conn, struct str *input)
 			break;
 		on_item(c, ev, &item, input);
 		if (c->state == C2S_OPEN)
-			pay(c, &c->stanzas, &rates->stanzas, 1, LIMIT_STANZA_RATE);
+			pay_stanza(c, rates);
 	}
 	c->nw->read_ns = 0;
 	/* A stream that ends, now or at the next pass, takes nothing more; and the conn is not paused, so nothing may be left to it. */
