@@ -55,7 +55,7 @@ UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 # As many jobs as there are cores, unless make was told how many.
 SUBMAKE      = @+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all build binaries run test walk unit corpus docs lint fuzz fuzz-build bench bench-build install deb clean help cflags libs
+.PHONY: all build binaries run test walk unit corpus cluster-build docs lint fuzz fuzz-build bench bench-build install deb clean help cflags libs
 .SECONDARY:
 all: build
 
@@ -81,7 +81,7 @@ build:
 run: build
 	@exec $(B)/starling $(ARGS)
 
-TESTS ?= unit corpus script load ops docs interop abuse
+TESTS ?= unit corpus cluster script load ops docs interop abuse
 test:
 	@scripts/deps test $(filter clang,$(CC))
 	+@B=$(B) tests/run $(TESTS)
@@ -155,6 +155,7 @@ $(B)/%.o: %.c
 
 # What a file takes in other than by #include.
 $(B)/node/http/page.o: node/http/page.html
+$(B)/cluster/registry_script.o: cluster/registry.lua
 
 $(B)/libproto.a: $(OBJ_proto)
 	@rm -f $@
@@ -181,6 +182,17 @@ $(B)/tests/unit/node/%: $(B)/tests/unit/node/%.o $(B)/libnode.a $(B)/libcluster.
 $(B)/tests/unit/bench/%: $(B)/tests/unit/bench/%.o $(B)/tests/bench/load_hist.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka
 
+# Programs that run beside a real Redis; the wall clock of that is the test's, by a library that is loaded before it.
+CLUSTER_SRC := $(wildcard tests/cluster/*_test.c)
+CLUSTER_BIN := $(CLUSTER_SRC:%.c=$(B)/%)
+MODEL_OBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard tests/cluster/sim/model*.c))
+$(B)/tests/cluster/%_test: $(B)/tests/cluster/%_test.o $(MODEL_OBJ) $(B)/libcluster.a $(B)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+$(B)/tests/cluster/clock_preload.so: tests/cluster/clock_preload.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 $(WARN) -fPIC -shared -o $@ $<
+cluster-build: $(CLUSTER_BIN) $(B)/tests/cluster/clock_preload.so
+
 unit: $(UNIT_BIN)
 	@tests/unit/run $(UNIT_BIN)
 
@@ -194,6 +206,7 @@ $(FUZZ_B)/%.o: %.c
 	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
 $(FUZZ_B)/node/http/page.o: node/http/page.html
+$(FUZZ_B)/cluster/registry_script.o: cluster/registry.lua
 $(FUZZ_B)/libstarling.a: $(SRC_proto:%.c=$(FUZZ_B)/%.o) $(SRC_cluster:%.c=$(FUZZ_B)/%.o) $(SRC_node:%.c=$(FUZZ_B)/%.o)
 	@rm -f $@
 	ar rcs $@ $^

@@ -45,8 +45,8 @@ enum registry_verb {
 				  tells it as well: fresh) */
 	REGISTRY_NODES,        /* -> nodes by epoch, with lease_ms left each (0: none) and dead ones */
 	REGISTRY_STATE,        /* epoch, node state: for operators and joiners -> ERR_NOT_FOUND, ERR_DENIED: it is dead */
-	REGISTRY_FENCE,        /* epoch, votes: succeeds once, iff its lease is gone (and Redis not young), or `refused` and votes are more
-				  than half of those with a lease -> ERR_EXISTS: somebody did, or it left; ERR_DENIED: not yet */
+	REGISTRY_FENCE,        /* epoch, votes: succeeds once, iff Redis is not young and: its lease is gone, or `refused` and votes are
+				  more than half of those with a lease -> ERR_EXISTS: somebody did, or it left; ERR_DENIED: not yet */
 	REGISTRY_LEAVE,        /* epoch: dead from now on, with state NODE_LEFT */
 	REGISTRY_HOME_CLAIM,   /* key = bare JID, epoch, hlc, flags (REGISTRY_REPLAY) -> winner, winner_hlc */
 	REGISTRY_HOME_RELEASE, /* key, epoch: only if it is ours -> ERR_DENIED: it is another's */
@@ -56,7 +56,8 @@ enum registry_verb {
 	REGISTRY_UNBIND,       /* key, resource, sid: only if it is this session -> ERR_DENIED: another session has the name */
 	REGISTRY_PURGE,        /* epoch of a dead node, bucket 0..63, limit: accounts (0: 100)
 				  -> rows: bare, resource ("" for the home), flags; more. ERR_DENIED: it is not dead */
-	REGISTRY_PLACE_CLAIM,  /* key = name of a place, epoch, fence: the highest it knows -> winner, fence (grows; > wall time in ms) */
+	REGISTRY_PLACE_CLAIM,  /* key = name of a place, epoch, fence: the highest it knows -> winner, fence (grows; the wall time in ms
+				  or more) */
 	REGISTRY_PLACE_RENEW,  /* key, epoch, fence -> ERR_DENIED: it is somebody else's now. An absent one is made again */
 	REGISTRY_PLACE_RELEASE,/* key, epoch, fence -> ERR_DENIED */
 	REGISTRY_VERB_COUNT

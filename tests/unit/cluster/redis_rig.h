@@ -110,7 +110,7 @@ static inline void rig_ask(struct redis *r, struct rig_answer *a, const char *co
 struct rig_server {
 	int listener, fd;
 	uint16_t port;
-	char in[65536];
+	char in[262144];
 	size_t n;
 };
 

@@ -1,0 +1,434 @@
+#include <inttypes.h>
+
+#include "tests/cluster/sim/model_private.h"
+
+#define PURGE_LIMIT 100
+
+/* ---- the index ---- */
+
+static struct member *member_find(const struct model *m, uint32_t epoch, unsigned bucket, struct str text)
+{
+	for (unsigned i = 0; i < m->n_members; i++) {
+		struct member *x = &m->members[i];
+		if (x->epoch == epoch && x->bucket == bucket && str_is(text, x->text))
+			return x;
+	}
+	return NULL;
+}
+
+static void member_add(struct model *m, uint32_t epoch, unsigned bucket, struct str text)
+{
+	if (!member_find(m, epoch, bucket, text))
+		*PUSH(m->members, m->n_members) = (struct member){ epoch, bucket, model_keep(text) };
+}
+
+/* The order of what stays is kept: a purge takes the oldest. */
+static void member_del(struct model *m, uint32_t epoch, unsigned bucket, struct str text)
+{
+	struct member *x = member_find(m, epoch, bucket, text);
+	if (!x)
+		return;
+	free(x->text);
+	size_t at = (size_t)(x - m->members);
+	memmove(x, x + 1, (--m->n_members - at) * sizeof *x);
+}
+
+/* ---- accounts ---- */
+
+static struct account *account_of(const struct model *m, struct str bare)
+{
+	return map_get(&m->accounts, bare);
+}
+
+static struct account *account_make(struct model *m, struct str bare)
+{
+	struct account *a = account_of(m, bare);
+	if (a)
+		return a;
+	a = xzalloc(sizeof *a);
+	a->bare = str_span(model_keep(bare), bare.len);
+	map_put(&m->accounts, a->bare, a);
+	return a;
+}
+
+static void account_free(struct account *a)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		free(a->seats[i].resource);
+	free(a->seats);
+	free((char *)a->bare.p);
+	free(a);
+}
+
+static void account_trim(struct model *m, struct account *a)
+{
+	if (a->home || a->n)
+		return;
+	map_del(&m->accounts, a->bare);
+	account_free(a);
+}
+
+static struct seat *seat_of(const struct account *a, struct str resource)
+{
+	for (unsigned i = 0; a && i < a->n; i++)
+		if (str_is(resource, a->seats[i].resource))
+			return &a->seats[i];
+	return NULL;
+}
+
+static void seat_del(struct account *a, struct seat *s)
+{
+	free(s->resource);
+	*s = a->seats[--a->n];
+}
+
+static void unindex(struct model *m, const struct account *a, uint32_t epoch, unsigned bucket, struct str bare)
+{
+	if (a && a->home == epoch)
+		return;
+	for (unsigned i = 0; a && i < a->n; i++)
+		if (a->seats[i].epoch == epoch)
+			return;
+	member_del(m, epoch, bucket, bare);
+}
+
+static enum err home_claim(struct model *m, struct registry_call *c, int64_t now_ms)
+{
+	unsigned bucket = registry_bucket(c->key);
+	if (model_nodes_is_dead(m, c->epoch))
+		return ERR_DENIED;
+	struct account *a = account_make(m, c->key);
+	uint32_t holder = a->home;
+	bool smaller = c->hlc < a->hlc || (c->hlc == a->hlc && c->epoch < holder);
+	if (holder && holder != c->epoch && !(c->flags & REGISTRY_REPLAY && smaller) && !model_nodes_is_gone(m, holder, now_ms)) {
+		c->winner = holder;
+		c->winner_hlc = a->hlc;
+		return ERR_NONE;
+	}
+	a->home = c->winner = c->epoch;
+	a->hlc = c->winner_hlc = c->hlc;
+	member_add(m, c->epoch, bucket, c->key);
+	if (holder && holder != c->epoch)
+		unindex(m, a, holder, bucket, c->key);
+	return ERR_NONE;
+}
+
+static enum err home_release(struct model *m, const struct registry_call *c)
+{
+	struct account *a = account_of(m, c->key);
+	if (!a || !a->home)
+		return ERR_NONE;
+	if (a->home != c->epoch)
+		return ERR_DENIED;
+	a->home = 0;
+	unindex(m, a, c->epoch, registry_bucket(c->key), c->key);
+	account_trim(m, a);
+	return ERR_NONE;
+}
+
+static enum err bind_session(struct model *m, const struct registry_call *c)
+{
+	unsigned bucket = registry_bucket(c->key);
+	if (model_nodes_is_dead(m, c->epoch))
+		return ERR_DENIED;
+	struct account *a = account_of(m, c->key);
+	struct seat *s = seat_of(a, c->resource);
+	uint32_t before = s ? s->epoch : 0;
+	if (s && (s->hlc > c->hlc || (s->hlc == c->hlc && s->sid > c->sid)) && !model_nodes_is_dead(m, before))
+		return ERR_EXISTS;
+	if (!s && c->limit && a && a->n >= c->limit)
+		return ERR_LIMIT;
+	a = account_make(m, c->key);
+	if (!s) {
+		s = PUSH(a->seats, a->n);
+		s->resource = model_keep(c->resource);
+	}
+	s->epoch = c->epoch;
+	s->edge = c->edge;
+	s->sid = c->sid;
+	s->hlc = c->hlc;
+	s->priority = c->priority;
+	s->flags = c->flags;
+	if (a->home != c->epoch)
+		member_add(m, c->epoch, bucket, c->key);
+	if (before && before != c->epoch && before != a->home)
+		unindex(m, a, before, bucket, c->key);
+	return ERR_NONE;
+}
+
+static enum err update(struct model *m, const struct registry_call *c)
+{
+	struct seat *s = seat_of(account_of(m, c->key), c->resource);
+	if (!s)
+		return ERR_NOT_FOUND;
+	if (s->sid != c->sid)
+		return ERR_DENIED;
+	s->priority = c->priority;
+	s->flags = c->flags;
+	return ERR_NONE;
+}
+
+static enum err unbind(struct model *m, const struct registry_call *c)
+{
+	struct account *a = account_of(m, c->key);
+	struct seat *s = seat_of(a, c->resource);
+	if (!s)
+		return ERR_NONE;
+	if (s->sid != c->sid)
+		return ERR_DENIED;
+	uint32_t epoch = s->epoch;
+	seat_del(a, s);
+	unindex(m, a, epoch, registry_bucket(c->key), c->key);
+	account_trim(m, a);
+	return ERR_NONE;
+}
+
+/* ---- places ---- */
+
+static void place_text(struct buf *b, struct str name)
+{
+	buf_init(b, 8192);
+	buf_addf(b, "r:{%.*s}", STR_ARG(name));
+}
+
+static void place_index(struct model *m, uint32_t epoch, struct str name, bool there)
+{
+	struct buf text;
+	place_text(&text, name);
+	(there ? member_add : member_del)(m, epoch, registry_bucket(name), buf_str(&text));
+	buf_fini(&text);
+}
+
+static void spot_free(struct spot *s)
+{
+	free((char *)s->name.p);
+	free(s);
+}
+
+static void spot_set(struct model *m, struct str name, uint32_t epoch, uint64_t fence_)
+{
+	struct spot *s = map_get(&m->places, name);
+	if (!s) {
+		s = xzalloc(sizeof *s);
+		s->name = str_span(model_keep(name), name.len);
+		map_put(&m->places, s->name, s);
+	}
+	s->epoch = epoch;
+	s->fence = fence_;
+	place_index(m, epoch, name, true);
+}
+
+static enum err place_claim(struct model *m, struct registry_call *c, int64_t now_ms)
+{
+	if (model_nodes_is_dead(m, c->epoch))
+		return ERR_DENIED;
+	const struct spot *s = map_get(&m->places, c->key);
+	uint32_t holder = s ? s->epoch : 0;
+	uint64_t next = s ? s->fence + 1 : 0;
+	if (s && (holder == c->epoch ? s->fence >= c->fence : !model_nodes_is_gone(m, holder, now_ms))) {
+		c->winner = holder;
+		c->fence = s->fence;
+		return ERR_NONE;
+	}
+	if (next < c->fence + 1)
+		next = c->fence + 1;
+	if (next < (uint64_t)now_ms)
+		next = (uint64_t)now_ms;
+	spot_set(m, c->key, c->epoch, next);
+	if (holder && holder != c->epoch)
+		place_index(m, holder, c->key, false);
+	c->winner = c->epoch;
+	c->fence = next;
+	return ERR_NONE;
+}
+
+static enum err place_renew(struct model *m, const struct registry_call *c)
+{
+	const struct spot *s = map_get(&m->places, c->key);
+	if (model_nodes_is_dead(m, c->epoch))
+		return ERR_DENIED;
+	if (s && (s->epoch != c->epoch || s->fence != c->fence))
+		return ERR_DENIED;
+	if (!s)
+		spot_set(m, c->key, c->epoch, c->fence);
+	return ERR_NONE;
+}
+
+static void spot_del(struct model *m, struct str name)
+{
+	struct spot *s = map_del(&m->places, name);
+	if (s)
+		spot_free(s);
+}
+
+static enum err place_release(struct model *m, const struct registry_call *c)
+{
+	const struct spot *s = map_get(&m->places, c->key);
+	if (!s)
+		return ERR_NONE;
+	if (s->epoch != c->epoch || s->fence != c->fence)
+		return ERR_DENIED;
+	spot_del(m, c->key);
+	place_index(m, c->epoch, c->key, false);
+	return ERR_NONE;
+}
+
+/* ---- the purge ---- */
+
+static void row_add(struct registry_call *c, struct str bare, struct str resource, uint32_t flags)
+{
+	struct registry_row *rows = arena_alloc(c->arena, (c->n_rows + 1) * sizeof *rows);
+	memcpy(rows, c->rows ? c->rows : rows, c->n_rows * sizeof *rows);
+	rows[c->n_rows++] = (struct registry_row){ arena_str(c->arena, bare), arena_str(c->arena, resource), flags };
+	c->rows = rows;
+}
+
+static void purge_account(struct model *m, struct registry_call *c, struct str bare)
+{
+	struct account *a = account_of(m, bare);
+	if (!a)
+		return;
+	if (a->home == c->epoch) {
+		row_add(c, bare, STR(""), 0);
+		a->home = 0;
+	}
+	for (unsigned i = 0; i < a->n;) {
+		struct seat *s = &a->seats[i];
+		if (s->epoch != c->epoch) {
+			i++;
+			continue;
+		}
+		row_add(c, bare, str_of(s->resource), s->flags);
+		seat_del(a, s);
+	}
+	account_trim(m, a);
+}
+
+static void purge_place(struct model *m, const struct registry_call *c, struct str name)
+{
+	const struct spot *s = map_get(&m->places, name);
+	if (s && s->epoch == c->epoch)
+		spot_del(m, name);
+}
+
+static const struct member *bucket_first(const struct model *m, uint32_t epoch, unsigned bucket)
+{
+	for (unsigned i = 0; i < m->n_members; i++)
+		if (m->members[i].epoch == epoch && m->members[i].bucket == bucket)
+			return &m->members[i];
+	return NULL;
+}
+
+static enum err purge(struct model *m, struct registry_call *c)
+{
+	if (!model_nodes_is_dead(m, c->epoch))
+		return ERR_DENIED;
+	if (!c->arena)
+		c->arena = arena_new(0);
+	c->rows = NULL;
+	c->n_rows = 0;
+	for (unsigned i = 0; i < (c->limit ? c->limit : PURGE_LIMIT); i++) {
+		const struct member *x = bucket_first(m, c->epoch, c->bucket);
+		if (i < m->n_choice)
+			x = member_find(m, c->epoch, c->bucket, m->choice[i]);
+		if (!x)
+			break;
+		struct str text = arena_str(c->arena, str_of(x->text));
+		member_del(m, c->epoch, c->bucket, text);
+		if (str_starts(text, STR("r:{")))
+			purge_place(m, c, str_span(text.p + 3, text.len - 4));
+		else
+			purge_account(m, c, text);
+	}
+	m->n_choice = 0;
+	c->more = bucket_first(m, c->epoch, c->bucket) != NULL;
+	return ERR_NONE;
+}
+
+void model_choose(struct model *m, const struct str *members, unsigned n)
+{
+	arena_free(m->choice_arena);
+	m->choice_arena = arena_new(0);
+	m->choice = arena_alloc(m->choice_arena, n * sizeof *m->choice);
+	for (unsigned i = 0; i < n; i++)
+		m->choice[i] = arena_str(m->choice_arena, members[i]);
+	m->n_choice = n;
+}
+
+/* ---- all of it ---- */
+
+enum err model_names_ask(struct model *m, struct registry_call *c, int64_t now_ms)
+{
+	switch (c->verb) {
+	case REGISTRY_HOME_CLAIM:
+		return home_claim(m, c, now_ms);
+	case REGISTRY_HOME_RELEASE:
+		return home_release(m, c);
+	case REGISTRY_BIND:
+		return bind_session(m, c);
+	case REGISTRY_UPDATE:
+		return update(m, c);
+	case REGISTRY_UNBIND:
+		return unbind(m, c);
+	case REGISTRY_PURGE:
+		return purge(m, c);
+	case REGISTRY_PLACE_CLAIM:
+		return place_claim(m, c, now_ms);
+	case REGISTRY_PLACE_RENEW:
+		return place_renew(m, c);
+	case REGISTRY_PLACE_RELEASE:
+		return place_release(m, c);
+	default:
+		return ERR_INVALID;
+	}
+}
+
+void model_names_clear(struct model *m)
+{
+	struct str key;
+	void *value;
+	for (unsigned i = 0; i < m->n_members; i++)
+		free(m->members[i].text);
+	for (size_t i = 0; map_next(&m->accounts, &i, &key, &value);)
+		account_free(value);
+	for (size_t i = 0; map_next(&m->places, &i, &key, &value);)
+		spot_free(value);
+	map_fini(&m->accounts);
+	map_fini(&m->places);
+	free(m->members);
+	arena_free(m->choice_arena);
+}
+
+static void dump_account(const struct account *a, struct buf *out)
+{
+	if (a->home) {
+		buf_addf(out, "s:{%.*s} = %" PRIu32 "|", STR_ARG(a->bare), a->home);
+		model_add_wide(out, a->hlc);
+		buf_addc(out, '\n');
+	}
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct seat *s = &a->seats[i];
+		buf_addf(out, "s:{%.*s} %s = %" PRIu32 "|", STR_ARG(a->bare), s->resource, s->epoch);
+		if (s->edge != s->epoch)
+			buf_addf(out, "%" PRIu32, s->edge);
+		buf_addc(out, '|');
+		model_add_wide(out, s->sid);
+		buf_addc(out, '|');
+		model_add_wide(out, s->hlc);
+		buf_addf(out, "|%d|%" PRIu32 "\n", s->priority, s->flags);
+	}
+}
+
+void model_names_dump(const struct model *m, struct buf *out)
+{
+	struct str key;
+	void *value;
+	for (size_t i = 0; map_next(&m->accounts, &i, &key, &value);)
+		dump_account(value, out);
+	for (size_t i = 0; map_next(&m->places, &i, &key, &value);) {
+		const struct spot *s = value;
+		buf_addf(out, "r:{%.*s} %" PRIu32 " %" PRIu64 "\n", STR_ARG(s->name), s->epoch, s->fence);
+	}
+	for (unsigned i = 0; i < m->n_members; i++)
+		buf_addf(out, "n:%" PRIu32 ":%u %s\n", m->members[i].epoch, m->members[i].bucket, m->members[i].text);
+}
