@@ -4,6 +4,7 @@
 #include "node/core/birth.h"
 #include "node/core/log.h"
 #include "node/core/removal.h"
+#include "node/ctl/banned.h"
 #include "node/ctl/errand.h"
 #include "node/ctl/sweep.h"
 #include "proto/base/encode.h"
@@ -267,6 +268,7 @@ static const struct command commands[] = {
 	{ "ban_account", "USER HOST [REASON...]", 0,
 	  "Ends an account's sessions and lets it log in no more; the client is told why.", run_ban_account },
 	{ "unban_account", "USER HOST", 0, "Lets a banned account log in again, with the password that it had.", run_unban_account },
+	{ "banned_users", "HOST --limit=N", COMMAND_READS, "Lists a host's banned accounts by name.", banned_run },
 	{ "registered_users", "HOST --limit=N --after=USER", COMMAND_READS, "Lists a host's accounts by name.", run_registered_users },
 	{ "count_users", "HOST", COMMAND_READS, "Tells how many accounts a host has.", run_count_users },
 	{ "delete_old_users", "DAYS --dry_run", 0,

@@ -187,6 +187,17 @@ static void add_outlet(json_t *o, const struct outlet *outlet)
 	json_object_set_new(o, "held", json_integer(info.holds));
 }
 
+/* As ejabberdctl says it: what the presence shows. */
+static json_t *tell_status(const struct session *s)
+{
+	const struct elem *show = s->presence ? elem_child(s->presence->root, s->presence->root->ns, "show") : NULL;
+	struct arena *a = arena_new(256);
+	struct str text = show ? str_trim(elem_text(a, show)) : STR("");
+	json_t *status = !s->presence ? json_string("unavailable") : text.len ? json_str(text) : json_string("available");
+	arena_free(a);
+	return status;
+}
+
 static json_t *tell_all(const struct session *s)
 {
 	json_t *o = json_object();
@@ -194,6 +205,7 @@ static json_t *tell_all(const struct session *s)
 	json_object_set_new(o, "resource", tell_resource(s));
 	json_object_set_new(o, "available", json_boolean(session_is_available(s)));
 	json_object_set_new(o, "priority", json_integer(s->priority));
+	json_object_set_new(o, "status", tell_status(s));
 	json_object_set_new(o, "uptime_s", json_integer((worker_wall_ms() - s->bound_wall_ms) / 1000));
 	json_object_set_new(o, "worker", json_string(s->nw->worker->name));
 	json_object_set_new(o, "connection", json_string(!s->outlet ? "detached" : s->secure ? "c2s_tls" : "c2s"));

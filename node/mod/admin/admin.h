@@ -36,10 +36,7 @@ void admin_run_add(struct adhoc *x);
 void admin_run_password(struct adhoc *x);
 void admin_run_batch(struct adhoc *x); /* one after the other, of accountjids: the command's node says what */
 /* admin_lists.c */
-void admin_run_registered_num(struct adhoc *x);
-void admin_run_online_num(struct adhoc *x);
-void admin_run_registered_list(struct adhoc *x);
-void admin_run_online_list(struct adhoc *x);
+void admin_run_list(struct adhoc *x); /* the number or the names of some users: the command's node says of whom */
 void admin_run_stats(struct adhoc *x);
 
 #endif

@@ -2,6 +2,7 @@
  * XEP-0133 sections 4.1 to 4.9: accounts, one or several.
  */
 #include "node/mod/admin/admin.h"
+#include "proto/xml/names.h"
 
 #define JIDS_MAX 100 /* accounts of one request */
 
@@ -85,6 +86,50 @@ static void on_last_login(const struct order_answer *a)
 	batch_next(w);
 }
 
+static void start_roster_form(struct admin_work *w)
+{
+	if (w->form)
+		return;
+	w->form = adhoc_result(w->x);
+	w->fields[0] = dataform_field(w->x->arena, w->form, DATAFORM_JID_MULTI, STR("accountjids"), STR_NONE, STR_NONE);
+}
+
+static void add_item(struct arena *a, struct elem *query, const json_t *o)
+{
+	static const char *const members[] = { "jid", "nick", "subscription" }, *const attrs[] = { "jid", "name", "subscription" };
+	struct elem *item = elem_add(a, query, STR_NONE, STR("item"));
+	const char *ask = json_string_value(json_object_get(o, "ask"));
+	const json_t *group;
+	size_t i;
+	for (i = 0; i < 3; i++) {
+		const char *text = json_string_value(json_object_get(o, members[i]));
+		elem_set(a, item, str_of(attrs[i]), text && *text ? arena_str(a, str_of(text)) : STR_NONE);
+	}
+	if (ask && (strcmp(ask, "out") == 0 || strcmp(ask, "both") == 0))
+		elem_set(a, item, STR("ask"), STR("subscribe"));
+	json_array_foreach(json_object_get(o, "groups"), i, group)
+		elem_add_text(a, item, STR("group"), arena_str(a, str_of(json_string_value(group))));
+}
+
+/* Section 4.8: the roster lies beside the form's fields; several in the order of the accounts. */
+static void on_roster(const struct order_answer *answer)
+{
+	struct admin_work *w = answer->arg;
+	struct arena *a = w->x->arena;
+	size_t i;
+	json_t *o;
+	if (answer->code != CTL_OK) {
+		batch_failed(w, answer->err, answer->text);
+	} else {
+		start_roster_form(w);
+		dataform_value(a, w->fields[0], arena_str(a, jid_bare_str(&w->jid)));
+		struct elem *query = elem_add(a, w->form, NS_ROSTER, STR("query"));
+		json_array_foreach(answer->data, i, o)
+			add_item(a, query, o);
+	}
+	batch_next(w);
+}
+
 /* The order for one of them: the command is the run's. */
 static struct order batch_order(struct admin_work *w)
 {
@@ -97,6 +142,8 @@ static struct order batch_order(struct admin_work *w)
 		return admin_order_of(w, "unban_account", on_one);
 	if (strcmp(node, NODE("get-user-lastlogin")) == 0)
 		return admin_order_of(w, "account_details", on_last_login);
+	if (strcmp(node, NODE("get-user-roster")) == 0)
+		return admin_order_of(w, "get_roster", on_roster);
 	struct order o = admin_order_of(w, jid_is_full(&w->jid) ? "kick_session" : "kick_user", on_one);
 	if (jid_is_full(&w->jid))
 		o.args[o.n_args++] = jid_resource(&w->jid);

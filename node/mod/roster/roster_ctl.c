@@ -112,6 +112,7 @@ static bool failed(struct roster_errand *e)
 {
 	struct call *c = e->arg;
 	const char *why = trouble(e);
+	c->err = e->err;
 	if (why)
 		call_fail(c, CTL_FAILED, "%.*s: %s", STR_ARG(jid_str(&e->jid)), why);
 	return why != NULL;
