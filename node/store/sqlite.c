@@ -13,6 +13,7 @@
 
 #include "node/store/sqlite_care.h"
 #include "node/store/sqlite_db.h"
+#include "node/store/touched.h"
 
 #define MAX_BATCH_DEFAULT 1024
 #define CACHE_KIB_DEFAULT 8192
@@ -33,47 +34,8 @@ struct sqlite_store {
 	/* the thread's */
 	struct db db;
 	int lock_fd;
-	uint64_t touched[16]; /* owners written in this batch, as bits of their hashes: a read that hits one waits its turn */
-	uint64_t hash_key[2];
+	struct touched touched; /* by the writes of this batch: a read of theirs waits its turn */
 };
-
-/* ---- which reads may go first ---- */
-
-static unsigned owner_bit(const struct sqlite_store *s, const struct store_op *op)
-{
-	return (unsigned)((str_hash(op->host, s->hash_key) * 31 + str_hash(op->owner, s->hash_key)) % (64 * 16));
-}
-
-static bool is_wide(const struct store_op *op)
-{
-	for (const struct store_step *step = op->first; step; step = step->next) {
-		if (store_verb_is_wide(step->verb))
-			return true;
-	}
-	return false;
-}
-
-static void note_write(struct sqlite_store *s, const struct store_op *op)
-{
-	unsigned bit = owner_bit(s, op);
-	if (is_wide(op))
-		memset(s->touched, 0xff, sizeof s->touched);
-	s->touched[bit / 64] |= 1ull << (bit % 64);
-}
-
-static bool depends_on_write(const struct sqlite_store *s, const struct store_op *op)
-{
-	unsigned bit = owner_bit(s, op);
-	if (s->touched[bit / 64] & 1ull << (bit % 64))
-		return true;
-	if (!is_wide(op))
-		return false;
-	for (size_t i = 0; i < sizeof s->touched / sizeof s->touched[0]; i++) {
-		if (s->touched[i])
-			return true;
-	}
-	return false;
-}
 
 /* ---- one op ---- */
 
@@ -133,15 +95,15 @@ static void answer_all(struct store_op *list, bool failed)
 static struct store_op *run_reads(struct sqlite_store *s, struct store_op *list)
 {
 	struct store_op *rest = NULL, **rest_tail = &rest, *done = NULL, **done_tail = &done;
-	memset(s->touched, 0, sizeof s->touched);
+	touched_clear(&s->touched);
 	bool many = list && list->next;
 	if (many && db_simple(&s->db, SQL_BEGIN_READ))
 		many = false;
 	for (struct store_op *op = list, *next; op; op = next) {
 		next = op->next;
 		op->next = NULL;
-		if (op->writes || depends_on_write(s, op)) {
-			note_write(s, op);
+		if (op->writes || touched_has(&s->touched, op)) {
+			touched_note(&s->touched, op);
 			*rest_tail = op;
 			rest_tail = &op->next;
 			continue;
@@ -449,8 +411,7 @@ static struct sqlite_store *sqlite_new(const struct sqlite_store_options *option
 		s->options.busy_ms = BUSY_MS_DEFAULT;
 	s->lock_fd = -1;
 	s->tail = &s->head;
-	s->hash_key[0] = store_now_us();
-	s->hash_key[1] = (uintptr_t)s;
+	touched_init(&s->touched, s);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
