@@ -23,7 +23,7 @@ DESTDIR ?=
 
 # pkg-config is asked when a recipe first needs an answer, not when make starts: on a fresh machine it is installed by then.
 PKGS_proto := libxml-2.0 openssl libidn2 libidn
-PKGS       := $(PKGS_proto) libuv sqlite3 yaml-0.1 jansson hiredis libzmq
+PKGS       := $(PKGS_proto) libuv sqlite3 libpq yaml-0.1 jansson hiredis libzmq
 CFLAGS_PKG  = $(eval CFLAGS_PKG := $(shell pkg-config --cflags $(PKGS)))$(CFLAGS_PKG)
 LIBS_proto  = $(eval LIBS_proto := $(shell pkg-config --libs $(PKGS_proto)) -lunistring)$(LIBS_proto)
 LIBS        = $(eval LIBS := $(shell pkg-config --libs $(PKGS)) -lunistring -lhttp_parser -lpthread)$(LIBS)

@@ -13,6 +13,7 @@
 #include "node/core/notify.h"
 #include "node/core/reload.h"
 #include "node/core/settings.h"
+#include "node/core/stores.h"
 #include "node/ctl/client.h"
 #include "node/http/http.h"
 #include "node/http/scrape.h"
@@ -195,6 +196,8 @@ static int run(const struct arguments *args, const struct config_schema *schema,
 		signals_block(true);
 		uv_run(&n.main->loop, UV_RUN_NOWAIT); /* one that was caught and not yet told */
 		again = life_wants_restart(&n);
+		if (life_has_failed(&n))
+			e = ERR_UNAVAILABLE;
 		signals_stop(&sig, again);
 		life_finish(&n);
 		LOG(LOG_INFO, "node", "stopped", L_BOOL("restart", again));
@@ -265,7 +268,7 @@ int main(int argc, char **argv)
 	struct config_schema *schema = settings_schema();
 	endpoints_register(schema);
 	log_register(schema);
-	life_register(schema);
+	stores_register(schema);
 	http_register(schema);
 	ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
 	program[n > 0 ? n : 0] = '\0';

@@ -14,18 +14,16 @@
 #include "node/core/notify.h"
 #include "node/core/session.h"
 #include "node/core/settings.h"
+#include "node/core/stores.h"
 #include "node/ctl/server.h"
 #include "node/http/http.h"
 #include "node/net/endpoints.h"
 #include "node/net/inherited.h"
-#include "node/store/memory.h"
-#include "node/store/sqlite.h"
 #include "node/stream/c2s.h"
 
 #define WATCH_MS    10
 #define WATCH_IDLE_MS 1000 /* while no worker does anything */
 #define SLOW_MS     50
-#define GUESTS_MAX_BYTES (64u << 20) /* of all that anonymous users may store while they are there */
 #define MUTTER_MS   5000
 
 /* What main's timers need; there is one node in a process. */
@@ -38,7 +36,7 @@ struct life {
 	struct watchdog dogs[WORKERS_MAX];
 	struct timer watch, mutter, end_timer;
 	struct giveback giveback;
-	bool restart;
+	bool restart, failed;
 	uint64_t tell_at_ms;
 	uint64_t watch_ms;
 };
@@ -240,53 +238,15 @@ static enum err data_dir_make(struct node *n, struct buf *why)
 	return ERR_IO;
 }
 
-static void on_store_health(void *arg, bool healthy, const char *text)
+static void on_no_store(struct node *n)
 {
-	(void)arg;
-	if (healthy)
-		LOG(LOG_INFO, "store", "works again");
-	else
-		LOG(LOG_ERROR, "store", "fails", L_Z("reason", text));
+	n->life->failed = true;
+	life_end_after(n, 0, false);
 }
 
-static const struct option store_options[] = {
-	{ .name = "backend", .kind = OPTION_ENUM, .default_text = "sqlite", .choices = "sqlite memory", .needs_restart = true,
-	  .doc = "Where accounts and what belongs to them are kept; memory forgets all when the node ends." },
-	{ .name = "sync", .kind = OPTION_ENUM, .default_text = "full", .choices = "full normal", .needs_restart = true,
-	  .doc = "full: what was answered survives a power cut; normal: it survives a crash of the node." },
-	{ .name = "waiting_bytes", .kind = OPTION_SIZE, .default_text = "32 MiB", .min = 1 << 20, .max = INT64_C(1) << 32,
-	  .needs_restart = true,
-	  .doc = "What may wait for the store; from a quarter of it on, clients whose messages must be kept are not read until these are; "
-		 "past it nothing more is taken, and what it was for is refused." },
-};
-
-void life_register(struct config_schema *s)
+bool life_has_failed(const struct node *n)
 {
-	config_register(s, "store", store_options, sizeof store_options / sizeof *store_options);
-	config_describe(s, "store", "The embedded store.");
-}
-
-static enum err store_start(struct node *n, struct buf *why)
-{
-	char text[SQLITE_WHY_BYTES] = "";
-	struct sqlite_store_options o = {
-		.common = { .on_health = on_store_health, .max_waiting_bytes = (uint64_t)config_int(n->config, "store.waiting_bytes") },
-		.path = arena_printf(n->arena, "%.*s/starling.db", STR_ARG(n->data_dir)).p,
-		.sync_normal = config_enum(n->config, "store.sync") == 1,
-	};
-	enum err e = ERR_NONE;
-	if (config_enum(n->config, "store.backend") == 1)
-		n->store = memory_store_open(&o.common, 0);
-	else
-		e = sqlite_store_open(&o, &n->store, text);
-	if (e != ERR_NONE)
-		buf_addf(why, "store: %s", text);
-	for (unsigned i = 0; i < n->n_hosts; i++) {
-		if (n->hosts[i]->anonymous && !n->memory)
-			n->memory = memory_store_open(NULL, GUESTS_MAX_BYTES);
-		n->hosts[i]->store = n->hosts[i]->anonymous ? n->memory : n->store;
-	}
-	return e;
+	return n->life->failed;
 }
 
 static enum err modules_start(struct node *n, struct buf *why)
@@ -364,7 +324,7 @@ enum err life_make(struct node *n, struct config *config, struct buf *why)
 	settings_make_hosts(n);
 	enum err e = data_dir_make(n, why);
 	e = e ? e : secret_load(n, why);
-	e = e ? e : store_start(n, why);
+	e = e ? e : stores_start(n, on_no_store, why);
 	e = e ? e : modules_start(n, why);
 	if (!e && !(n->life->tls = endpoints_tls(n, config, NULL, why)))
 		e = ERR_INVALID;
@@ -400,8 +360,7 @@ void life_finish(struct node *n)
 		worker_stop(n->workers[i]);
 	for (unsigned i = 0; i < n->n_workers; i++)
 		worker_join(n->workers[i]);
-	store_close(n->store);
-	store_close(n->memory);
+	stores_close(n);
 	for (unsigned i = 0; i < n->n_listens; i++)
 		listen_unbind(&n->listens[i]);
 	for (unsigned i = 0; i < n->n_workers; i++)

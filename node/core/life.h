@@ -9,8 +9,6 @@
 
 #include "node/core/node.h"
 
-/* The store's option rows. */
-void life_register(struct config_schema *s);
 /* The first half of life_start: a node that has all but threads and listeners; for tests, which turn its workers by hand. */
 MUST_CHECK enum err life_make(struct node *n, struct config *config, struct buf *why);
 /* Everything up and accepting; `config` is consumed. On failure a text is in `why` and life_finish must still be called. */
@@ -28,6 +26,8 @@ void life_drain(struct node *n);
  * with the same arguments. */
 void life_end_after(struct node *n, uint64_t delay_ms, bool restart);
 bool life_wants_restart(const struct node *n);
+/* It ended because it could not be of use. */
+bool life_has_failed(const struct node *n);
 /* After the main loop ended. */
 void life_finish(struct node *n);
 

@@ -25,13 +25,16 @@ static void run_status(struct call *c)
 	json_t *hosts = json_array();
 	for (unsigned i = 0; i < n->n_hosts; i++)
 		json_array_append_new(hosts, json_str(n->hosts[i]->name));
-	json_t *data = json_pack("{s:s, s:s, s:o, s:I, s:i, s:I, s:I, s:b, s:o}", "status", n->draining ? "stopping" : "running", "version",
+	const char *state = n->draining ? "stopping" : "running";
+	json_t *data = json_pack("{s:s, s:s, s:o, s:I, s:i, s:I, s:I, s:s, s:b, s:o}", "status", state, "version",
 				 STARLING_VERSION, "started", json_str(stamp_format(stamp, n->started_wall_ms, false)), "uptime_s",
 				 (json_int_t)up_s, "workers", (int)n->n_workers, "sessions", (json_int_t)sessions, "connections",
-				 (json_int_t)node_metric(n, METRIC_CONNECTIONS), "store_healthy", store_healthy(n->store), "hosts", hosts);
-	call_ok(c, data, "Starling %s is %s: up %llu s, %lld session%s, %u worker%s, %u host%s, store %s", STARLING_VERSION,
-		n->draining ? "stopping" : "running", (unsigned long long)up_s, (long long)sessions, sessions == 1 ? "" : "s", n->n_workers,
-		n->n_workers == 1 ? "" : "s", n->n_hosts, n->n_hosts == 1 ? "" : "s", store_healthy(n->store) ? "works" : "FAILS");
+				 (json_int_t)node_metric(n, METRIC_CONNECTIONS), "store", store_backend_name(n->store), "store_healthy",
+				 store_healthy(n->store), "hosts", hosts);
+	call_ok(c, data, "Starling %s is %s: up %llu s, %lld session%s, %u worker%s, %u host%s, store %s %s", STARLING_VERSION,
+		state, (unsigned long long)up_s, (long long)sessions, sessions == 1 ? "" : "s", n->n_workers,
+		n->n_workers == 1 ? "" : "s", n->n_hosts, n->n_hosts == 1 ? "" : "s", store_backend_name(n->store),
+		store_healthy(n->store) ? "works" : "FAILS");
 }
 
 static void run_probe(struct call *c)

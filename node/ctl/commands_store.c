@@ -60,7 +60,7 @@ static void begin(struct call *c, enum care_kind kind, const char *path)
 	if (err == ERR_EXISTS)
 		call_fail(c, CTL_FAILED, "another backup, check or compaction is under way");
 	else if (err == ERR_DENIED)
-		call_fail(c, CTL_FAILED, "the %s store has no files", store_backend_name(c->node->store));
+		call_fail(c, CTL_FAILED, "%s", k->care.text[0] ? k->care.text : "a store in memory has no files");
 	else
 		call_fail(c, CTL_FAILED, "%s", err_name(err));
 }

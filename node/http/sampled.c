@@ -63,6 +63,14 @@ static void store_up_write(struct scrape *s)
 	scrape_int(s, NULL, store_healthy(s->node->store));
 }
 
+static void store_connections_write(struct scrape *s)
+{
+	struct store_stats st;
+	store_stats(s->node->store, &st);
+	scrape_int(s, "state=\"up\"", (int64_t)st.connections_up);
+	scrape_int(s, "state=\"down\"", (int64_t)(st.connections - st.connections_up));
+}
+
 static void store_waiting_write(struct scrape *s)
 {
 	struct store_stats st;
@@ -199,6 +207,7 @@ const struct sampled_row sampled_rows[] = {
 	{ "worker_mailbox_messages", "Messages that wait for a worker", "worker", METRIC_GAUGE, depth_write },
 	{ "pool_waiting_jobs", "Jobs that wait for the pool of threads (passwords)", "", METRIC_GAUGE, pool_write },
 	{ "store_up", "1 while the store works", "", METRIC_GAUGE, store_up_write },
+	{ "store_connections", "Connections to the store's server, where it has one", "state", METRIC_GAUGE, store_connections_write },
 	{ "store_waiting_ops", "Operations that wait for the store", "", METRIC_GAUGE, store_waiting_write },
 	{ "store_waiting_bytes", "What these operations hold (store.waiting_bytes)", "", METRIC_GAUGE, store_waiting_bytes_write },
 	{ "store_ops_total", "Operations that the store has answered", "kind", METRIC_COUNTER, store_ops_write },

@@ -111,11 +111,12 @@ static json_t *store(const struct node *n)
 {
 	struct store_stats st;
 	store_stats(n->store, &st);
-	return json_pack("{s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "backend", store_backend_name(n->store), "healthy",
-			 store_healthy(n->store), "waiting", (json_int_t)st.waiting, "waiting_bytes",
+	return json_pack("{s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "backend", store_backend_name(n->store),
+			 "healthy", store_healthy(n->store), "waiting", (json_int_t)st.waiting, "waiting_bytes",
 			 (json_int_t)st.waiting_bytes, "reads", (json_int_t)st.reads, "writes", (json_int_t)st.writes, "failed",
 			 (json_int_t)st.failed, "timeouts", (json_int_t)st.timeouts, "refused", (json_int_t)st.refused, "batches",
-			 (json_int_t)st.batches, "batch_ops", (json_int_t)st.batch_ops, "commits", (json_int_t)st.commits, "latency_sum_us",
+			 (json_int_t)st.batches, "batch_ops", (json_int_t)st.batch_ops, "commits", (json_int_t)st.commits, "connections",
+			 (json_int_t)st.connections, "connections_up", (json_int_t)st.connections_up, "latency_sum_us",
 			 (json_int_t)st.latency_sum_us);
 }
 

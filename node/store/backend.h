@@ -25,6 +25,8 @@ struct store {
 	struct store_options options;
 	struct store *inner; /* a decorator's: what it stands before */
 	_Atomic bool closing, healthy;
+	uint64_t connections;
+	_Atomic uint64_t connections_up;
 	_Atomic uint64_t waiting, waiting_bytes, reads, writes, failed, timeouts, refused, batches, commits, latency_sum_us, batch_ops;
 	_Atomic uint64_t batch_size[STORE_BUCKETS], latency_us[STORE_BUCKETS];
 };

@@ -569,6 +569,8 @@ void store_stats(const struct store *s, struct store_stats *out)
 		.batches = atomic_load_explicit(&last->batches, memory_order_relaxed),
 		.batch_ops = atomic_load_explicit(&last->batch_ops, memory_order_relaxed),
 		.commits = atomic_load_explicit(&last->commits, memory_order_relaxed),
+		.connections = last->connections,
+		.connections_up = atomic_load_explicit(&last->connections_up, memory_order_relaxed),
 	};
 #undef LOAD
 	for (int i = 0; i < STORE_BUCKETS; i++) {

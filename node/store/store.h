@@ -211,6 +211,7 @@ struct store_stats {
 	uint64_t reads, writes;             /* ops answered */
 	uint64_t failed, timeouts, refused; /* ERR_IO or ERR_UNAVAILABLE; deadlines; ERR_LIMIT at submission */
 	uint64_t batches, commits;
+	uint64_t connections, connections_up; /* to a server; 0 for a store that needs none */
 	uint64_t latency_sum_us, batch_ops; /* of all ops answered; in all batches */
 	uint64_t batch_size[STORE_BUCKETS]; /* [i]: batches of at least 2^i and less than 2^(i+1) ops */
 	uint64_t latency_us[STORE_BUCKETS]; /* [i]: ops that took from 2^i to 2^(i+1) us, submission to answer; [0]: less than 2 */

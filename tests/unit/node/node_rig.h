@@ -26,6 +26,7 @@
 #include "node/core/log_options.h"
 #include "node/core/session.h"
 #include "node/core/settings.h"
+#include "node/core/stores.h"
 #include "node/http/http.h"
 #include "node/net/endpoints.h"
 #include "node/stream/c2s.h"
@@ -88,7 +89,7 @@ static inline void rig_start(const char *more)
 	rig_schema = settings_schema();
 	endpoints_register(rig_schema);
 	log_register(rig_schema);
-	life_register(rig_schema);
+	stores_register(rig_schema);
 	http_register(rig_schema);
 	enum err e = config_load(rig_schema, path, environ, &why, &config);
 	e = e ? e : log_apply(config, STR_NONE, &why);

@@ -1,5 +1,5 @@
 /* One suite over every backend: what store.h promises. */
-#include "tests/unit/node/store/store_rig.h"
+#include "tests/unit/node/store/pg_server.h"
 
 #include "node/store/fault.h"
 #include "node/store/memory.h"
@@ -50,6 +50,22 @@ static int setup_slow_memory(void **state)
 	struct rig *r = *state = rig_new();
 	struct store *inner = memory_store_open(NULL, 0);
 	r->store = fault_store_open(&inner, 8, &(struct fault_odds){ .delay_max_ms = 2 }, NULL);
+	return 0;
+}
+
+static int setup_postgres(void **state)
+{
+	struct rig *r = *state = rig_new();
+	r->store = pg_open_fresh((struct postgres_store_options){ 0 });
+	return 0;
+}
+
+/* As one that is far away. */
+static int setup_slow_postgres(void **state)
+{
+	struct rig *r = *state = rig_new();
+	struct store *inner = pg_open_fresh((struct postgres_store_options){ .pool = 1, .max_batch = 3 });
+	r->store = fault_store_open(&inner, 9, &(struct fault_odds){ .delay_max_ms = 2 }, NULL);
 	return 0;
 }
 
@@ -708,9 +724,12 @@ int main(void)
 {
 	const struct CMUnitTest sqlite[] = SUITE(setup_sqlite), memory[] = SUITE(setup_memory);
 	const struct CMUnitTest slow_sqlite[] = SUITE(setup_slow_sqlite), slow_memory[] = SUITE(setup_slow_memory);
+	const struct CMUnitTest postgres[] = SUITE(setup_postgres), slow_postgres[] = SUITE(setup_slow_postgres);
 	int failed = cmocka_run_group_tests_name("store over sqlite", sqlite, NULL, NULL);
 	failed |= cmocka_run_group_tests_name("store over memory", memory, NULL, NULL);
 	failed |= cmocka_run_group_tests_name("store over slow sqlite", slow_sqlite, NULL, NULL);
 	failed |= cmocka_run_group_tests_name("store over slow memory", slow_memory, NULL, NULL);
+	failed |= cmocka_run_group_tests_name("store over postgres", postgres, pg_setup_group, pg_teardown_group);
+	failed |= cmocka_run_group_tests_name("store over slow postgres", slow_postgres, pg_setup_group, pg_teardown_group);
 	return failed;
 }
