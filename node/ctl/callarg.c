@@ -5,6 +5,7 @@
 
 #include "node/core/host.h"
 #include "node/ctl/command.h"
+#include "proto/addr/escape.h"
 #include "proto/addr/precis.h"
 #include "proto/xml/elem.h"
 
@@ -21,7 +22,12 @@ bool call_user(struct call *c, unsigned i, const struct host *h, struct jid *out
 {
 	if (jid_make(c->arena, c->args[i], h->name, STR_NONE, out) == ERR_NONE && jid_has_local(out))
 		return true;
-	call_fail(c, CTL_FAILED, "'%s' cannot be a user name", c->args[i].p);
+	/* XEP-0106: names of other systems hold spaces, apostrophes, at signs. */
+	struct str escaped;
+	bool helps = jid_escape(c->arena, c->args[i], &escaped) == ERR_NONE && !str_eq(escaped, c->args[i]) &&
+		     jid_make(c->arena, escaped, h->name, STR_NONE, out) == ERR_NONE;
+	call_fail(c, CTL_FAILED, "'%s' cannot be a user name%s%.*s%s", c->args[i].p, helps ? "; escaped it is '" : "",
+		  helps ? (int)escaped.len : 0, escaped.p, helps ? "'" : "");
 	return false;
 }
 

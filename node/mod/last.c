@@ -1,6 +1,9 @@
 /*
  * XEP-0012 Last Activity: of the service how long it runs, of an account how long nobody has been available, and with which words the last
  * one left. Only those who may see the account's presence are told; others hear `forbidden`, whether it exists or not.
+ *
+ * What asks a resource is the client's to answer. A stranger hears service-unavailable there, not the `forbidden` of section 4: where no
+ * such resource is he would hear the former, and could tell who is online, which section 8 forbids.
  */
 #include "node/api.h"
 

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "node/api.h"
+#include "proto/addr/escape.h"
 #include "proto/base/tally.h"
 #include "proto/forms/dataform.h"
 #include "proto/xml/names.h"
@@ -158,6 +159,18 @@ static void on_made(const struct account_answer *a)
 	arena_free(w->arena);
 }
 
+/* A name that no account can have; if it could be escaped, how (XEP-0106): what people type holds spaces and at signs. */
+static int refuse_name(struct early *e, struct arena *a, struct str name)
+{
+	struct jid jid;
+	struct str escaped, text = STR_NONE;
+	if (jid_escape(a, name, &escaped) == ERR_NONE && jid_make(a, escaped, e->host->name, STR_NONE, &jid) == ERR_NONE)
+		text = arena_printf(a, "a user name cannot be like this; '%.*s' would do", STR_ARG(jid_local(&jid)));
+	early_finish(early_hold(e), NULL, STANZA_NOT_ACCEPTABLE, text);
+	arena_free(a);
+	return HOLD;
+}
+
 static int make(struct early *e)
 {
 	struct host *h = e->host;
@@ -166,9 +179,10 @@ static int make(struct early *e)
 	struct birth_wish *w = arena_zalloc(a, sizeof *w);
 	struct wishes wish = wishes_read(a, e->payload);
 	enum stanza_error error = STANZA_ERROR_NONE;
-	if (!is_set(wish.username) || !is_set(wish.password) || wish.password.len < p->min_password ||
-	    jid_make(a, wish.username, h->name, STR_NONE, &w->jid) != ERR_NONE || !jid_has_local(&w->jid))
+	if (!is_set(wish.username) || !is_set(wish.password) || wish.password.len < p->min_password)
 		error = STANZA_NOT_ACCEPTABLE;
+	else if (jid_make(a, wish.username, h->name, STR_NONE, &w->jid) != ERR_NONE || !jid_has_local(&w->jid))
+		return refuse_name(e, a, wish.username);
 	else if (role_of(h, &w->jid) > ROLE_USER)
 		error = STANZA_NOT_ALLOWED;
 	else if (!take_turn(h, &e->peer, e->nw->worker->now_ms))
@@ -188,10 +202,13 @@ static int make(struct early *e)
 static int early_iq(struct early *e)
 {
 	struct elem *root;
+	const struct host_part *p = host_slot(e->host, &mod_register);
 	if (!elem_is(e->payload, NS_REGISTER, "query"))
 		return PASS;
+	if (e->stanza->type == TYPE_SET && elem_child(e->payload, NS_REGISTER, "remove")) /* of whom? section 3.2 */
+		return -STANZA_UNEXPECTED_REQUEST;
 	if (!is_open_to(e->host, &e->peer))
-		return -STANZA_NOT_ALLOWED;
+		return p->open ? -STANZA_NOT_ALLOWED : -STANZA_SERVICE_UNAVAILABLE;
 	if (e->stanza->type == TYPE_SET)
 		return make(e);
 	struct stanza *reply = stanza_result(e->stanza, &root);
@@ -229,6 +246,7 @@ static int on_get(struct iq *iq)
 	struct arena *a = reply->arena;
 	struct elem *q = elem_add(a, root, NS_REGISTER, STR("query"));
 	elem_add(a, q, STR_NONE, STR("registered"));
+	elem_add_text(a, q, STR("instructions"), STR("You have an account here; you may choose another password for it."));
 	elem_add_text(a, q, STR("username"), arena_str(a, jid_local(&iq->stanza->from)));
 	elem_add(a, q, STR_NONE, STR("password"));
 	iq_send(iq, reply);
@@ -247,7 +265,9 @@ static int change(struct iq *iq, const struct wishes *w)
 	const struct host_part *p = host_slot(iq->host, &mod_register);
 	if (!p->may_change)
 		return -STANZA_NOT_ALLOWED;
-	if (!is_set(w->password) || w->password.len < p->min_password)
+	if (!is_set(w->password)) /* the password stays as it is */
+		return -STANZA_BAD_REQUEST;
+	if (w->password.len < p->min_password)
 		return -STANZA_NOT_ACCEPTABLE;
 	struct iq *held = iq_hold(iq);
 	struct account_ask ask = { .store = iq->host->store, .host = iq->host->name, .user = jid_local(&iq->stanza->from),
@@ -280,7 +300,7 @@ static int on_set(struct iq *iq)
 		return cancel(iq);
 	struct arena *a = arena_new(512);
 	struct wishes w = wishes_read(a, iq->payload);
-	int verdict = -STANZA_NOT_ACCEPTABLE;
+	int verdict = is_set(w.username) ? -STANZA_NOT_ACCEPTABLE : -STANZA_BAD_REQUEST;
 	if (is_set(w.username) && jid_make(a, w.username, iq->host->name, STR_NONE, &named) == ERR_NONE)
 		verdict = jid_bare_eq(&named, &iq->stanza->from) ? change(iq, &w) : -STANZA_NOT_ALLOWED;
 	arena_free(a);
