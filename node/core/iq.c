@@ -131,7 +131,9 @@ void iq_finish(struct iq *held, struct stanza *reply, enum stanza_error e, struc
 {
 	struct node_worker *nw = held->nw;
 	uint64_t before = nw->read_ns;
+	struct sender sender_before = nw->sender;
 	nw->read_ns = held->read_ns;
+	nw->sender = held->sender;
 	if (reply) {
 		iq_send(held, reply);
 		stanza_unref(held->stanza);
@@ -139,6 +141,7 @@ void iq_finish(struct iq *held, struct stanza *reply, enum stanza_error e, struc
 		router_bounce(nw, held->stanza, e, text);
 	}
 	nw->read_ns = before;
+	nw->sender = sender_before;
 	brake_off(nw, &held->sender);
 	if (held->user)
 		user_release(held->user);

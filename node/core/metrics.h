@@ -39,6 +39,7 @@
 	X(REGISTRATIONS, "registrations")          \
 	X(MAILBOX, "mailbox-bytes")                \
 	X(UNSENT_BYTES, "unsent-bytes")            \
+	X(SLOW_READER, "slow-reader")              \
 	X(STORE_BEHIND, "store-waiting-bytes")     \
 	X(OFFLINE_COUNT, "offline-messages")       \
 	X(OFFLINE_SIZE, "offline-message-size")    \

@@ -34,6 +34,7 @@ struct settings {
 	uint64_t unauthenticated_ms, idle_ping_ms, idle_close_ms;
 	uint32_t sasl_tries, resources_max;
 	uint64_t mailbox_bytes, out_max, out_max_before_auth;
+	uint64_t out_mark, unsent_wait_ms; /* stream/jam.h */
 	bool tls_required, plain_on_loopback;
 };
 
@@ -93,7 +94,9 @@ struct node_worker {
 	uint64_t session_ends;     /* how many sessions have ended here */
 	struct trace *traces;      /* of accounts that live here (trace.h); mostly NULL */
 	struct sender sender;      /* who sent what is handled now (brake.h) */
-	struct worker *crowded;    /* a mailbox that was over its ceiling when this worker last posted to it (router.c) */
+	uint64_t input_at;         /* how much was read in all from the client whose input is handled now */
+	uint64_t through;          /* workers that got something from it, as bits (router.c) */
+	bool crowded;              /* the mailbox of one of them was over its ceiling */
 	struct c2s *streams;
 	struct listener *listeners;
 	struct tls_config *tls;    /* this worker's own reference */

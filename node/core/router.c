@@ -274,22 +274,35 @@ void router_route(struct node_worker *nw, struct stanza *st)
 	r->message.run = on_routed;
 	r->message.bytes = (uint32_t)(sizeof *r + arena_bytes(st->arena));
 	worker_post(shard, &r->message);
-	if (worker_backlog(shard) > nw->node->settings.mailbox_bytes)
-		nw->crowded = shard;
+	if (nw->sender.sid && nw->sender.worker == nw->worker) {
+		nw->through |= UINT64_C(1) << shard->index;
+		nw->crowded |= worker_backlog(shard) > nw->node->settings.mailbox_bytes;
+	}
 }
 
-/* ---- back-pressure: who fills a mailbox is read again when it was worked off as far as his last stanza ---- */
+/* ---- back-pressure: now and then a client is read on only when other workers have worked off all that it sent them ----
+ *
+ * Without it a client could be a whole mailbox ahead of whoever would like to hold it (brake.h): of a recipient that reads slowly, of a
+ * store that is behind. So after every AHEAD_BYTES of input, and at once when a mailbox is full, it waits for a message that goes through
+ * the mailboxes of all workers that it has written to. */
 
-/* Goes through the crowded mailbox and comes back. */
+#define AHEAD_BYTES 32768
+
 struct breath {
 	struct message message;
 	struct worker *from;
-	uint64_t sid;
+	uint64_t sid, through;
 };
 
 static void on_breath(struct worker *w, struct message *m, bool cancelled)
 {
 	struct breath *b = (struct breath *)m;
+	if (!cancelled && b->through) {
+		unsigned next = (unsigned)__builtin_ctzll(b->through);
+		b->through &= b->through - 1;
+		worker_post(nw_of(w)->node->workers[next], m);
+		return;
+	}
 	if (!cancelled && w != b->from) {
 		worker_post(b->from, m);
 		return;
@@ -299,16 +312,27 @@ static void on_breath(struct worker *w, struct message *m, bool cancelled)
 	free(b);
 }
 
-static void pause_for_breath(struct node_worker *nw, uint64_t sid)
+static void pause_for_breath(struct session *s)
 {
-	struct session *s = session_find(nw, sid);
-	if (!s)
-		return;
+	struct node_worker *nw = s->nw;
 	struct breath *b = xmalloc(sizeof *b);
-	*b = (struct breath){ .message.run = on_breath, .from = nw->worker, .sid = sid };
-	count_limit(nw, LIMIT_MAILBOX);
+	*b = (struct breath){ .message.run = on_breath, .from = nw->worker, .sid = s->sid, .through = s->through };
+	if (nw->crowded)
+		count_limit(nw, LIMIT_MAILBOX);
+	s->through = 0;
+	s->breath_at = nw->input_at;
 	session_hold(s);
-	worker_post(nw->crowded, &b->message);
+	on_breath(nw->worker, &b->message, false);
+}
+
+/* After a stanza that went to other workers; ends: sessions that had ended before it. */
+static void look_for_breath(struct node_worker *nw, struct session *s, uint64_t sid, uint64_t ends)
+{
+	if (nw->session_ends != ends && !session_find(nw, sid))
+		return;
+	s->through |= nw->through;
+	if (nw->crowded || nw->input_at - s->breath_at >= AHEAD_BYTES)
+		pause_for_breath(s);
 }
 
 /* ---- what our clients send ---- */
@@ -361,11 +385,12 @@ static void handle_sent(struct session *s, struct stanza *st)
 void router_sent(struct session *s, struct stanza *st)
 {
 	struct node_worker *nw = s->nw;
-	uint64_t sid = s->sid;
-	nw->crowded = NULL;
+	uint64_t sid = s->sid, ends = nw->session_ends;
+	nw->crowded = false;
+	nw->through = 0;
 	nw->sender = (struct sender){ nw->worker, sid };
 	handle_sent(s, st);
 	nw->sender.sid = 0;
-	if (nw->crowded)
-		pause_for_breath(nw, sid);
+	if (nw->through)
+		look_for_breath(nw, s, sid, ends);
 }

@@ -32,6 +32,7 @@ struct session {
 	struct jid jid;              /* full; lives with the session */
 	struct stanza *presence;     /* the last available presence that it broadcast; NULL: not available */
 	int64_t bound_wall_ms;
+	uint64_t through, breath_at; /* workers that got something from it since, as bits; node_worker.input_at then (router.c) */
 	int8_t priority;             /* 0 while not available */
 	bool secure, anonymous;
 	bool moving;                 /* it leaves for another node: nobody need hear of an end */

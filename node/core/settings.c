@@ -115,7 +115,14 @@ static const struct option limit_options[] = {
 	  .default_text = "1 MiB",
 	  .min = 65536,
 	  .max = 1 << 30,
-	  .doc = "What may wait for a client that does not read; past it the stream is closed." },
+	  .doc = "What may wait for a client that does not read; past it the stream is closed. From a quarter of it on, clients that go on "
+		 "filling it are not read until it has drained." },
+	{ .name = "unsent_wait",
+	  .kind = OPTION_DURATION,
+	  .default_text = "5s",
+	  .min = 100,
+	  .max = 60000,
+	  .doc = "How long clients wait for another that reads nothing of what they sent; after it they fill what may wait for it." },
 };
 
 static const struct option sasl_options[] = {
@@ -197,6 +204,8 @@ void settings_read(const struct config *c, struct settings *out)
 	out->resources_max = (uint32_t)config_int(c, "limits.resources");
 	out->mailbox_bytes = (uint64_t)config_int(c, "limits.mailbox_bytes");
 	out->out_max = (uint64_t)config_int(c, "limits.unsent_bytes");
+	out->out_mark = out->out_max / 4;
+	out->unsent_wait_ms = (uint64_t)config_int(c, "limits.unsent_wait");
 	out->out_max_before_auth = 65536;
 	out->tls_required = config_bool(c, "c2s.require_tls");
 	out->plain_on_loopback = config_bool(c, "c2s.plain_on_loopback");

@@ -9,6 +9,7 @@
 #include "node/core/session.h"
 #include "node/core/trace.h"
 #include "node/net/tls.h"
+#include "node/stream/jam.h"
 #include "proto/wire/stream.h"
 #include "proto/xml/names.h"
 #include "proto/xml/writer.h"
@@ -16,6 +17,7 @@
 #define LINGER_MS     5000 /* for the peer's </stream:stream> and FIN */
 #define FINAL_BYTES   1024 /* room for the last error when the queue is full */
 #define ID_CHARS      26   /* 130 bits */
+#define NOTSENT_BYTES 65536 /* in the kernel and not under way: what waits for a slow client waits with us, where it is counted */
 
 static _Atomic uint64_t next_number;
 
@@ -144,6 +146,7 @@ void c2s_accept(struct node_worker *nw, const struct listen_spec *spec, int fd, 
 	int on = 1, user_timeout_ms = 90000;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int){ NOTSENT_BYTES }, sizeof(int));
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
 	struct c2s *c = xzalloc(sizeof *c);
 	bool direct = spec->tls == LISTEN_DIRECT_TLS;
@@ -197,6 +200,7 @@ static void c2s_let_go(struct c2s *c)
 	worker_timer_cancel(c->nw->worker, &c->pause);
 	auth_drop(c);
 	early_drop(c);
+	jam_forget(c);
 	count(c->nw, METRIC_HOLDS, -(int)c->holds);
 	c->holds = 0;
 	if (s) {
@@ -252,13 +256,17 @@ void c2s_send(struct c2s *c, const struct stanza *st)
 	if (!takes_output(c))
 		return;
 	struct buf *out = conn_out(c->conn);
+	size_t before = out->len;
 	stanza_write(out, st);
+	size_t bytes = out->len - before;
 	if (wrote(c, out)) {
 		count_at(c->nw, METRIC_STANZAS_OUT_TOTAL, st->kind, 1);
 		trace_tap(c->session, false, st);
 		if (c->nw->read_ns)
 			lag_add(&c->nw->lags, &c->lag, c->nw->read_ns, st->kind, c->conn->bytes_out + conn_unsent(c->conn));
 		conn_push(c->conn);
+		if (conn_unsent(c->conn) > c->nw->node->settings.out_mark && st->kind != STANZA_PRESENCE)
+			jam_fill(c, bytes);
 	} else {
 		overflow(c);
 	}
@@ -655,6 +663,7 @@ static void on_bytes(struct conn *conn, struct str *input)
 	pay(c, &c->bytes, &rates->bytes, conn->bytes_in - c->bytes_seen, LIMIT_BYTE_RATE);
 	tally_input(c);
 	c->nw->read_ns = conn->read_ns;
+	c->nw->input_at = conn->bytes_in;
 	while (c2s_takes_input(c)) {
 		struct xml_item item;
 		skip_leftover(c, input);
@@ -675,6 +684,8 @@ static void on_written(struct conn *conn)
 {
 	struct c2s *c = conn->owner;
 	tally_output(c);
+	if (c->jam)
+		jam_written(c);
 	lag_written(&c->nw->lags, &c->lag, conn->bytes_out, &c->nw->metrics);
 }
 

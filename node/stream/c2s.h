@@ -20,6 +20,7 @@ enum c2s_state { C2S_HEADER, C2S_NEGOTIATE, C2S_SECURING, C2S_AUTH, C2S_BINDING,
 
 struct auth;
 struct early;
+struct jam;
 
 struct c2s {
 	struct c2s *next, **prev; /* the worker's list */
@@ -38,6 +39,7 @@ struct c2s {
 	void (*after_pause)(struct c2s *c); /* may be NULL */
 	struct bucket stanzas, bytes; /* what it may still send (core/limits.h) */
 	uint64_t bytes_seen;      /* of conn->bytes_in: paid for, and counted */
+	struct jam *jam;          /* who fills its output too fast (jam.h); mostly NULL */
 	struct lag *lag;          /* stanzas that are queued (core/lag.h) */
 	uint64_t sent_seen;       /* of conn->bytes_out: counted */
 	uint32_t unsent_seen, held_bytes; /* memory that is counted for output, and for the stream itself */

@@ -32,10 +32,10 @@ class Peer:
         except (OSError, asyncio.TimeoutError):
             return False
 
-    async def read(self, timeout=WAIT_S):
+    async def read(self, timeout=WAIT_S, at_most=65536):
         """One piece; b"" at the end of the connection."""
         try:
-            piece = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, 65536), timeout)
+            piece = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, at_most), timeout)
         except OSError:
             piece = b""
         self.ended = not piece

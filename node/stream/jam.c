@@ -1,0 +1,142 @@
+#include "node/stream/jam.h"
+
+#include <stdlib.h>
+
+#include "node/core/brake.h"
+#include "node/core/log.h"
+
+#define SENDERS_MAX 64
+#define FILL_BYTES  8192
+#define STEP_BYTES  32768
+
+struct filler {
+	struct sender who;
+	size_t bytes;
+	bool waits;
+};
+
+struct jam {
+	struct c2s *stream;
+	struct timer pace;
+	uint64_t out_at;   /* conn->bytes_out when the pace was last looked at */
+	size_t next_below; /* the next goes on when less is unsent */
+	unsigned n, waiting;
+	bool given_up;
+	struct filler of[SENDERS_MAX]; /* in the order in which they came */
+};
+
+static size_t mark_of(const struct c2s *c)
+{
+	return c->nw->node->settings.out_mark;
+}
+
+static size_t low_of(const struct c2s *c)
+{
+	return mark_of(c) / 4 * 3;
+}
+
+static void remove_filler(struct jam *j, unsigned i)
+{
+	struct filler *f = &j->of[i];
+	j->waiting -= f->waits;
+	if (f->waits)
+		brake_off(j->stream->nw, &f->who);
+	j->n--;
+	memmove(f, f + 1, (j->n - i) * sizeof *f);
+}
+
+void jam_forget(struct c2s *c)
+{
+	struct jam *j = c->jam;
+	if (!j)
+		return;
+	while (j->n)
+		remove_filler(j, j->n - 1);
+	worker_timer_cancel(c->nw->worker, &j->pace);
+	free(j);
+	c->jam = NULL;
+}
+
+/* ---- the pace ---- */
+
+static void on_pace(struct timer *t)
+{
+	struct jam *j = (struct jam *)((char *)t - offsetof(struct jam, pace));
+	struct c2s *c = j->stream;
+	if (c->conn->bytes_out != j->out_at) {
+		j->out_at = c->conn->bytes_out;
+		worker_timer_set(c->nw->worker, t, c->nw->node->settings.unsent_wait_ms);
+		return;
+	}
+	LOG(LOG_INFO, "c2s", "a client does not read: nobody waits for it any more", L_UINT("stream", c->number),
+	    L_UINT("unsent", conn_unsent(c->conn)));
+	j->given_up = true;
+	while (j->n)
+		remove_filler(j, j->n - 1);
+}
+
+/* ---- filling ---- */
+
+static struct jam *jam_new(struct c2s *c)
+{
+	struct jam *j = c->jam = xzalloc(sizeof *j);
+	j->stream = c;
+	j->pace.on_timer = on_pace;
+	return j;
+}
+
+/* NULL: there are too many. */
+static struct filler *filler_of(struct jam *j, const struct sender *who)
+{
+	for (unsigned i = 0; i < j->n; i++)
+		if (j->of[i].who.sid == who->sid && j->of[i].who.worker == who->worker)
+			return &j->of[i];
+	if (j->n == SENDERS_MAX)
+		return NULL;
+	j->of[j->n] = (struct filler){ .who = *who };
+	return &j->of[j->n++];
+}
+
+void jam_fill(struct c2s *c, size_t bytes)
+{
+	const struct sender *who = &c->nw->sender;
+	struct jam *j = c->jam ? c->jam : who->sid ? jam_new(c) : NULL;
+	if (!j)
+		return;
+	j->next_below = low_of(c);
+	struct filler *f = who->sid && !j->given_up ? filler_of(j, who) : NULL;
+	if (!f)
+		return;
+	f->bytes += bytes;
+	if (f->waits || f->bytes < FILL_BYTES)
+		return;
+	f->waits = true;
+	brake_on(c->nw, who);
+	count_limit(c->nw, LIMIT_SLOW_READER);
+	if (j->waiting++)
+		return;
+	j->out_at = c->conn->bytes_out;
+	worker_timer_set(c->nw->worker, &j->pace, c->nw->node->settings.unsent_wait_ms);
+}
+
+/* ---- draining ---- */
+
+static void let_one_go(struct jam *j)
+{
+	unsigned i = 0;
+	while (!j->of[i].waits)
+		i++;
+	remove_filler(j, i);
+}
+
+void jam_written(struct c2s *c)
+{
+	struct jam *j = c->jam;
+	size_t unsent = conn_unsent(c->conn);
+	while (j->waiting && (!unsent || unsent < j->next_below)) {
+		let_one_go(j);
+		j->next_below = j->next_below > STEP_BYTES ? j->next_below - STEP_BYTES : 0;
+	}
+	if (!j->waiting && unsent < low_of(c))
+		jam_forget(c);
+}
