@@ -39,8 +39,13 @@ static void registry_is(struct core *c, bool ok)
 static void ask_join(struct core *c)
 {
 	struct registry_call *j = ask_of(c, &c->join, REGISTRY_JOIN);
+	/* Asked again, because the answer was lost, it is to get the same number. */
+	while (!c->join_token)
+		c->join_token = rng_u64(c->rng);
+	j->sid = c->epoch ? c->birth : c->join_token;
 	j->fence = c->seen_epoch;
 	j->id = c->id;
+	j->limit = c->o.lease_ms;
 	j->state = c->epoch ? c->state : NODE_SYNCING;
 	j->self = (struct registry_node){
 		.epoch = c->epoch, .id = c->id, .workers = c->o.workers, .state = j->state, .speaks_min = c->o.protocol_min,
@@ -80,11 +85,13 @@ static bool is_listed(const struct registry_call *a, uint32_t epoch)
 
 static void take_rows(struct core *c, const struct registry_call *a)
 {
-	for (unsigned i = 0; i < a->n_nodes; i++)
-		if (a->nodes[i].epoch == c->epoch && a->nodes[i].dead) {
-			core_fenced(c, "the registry says that we are dead");
-			return;
-		}
+	for (unsigned i = 0; i < a->n_nodes; i++) {
+		const struct registry_node *n = &a->nodes[i];
+		if (n->epoch != c->epoch || (!n->dead && str_is(n->addr, c->addr)))
+			continue;
+		core_fenced(c, n->dead ? "the registry says that we are dead" : "another node has our number");
+		return;
+	}
 	for (unsigned i = 0; i < a->n_nodes; i++)
 		take_row(c, &a->nodes[i]);
 	/* Who is not there has left, or the registry forgot all; either way no lease holds it. */
@@ -104,6 +111,8 @@ static void joined(struct core *c, const struct registry_call *a)
 {
 	c->epoch = a->epoch;
 	c->id = a->id;
+	c->birth = c->join_token;
+	c->join_token = 0;
 	if (c->epoch > c->seen_epoch)
 		c->seen_epoch = c->epoch;
 	core_set_state(c, NODE_SYNCING);
@@ -143,6 +152,8 @@ static void join_answered(struct core *c, const struct registry_call *a)
 		   !core_dead_find(c, a->epoch)) {
 		joined(c, a);
 	} else {
+		if (!again && reachable(a->err))
+			c->join_token = 0; /* that number is no good */
 		join_later(c);
 	}
 }
@@ -160,9 +171,14 @@ void core_fence_ask(struct core *c, uint32_t epoch, uint32_t votes, bool refused
 
 static void fence_answered(struct core *c, const struct registry_call *a)
 {
+	struct core_peer *p = core_peer_find(c, a->epoch);
+	bool unsure = p && p->fence_unsure;
+	if (p)
+		p->fence_unsure = unsure || !reachable(a->err);
 	if (a->err != ERR_NONE && a->err != ERR_EXISTS)
 		return;
-	bool ours = a->err == ERR_NONE;
+	/* Perhaps it was we, and the answer was lost. */
+	bool ours = a->err == ERR_NONE || unsure;
 	core_peer_dead(c, a->epoch, false, ours ? c->epoch : 0);
 	core_remap_all(c, a->epoch, ours ? c->epoch : 0);
 	if (ours)
@@ -208,7 +224,7 @@ void core_fenced(struct core *c, const char *why)
 			continue;
 		core_path_none(c, p);
 		core_peer_orphan(c, p);
-		p->answer_hello = false;
+		p->answer_hello = p->knows_us = false;
 		/* What the connection still holds is the old incarnation's. */
 		if (p->opened) {
 			c->out.close(c->out.arg, core_slot(c, p));
@@ -244,7 +260,9 @@ static void renew_by_proxy(struct core *c)
 		if (!core_peer_alive(p) || !p->met || p->redis_ok || !core_peer_heard(c, p) || c->now < p->proxy_at)
 			continue;
 		p->proxy_at = c->now + c->o.renew_ms;
-		ask_of(c, &c->proxy, REGISTRY_RENEW)->epoch = p->epoch;
+		struct registry_call *r = ask_of(c, &c->proxy, REGISTRY_RENEW);
+		r->epoch = p->epoch;
+		r->limit = c->o.lease_ms;
 		ask(c, &c->proxy);
 	}
 }
@@ -279,7 +297,7 @@ void core_lease_tick(struct core *c)
 		return;
 	if (!c->renew.busy && c->now >= c->renew.at) {
 		c->renew.at = c->now + c->o.renew_ms;
-		ask_of(c, &c->renew, REGISTRY_RENEW);
+		ask_of(c, &c->renew, REGISTRY_RENEW)->limit = c->o.lease_ms;
 		ask(c, &c->renew);
 	}
 	if (!c->nodes.busy && c->now >= c->nodes.at) {

@@ -97,6 +97,8 @@ static void hello_body(struct core *c, const struct core_peer *p, uint32_t via)
 	struct core_hello h = {
 		.self = { .epoch = c->epoch, .id = c->id, .workers = c->o.workers, .state = c->state, .min = c->o.protocol_min,
 			  .max = c->o.protocol_max, .name = str_of(c->name), .addr = str_of(c->addr), .version = str_of(c->version) },
+		.birth = c->birth,
+		.yours = p->birth,
 		.gen = p->gen,
 		.via = via,
 		.redis_ok = c->registry_ok,
@@ -111,6 +113,8 @@ static void hello_body(struct core *c, const struct core_peer *p, uint32_t via)
 static bool say_hello(struct core *c, struct core_peer *p)
 {
 	bool sent = false;
+	if (c->state == NODE_LEFT)
+		return false;
 	if (p->connected) {
 		hello_body(c, p, 0);
 		struct frame f = frame_to(c, p, FRAME_HELLO, 0, buf_str(&c->scratch));

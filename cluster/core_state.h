@@ -55,11 +55,13 @@ enum core_path { PATH_NONE, PATH_DIRECT, PATH_RELAY };
 struct core_peer {
 	bool used, opened, connected, blocked;
 	uint32_t epoch;                /* 0: a seed's connection, of which nothing is known yet */
+	uint64_t birth;                /* as it says in HELLO; 0: not heard yet */
 	uint16_t id, workers;
 	uint8_t min, max, speaks;
 	uint8_t said;                  /* its state, as it says (or the registry does) */
 	uint8_t state;                 /* enum node_state: what we believe */
-	bool met;                      /* it has said HELLO to this incarnation of ours */
+	bool met;                      /* it has said what it is */
+	bool knows_us;                 /* it has said HELLO to this incarnation of ours */
 	bool incompatible, full;
 	uint8_t seed, seed_echo;       /* 1 + index of our seed; of its seed that led to us */
 	char name[VIEW_NAME_MAX], addr[VIEW_ADDR_MAX], version[32];
@@ -86,7 +88,7 @@ struct core_peer {
 	/* its life */
 	bool suspect, lease_gone, usurped, predecessor; /* a younger incarnation has its address; it is ours */
 	uint64_t refused_at[3];
-	bool refused;
+	bool refused, fence_unsure;    /* our FENCE was not answered */
 	uint8_t voted;
 	uint64_t fence_at, proxy_at, dead_ms;
 	bool left_told;
@@ -128,6 +130,7 @@ struct core_gossip {
 struct core_hello {
 	struct core_member self;
 	uint32_t gen, via;
+	uint64_t birth, yours;         /* of this incarnation, of the one addressed (0: not known): two with one number are told apart */
 	bool redis_ok;
 	uint8_t seed, seed_echo;
 };
@@ -153,7 +156,7 @@ struct core {
 	uint8_t state;
 	bool draining, leaving, gone, joined_once;
 	bool registry_ok, registry_known, dirty, ping_now, state_told, again; /* again: JOIN as the same incarnation */
-	uint64_t join_wait, safe_ms, leave_ms, left_ms, left_again;
+	uint64_t birth, join_token, join_wait, safe_ms, leave_ms, left_ms, left_again;
 	bool leave_asked, skew_told;
 	struct core_peer *peers;       /* VIEW_NODES_MAX */
 	unsigned n_slots;              /* all used ones are below */

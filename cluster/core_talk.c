@@ -53,7 +53,7 @@ static void talk_self(struct core *c, const struct frame *f)
 	struct core_hello h;
 	if (f->type != FRAME_HELLO || core_read_hello(f->body, &h, &c->heard) != ERR_NONE)
 		return;
-	if (!str_is(h.self.addr, c->addr))
+	if (h.birth != c->birth)
 		core_fenced(c, "another node has our number");
 	else if (h.seed && h.seed <= c->n_seeds)
 		c->seeds[h.seed - 1].ours = true;
@@ -101,18 +101,34 @@ static void talk_hello(struct core *c, const struct frame *f, bool direct)
 		return;
 	}
 	struct core_dead *d = core_dead_find(c, f->src_epoch);
-	struct core_peer *p = core_peer_add(c, &h.self);
+	struct core_peer *p = core_peer_find(c, f->src_epoch);
+	/* Of two with one number the other one was buried: this one can be told only where it is. */
+	if (d && p && !str_is(h.self.addr, p->addr))
+		core_peer_release(c, p);
+	p = core_peer_add(c, &h.self);
 	if (d) {
 		talk_dead(c, f, d);
 		return;
 	}
 	if (!p)
 		return;
+	/* A registry that forgot gave its number again. Which of the two this or that peer means nobody can tell: both give it up. */
+	if (p->birth && p->birth != h.birth) {
+		core_peer_dead(c, p->epoch, false, 0);
+		core_remap_all(c, p->epoch, 0);
+		return;
+	}
+	p->birth = h.birth;
 	learn(c, p, &h);
 	if (p->incompatible)
 		return;
 	heard(c, p, direct);
 	bool to_us = f->dst_epoch == c->epoch;
+	if (to_us && h.yours && h.yours != c->birth) {
+		core_fenced(c, "a peer knows another node by our number");
+		return;
+	}
+	p->knows_us |= to_us;
 	if (to_us && link_acked(&p->out, f->lack) != ERR_NONE) {
 		bad(c, f->src_epoch, "a HELLO that acknowledges what was never sent");
 		return;
@@ -250,9 +266,6 @@ static void dispatch(struct core *c, struct core_peer *p, const struct frame *f)
 	case FRAME_PING:
 		talk_ping(c, p, f);
 		break;
-	case FRAME_REMAP:
-		talk_remap(c, p, f);
-		break;
 	case FRAME_RELAY:
 		talk_relay(c, p, f);
 		break;
@@ -295,7 +308,12 @@ void core_talk(struct core *c, struct str bytes, uint32_t relayed_by)
 		talk_dead(c, &f, d);
 	if (d || !p || p->incompatible)
 		return;
-	if (f.dst_epoch != c->epoch) {
+	/* Who holds us for dead says nothing else any more. */
+	if (f.dst_epoch == c->epoch && f.type == FRAME_REMAP) {
+		talk_remap(c, p, &f);
+		return;
+	}
+	if (f.dst_epoch != c->epoch || !p->knows_us) {
 		introduce(c, p);
 		return;
 	}

@@ -5,7 +5,7 @@
  *
  *   member   epoch u32, id u16, workers u16, state u8, min u8, max u8, 3 lengths u8, name, addr, version
  *   gossip   n u8, members; n u8, dead (epoch u32, left u8)
- *   HELLO    member, gen u32, via u32, redis_ok u8, seed u8, seed_echo u8, gossip
+ *   HELLO    member, birth u64, yours u64, gen u32, via u32, redis_ok u8, seed u8, seed_echo u8, gossip
  *   PING     state u8, flags u8, wall i64, digest u64, token u32, echo u32, held u32, n u8, says (epoch u32, flags u8), gossip when flagged
  *   HELLO_ACK  gen u32, via u32 (gen 0: a gap); how far it got is the header's lack
  *   REMAP    epoch u32, by u32
@@ -133,6 +133,8 @@ static void get_gossip(struct reader *r, struct core_gossip *g)
 void core_write_hello(struct buf *b, const struct core_hello *h, const struct core_gossip *g)
 {
 	put_member(b, &h->self);
+	put(b, h->birth, 8);
+	put(b, h->yours, 8);
 	put(b, h->gen, 4);
 	put(b, h->via, 4);
 	put(b, h->redis_ok, 1);
@@ -145,6 +147,8 @@ enum err core_read_hello(struct str body, struct core_hello *h, struct core_goss
 {
 	struct reader r = { .rest = body };
 	get_member(&r, &h->self);
+	h->birth = get(&r, 8);
+	h->yours = get(&r, 8);
 	h->gen = (uint32_t)get(&r, 4);
 	h->via = (uint32_t)get(&r, 4);
 	h->redis_ok = get(&r, 1) != 0;
