@@ -55,7 +55,7 @@ UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 # As many jobs as there are cores, unless make was told how many.
 SUBMAKE      = @+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all build binaries run test walk unit corpus cluster-build docs lint fuzz fuzz-build bench bench-build install deb clean help cflags libs
+.PHONY: all build binaries run test walk unit corpus cluster-build sim docs lint fuzz fuzz-build bench bench-build install deb clean help cflags libs
 .SECONDARY:
 all: build
 
@@ -192,6 +192,12 @@ $(B)/tests/cluster/clock_preload.so: tests/cluster/clock_preload.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 $(WARN) -fPIC -shared -o $@ $<
 cluster-build: $(CLUSTER_BIN) $(B)/tests/cluster/clock_preload.so
+
+# The simulator of a cluster: the cores and homes of several nodes, and around them a network and a registry that obey a seed.
+SIM_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/cluster/sim/*.c))
+$(B)/tests/cluster/sim/sim: $(SIM_OBJ) $(B)/libcluster.a $(B)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+sim: $(B)/tests/cluster/sim/sim
 
 unit: $(UNIT_BIN)
 	@tests/unit/run $(UNIT_BIN)

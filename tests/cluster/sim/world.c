@@ -1,0 +1,598 @@
+#include "tests/cluster/sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct sim_world *sim_of_now;
+
+void sim_fail(struct sim_world *w, const char *fmt, ...)
+{
+	va_list ap;
+	if (w->failure[0])
+		return;
+	int n = snprintf(w->failure, sizeof w->failure, "at %llu ms: ", (unsigned long long)w->now);
+	va_start(ap, fmt);
+	vsnprintf(w->failure + n, sizeof w->failure - (size_t)n, fmt, ap);
+	va_end(ap);
+}
+
+void sim_log(struct sim_world *w, const char *fmt, ...)
+{
+	va_list ap;
+	if (!w->verbose)
+		return;
+	printf("%6llu ", (unsigned long long)w->now);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+uint64_t sim_rand(struct sim_world *w, uint64_t n)
+{
+	return rng_u64(&w->rng) % n;
+}
+
+unsigned sim_index(const struct sim_world *w, const struct sim_node *n)
+{
+	return (unsigned)(n - w->nodes);
+}
+
+bool sim_is_frozen(const struct sim_world *w, unsigned node)
+{
+	return w->nodes[node].frozen_until > w->now;
+}
+
+uint64_t sim_uid(const struct sim_world *w, const struct sim_node *n)
+{
+	return n->view->self | (uint64_t)sim_index(w, n) << 32 | (uint64_t)n->life << 40;
+}
+
+/* ---- the heap ---- */
+
+static bool before(const struct sim_event *a, const struct sim_event *b)
+{
+	return a->at != b->at ? a->at < b->at : a->number < b->number;
+}
+
+static void swap(struct sim_event *a, struct sim_event *b)
+{
+	struct sim_event e = *a;
+	*a = *b;
+	*b = e;
+}
+
+/* Its other fields are the caller's to fill in, before the next call: they do not order it. */
+struct sim_event *sim_at(struct sim_world *w, uint64_t at, enum sim_event_kind kind, unsigned node)
+{
+	if (w->n_heap == w->cap_heap)
+		w->heap = xrealloc(w->heap, (w->cap_heap = w->cap_heap ? 2 * w->cap_heap : 256) * sizeof *w->heap);
+	unsigned i = w->n_heap++;
+	w->heap[i] = (struct sim_event){ .at = at, .number = ++w->number, .kind = (uint8_t)kind, .node = (uint8_t)node };
+	for (; i && before(&w->heap[i], &w->heap[(i - 1) / 2]); i = (i - 1) / 2)
+		swap(&w->heap[i], &w->heap[(i - 1) / 2]);
+	return &w->heap[i];
+}
+
+static struct sim_event pop(struct sim_world *w)
+{
+	struct sim_event top = w->heap[0];
+	w->heap[0] = w->heap[--w->n_heap];
+	for (unsigned i = 0;;) {
+		unsigned child = 2 * i + 1;
+		if (child + 1 < w->n_heap && before(&w->heap[child + 1], &w->heap[child]))
+			child++;
+		if (child >= w->n_heap || !before(&w->heap[child], &w->heap[i]))
+			return top;
+		swap(&w->heap[i], &w->heap[child]);
+		i = child;
+	}
+}
+
+/* ---- what a core wants ---- */
+
+/* Every action of a process passes here. False: it has died before it could do it. */
+bool sim_acts(struct sim_world *w, struct sim_node *n)
+{
+	if (n->crash_in == 0)
+		n->crashing = true;
+	else if (n->crash_in > 0)
+		n->crash_in--;
+	return !n->crashing;
+}
+
+static void on_open(void *arg, unsigned slot, struct str addr)
+{
+	if (sim_acts(sim_of_now, arg))
+		net_open(sim_of_now, sim_index(sim_of_now, arg), slot, addr);
+}
+
+static void on_close(void *arg, unsigned slot)
+{
+	if (sim_acts(sim_of_now, arg))
+		net_close(sim_of_now, sim_index(sim_of_now, arg), slot);
+}
+
+static bool on_send(void *arg, unsigned slot, struct str header, struct str body)
+{
+	return !sim_acts(sim_of_now, arg) || net_send(sim_of_now, sim_index(sim_of_now, arg), slot, header, body);
+}
+
+static struct frame_record record_of(struct str body)
+{
+	struct frame_record r = { 0 };
+	(void)!frame_next_record(&body, &r);
+	return r;
+}
+
+static void on_take(void *arg, uint32_t from, uint32_t nrec, struct str body)
+{
+	struct sim_world *w = sim_of_now;
+	struct sim_node *n = arg;
+	struct frame_record r = record_of(body);
+	uint32_t number = r.oseq;
+	if (!sim_acts(w, n))
+		return;
+	if (!view_is_alive(n->view, from))
+		sim_fail(w, "%s takes from %u, which is not alive in its view", n->name, from);
+	if ((uint32_t)r.dst_sid != from)
+		sim_fail(w, "%s takes what is said to be from %u, but is from %u", n->name, from, (uint32_t)r.dst_sid);
+	if (w->mutation == MUTATE_LOSE && sim_rand(w, 500) == 0)
+		return;
+	if (w->mutation == MUTATE_SWAP && sim_rand(w, 500) == 0)
+		number++;
+	check_taken(w, r.dst_sid, n->view->self, number);
+	if (w->mutation == MUTATE_REPEAT && sim_rand(w, 500) == 0)
+		check_taken(w, r.dst_sid, n->view->self, number);
+}
+
+static void on_lost(void *arg, uint32_t to, struct blob *body)
+{
+	struct sim_world *w = sim_of_now;
+	struct sim_node *n = arg;
+	if (sim_acts(w, n) && (w->mutation != MUTATE_KEEP_LOST || sim_rand(w, 4)))
+		check_lost(w, sim_uid(w, n), to, record_of(blob_str(body)).oseq);
+}
+
+static bool was_alive(const struct view *v, uint32_t epoch)
+{
+	return v && view_is_alive(v, epoch);
+}
+
+static void on_view(void *arg, struct view *v)
+{
+	struct sim_world *w = sim_of_now;
+	struct sim_node *n = arg;
+	struct view *old = n->view;
+	if (!sim_acts(w, n)) {
+		view_unref(v);
+		return;
+	}
+	if (old && v->version <= old->version)
+		sim_fail(w, "%s has a view that is not newer", n->name);
+	uint64_t uid = old ? sim_uid(w, n) : 0;
+	n->view = v;
+	for (unsigned i = 0; old && old->self && i < old->n; i++) {
+		uint32_t epoch = old->nodes[i].epoch;
+		bool over = v->self != old->self || v->state == NODE_LEFT || !was_alive(v, epoch);
+		if (over && epoch != old->self && was_alive(old, epoch))
+			check_gone(w, uid, epoch);
+	}
+	view_unref(old);
+}
+
+static void on_event(void *arg, enum core_event e, uint32_t epoch, const char *text)
+{
+	static const char *const names[CORE_EVENT_COUNT] = {
+		"joined", "peer-seen", "peer-up", "peer-suspect", "peer-dead", "peer-left", "fenced", "isolated", "healed", "registry-down",
+		"registry-up", "bad-frame", "relaying", "clock-skew", "incompatible", "peer-refused",
+	};
+	struct sim_world *w = sim_of_now;
+	struct sim_node *n = arg;
+	w->seen[e]++;
+	sim_log(w, "%s %s %u: %s", n->name, names[e], epoch, text);
+	if (e == CORE_BAD_FRAME && w->mutation == MUTATE_NOTHING && !w->forgot)
+		sim_fail(w, "%s calls a frame bad: %s", n->name, text);
+}
+
+static void on_janitor(void *arg, uint32_t epoch)
+{
+	struct sim_node *n = arg;
+	if (sim_acts(sim_of_now, n))
+		sim_log(sim_of_now, "%s purges %u", n->name, epoch);
+}
+
+/* ---- the registry ---- */
+
+static int64_t wall(const struct sim_world *w)
+{
+	return (int64_t)w->now + 1767225600000; /* 2026 */
+}
+
+static void refuse(struct registry_call *c, const struct registry_call *asked)
+{
+	arena_free(c->arena);
+	*c = *asked;
+	c->err = ERR_UNAVAILABLE;
+}
+
+static void on_ask(void *arg, struct registry_call *c)
+{
+	struct sim_world *w = sim_of_now;
+	struct sim_node *n = arg;
+	uint64_t delay = 1 + sim_rand(w, sim_chance(w, 5) ? 400 : 5);
+	struct registry_call asked = *c;
+	if (!sim_acts(w, n))
+		return;
+	if (w->redis_away || n->no_redis) {
+		refuse(c, &asked);
+		delay = sim_chance(w, 50) ? 1 : 500;
+	} else {
+		model_ask(w->model, c, wall(w));
+		/* Done, but nobody hears of it. */
+		if (!w->healed && sim_chance(w, 2)) {
+			refuse(c, &asked);
+			delay = 500;
+		}
+	}
+	struct sim_event *e = sim_at(w, w->now + delay, EV_ANSWER, sim_index(w, n));
+	e->life = n->life;
+	e->what = c;
+}
+
+/* ---- processes ---- */
+
+static void start(struct sim_world *w, unsigned i)
+{
+	struct sim_node *n = &w->nodes[i];
+	struct core_out out = { .arg = n, .open = on_open, .close = on_close, .send = on_send, .ask = on_ask, .take = on_take,
+				.lost = on_lost, .view = on_view, .event = on_event, .janitor = on_janitor };
+	if (n->runs)
+		return;
+	n->runs = true;
+	n->life++;
+	n->leaving = n->crashing = false;
+	n->crash_in = -1;
+	n->frozen_until = n->work_until = 0;
+	rng_init_seeded(&n->rng, sim_rand(w, UINT64_MAX));
+	struct core_options o = { .name = str_of(n->name), .addr = str_of(n->addr), .version = STR("1"),
+				  .workers = (uint16_t)w->plan.workers, .window_frames = w->plan.small_window ? 16 : 0, .checksum = true };
+	n->core = core_new(&o, &out, &n->rng);
+	sim_log(w, "%s starts", n->name);
+	core_start(n->core, w->now, wall(w) + w->plan.skew[i]);
+	sim_at(w, w->now + 1, EV_TICK, i)->life = n->life;
+	sim_at(w, w->now + sim_rand(w, 200), EV_WORK, i)->life = n->life;
+	sim_after(w, i);
+}
+
+static void stop(struct sim_world *w, unsigned i, const char *how)
+{
+	struct sim_node *n = &w->nodes[i];
+	if (!n->runs)
+		return;
+	sim_log(w, "%s (%u) is %s", n->name, n->view ? n->view->self : 0, how);
+	n->runs = false;
+	for (unsigned j = 0; j < w->n_heap; j++) /* answers that nobody is left to hear */
+		if (w->heap[j].kind == EV_ANSWER && w->heap[j].node == i && w->heap[j].life == n->life)
+			arena_free(((struct registry_call *)w->heap[j].what)->arena);
+	core_free(n->core);
+	n->core = NULL;
+	view_unref(n->view);
+	n->view = NULL;
+	net_free(n);
+	net_killed(w, i);
+}
+
+void sim_after(struct sim_world *w, unsigned node)
+{
+	struct sim_node *n = &w->nodes[node];
+	if (!n->runs)
+		return;
+	if (!n->crashing)
+		core_flush(n->core);
+	if (n->crashing)
+		stop(w, node, "crashed");
+	else if (n->leaving && core_is_gone(n->core))
+		stop(w, node, "gone");
+}
+
+static void tick(struct sim_world *w, const struct sim_event *e)
+{
+	struct sim_node *n = &w->nodes[e->node];
+	core_tick(n->core, w->now, wall(w) + w->plan.skew[e->node]);
+	sim_after(w, e->node);
+	if (n->runs && n->life == e->life)
+		net_tick(w, e->node);
+	if (!n->runs || n->life != e->life)
+		return;
+	if (n->view->state == NODE_SYNCING && sim_chance(w, 30)) {
+		core_synced(n->core);
+		sim_after(w, e->node);
+	}
+	if (n->runs && n->life == e->life)
+		sim_at(w, core_next_ms(n->core), EV_TICK, e->node)->life = n->life;
+}
+
+/* ---- the work that is simulated ---- */
+
+static struct blob *body_of(struct sim_world *w, uint64_t uid, uint32_t number)
+{
+	static char text[400];
+	struct buf b;
+	buf_init(&b, FRAME_MAX);
+	struct frame_record r = { .oseq = number, .dst_sid = uid, .xml = str_span(text, sim_rand(w, sizeof text)) };
+	(void)!frame_add_record(&b, &r);
+	struct blob *body = blob_new(buf_str(&b));
+	buf_fini(&b);
+	return body;
+}
+
+static void send_one(struct sim_world *w, struct sim_node *n, uint32_t epoch)
+{
+	static uint32_t number;
+	uint32_t mine = ++number;
+	uint64_t self = sim_uid(w, n);
+	struct blob *body = body_of(w, self, mine);
+	if (core_send(n->core, epoch, body, 1) == ERR_NONE)
+		check_sent(w, self, epoch, mine);
+	blob_unref(body);
+}
+
+static void send_all(struct sim_world *w, struct sim_node *n)
+{
+	static uint32_t number = 1u << 30;
+	uint32_t mine = ++number;
+	struct view *v = view_ref(n->view);
+	uint64_t self = sim_uid(w, n);
+	struct blob *body = body_of(w, self, mine);
+	for (unsigned i = 0; v->self && i < v->n; i++)
+		if (v->nodes[i].epoch != v->self && view_is_alive(v, v->nodes[i].epoch))
+			check_sent(w, self, v->nodes[i].epoch, mine);
+	core_broadcast(n->core, body, 1);
+	blob_unref(body);
+	view_unref(v);
+}
+
+static void work(struct sim_world *w, const struct sim_event *e)
+{
+	struct sim_node *n = &w->nodes[e->node];
+	unsigned count = n->work_until > w->now ? 40 : 1 + (unsigned)sim_rand(w, 4);
+	for (unsigned i = 0; i < count && n->view->self && n->view->n && n->view->state != NODE_LEFT; i++) {
+		const struct view_node *to = &n->view->nodes[sim_rand(w, n->view->n)];
+		if (sim_chance(w, 10))
+			send_all(w, n);
+		else if (to->epoch != n->view->self && view_is_alive(n->view, to->epoch))
+			send_one(w, n, to->epoch);
+	}
+	sim_after(w, e->node);
+	if (n->runs && n->life == e->life && w->now < SIM_HEAL_MS + 2000)
+		sim_at(w, w->now + 20 + sim_rand(w, 250), EV_WORK, e->node)->life = n->life;
+}
+
+/* ---- faults ---- */
+
+static void partition(struct sim_world *w, const struct sim_fault *f, bool on)
+{
+	for (unsigned i = 0; i < w->plan.nodes; i++)
+		for (unsigned j = 0; j < w->plan.nodes; j++)
+			if ((f->mask >> i & 1) != (f->mask >> j & 1))
+				w->cut[i][j] = on;
+	/* The registry is on the side of node a, or on both. */
+	for (unsigned i = 0; i < w->plan.nodes && f->n % 3; i++)
+		w->nodes[i].no_redis = on && (f->mask >> i & 1) != (f->mask >> f->a & 1);
+}
+
+static void begin_fault(struct sim_world *w, const struct sim_fault *f)
+{
+	struct sim_node *a = &w->nodes[f->a];
+	switch ((enum sim_fault_kind)f->kind) {
+	case FAULT_KILL:
+		stop(w, f->a, "killed");
+		break;
+	case FAULT_CRASH:
+		a->crash_in = a->runs ? (int64_t)f->n : -1;
+		break;
+	case FAULT_FREEZE:
+		a->frozen_until = w->now + f->lasts;
+		break;
+	case FAULT_CUT:
+		w->cut[f->b][f->a] = true;
+		w->cut[f->a][f->b] = true;
+		break;
+	case FAULT_CUT_ONE_WAY:
+		w->cut[f->a][f->b] = true;
+		break;
+	case FAULT_PARTITION:
+		partition(w, f, true);
+		break;
+	case FAULT_BREAK:
+		net_break_between(w, f->a, f->b, 0, false);
+		break;
+	case FAULT_BREAK_UNTOLD:
+		net_break_between(w, f->a, f->b, 1 + f->lasts % 1000, false);
+		break;
+	case FAULT_TWICE:
+		net_break_between(w, f->a, f->b, f->n & 1 ? f->n : 0, true);
+		break;
+	case FAULT_REDIS_AWAY:
+		w->redis_away++;
+		break;
+	case FAULT_REDIS_CUT:
+		a->no_redis = true;
+		break;
+	case FAULT_REDIS_FORGETS:
+		model_clear(w->model);
+		w->forgot = true;
+		break;
+	case FAULT_LEAVE:
+		if (!a->runs || sim_is_frozen(w, f->a))
+			break;
+		a->leaving = true;
+		if (f->n & 1)
+			core_drain(a->core);
+		core_leave(a->core);
+		sim_after(w, f->a);
+		break;
+	case FAULT_JOIN:
+		start(w, f->a);
+		break;
+	case FAULT_BURST:
+		a->work_until = w->now + f->lasts % 2000;
+		break;
+	case FAULT_KIND_COUNT:
+		break;
+	}
+}
+
+static void end_fault(struct sim_world *w, const struct sim_fault *f)
+{
+	if (f->kind == FAULT_CUT)
+		w->cut[f->b][f->a] = false;
+	if (f->kind == FAULT_CUT || f->kind == FAULT_CUT_ONE_WAY)
+		w->cut[f->a][f->b] = false;
+	if (f->kind == FAULT_PARTITION)
+		partition(w, f, false);
+	if (f->kind == FAULT_REDIS_AWAY && w->redis_away)
+		w->redis_away--;
+	if (f->kind == FAULT_REDIS_CUT)
+		w->nodes[f->a].no_redis = false;
+	if (f->kind == FAULT_KILL || f->kind == FAULT_CRASH || f->kind == FAULT_LEAVE)
+		start(w, f->a);
+}
+
+static void fault(struct sim_world *w, const struct sim_event *e)
+{
+	const struct sim_fault *f = &w->plan.faults[e->slot];
+	bool ends = e->kind == EV_FAULT_END;
+	if (w->healed)
+		return;
+	sim_log(w, "-- %s %s a=%u b=%u", sim_fault_name(f->kind), ends ? "ends" : "begins", f->a, f->b);
+	if (ends)
+		end_fault(w, f);
+	else
+		begin_fault(w, f);
+}
+
+static void heal(struct sim_world *w)
+{
+	sim_log(w, "-- all is healed");
+	w->healed = true;
+	memset(w->cut, 0, sizeof w->cut);
+	w->redis_away = 0;
+	for (unsigned i = 0; i < w->plan.nodes; i++) {
+		w->nodes[i].no_redis = false;
+		w->nodes[i].crash_in = -1;
+		if (w->nodes[i].frozen_until > w->now)
+			w->nodes[i].frozen_until = w->now;
+		if (!w->nodes[i].runs && sim_chance(w, 60))
+			start(w, i);
+	}
+}
+
+/* ---- the run ---- */
+
+static void happen(struct sim_world *w, const struct sim_event *e)
+{
+	struct sim_node *n = &w->nodes[e->node];
+	bool lives = n->runs && n->life == e->life;
+	if (lives && sim_is_frozen(w, e->node) && (e->kind == EV_TICK || e->kind == EV_WORK || e->kind == EV_ANSWER)) {
+		struct sim_event *later = sim_at(w, n->frozen_until, (enum sim_event_kind)e->kind, e->node);
+		later->life = e->life;
+		later->what = e->what;
+		return;
+	}
+	switch ((enum sim_event_kind)e->kind) {
+	case EV_TICK:
+		if (lives)
+			tick(w, e);
+		break;
+	case EV_WORK:
+		if (lives)
+			work(w, e);
+		break;
+	case EV_ANSWER:
+		if (lives) {
+			core_answered(n->core, e->what);
+			sim_after(w, e->node);
+		}
+		break;
+	case EV_FAULT:
+	case EV_FAULT_END:
+		fault(w, e);
+		break;
+	case EV_START:
+		start(w, e->node);
+		break;
+	default:
+		net_event(w, e);
+		break;
+	}
+}
+
+static void set_up(struct sim_world *w)
+{
+	struct sim_plan *p = &w->plan;
+	rng_init_seeded(&w->rng, p->seed);
+	w->model = model_new();
+	w->check = check_new();
+	w->now = 1;
+	for (unsigned i = 0; i < p->nodes; i++) {
+		struct sim_node *n = &w->nodes[i];
+		snprintf(n->name, sizeof n->name, "n%u", i);
+		snprintf(n->addr, sizeof n->addr, "tcp://10.0.0.%u:7400", i);
+		net_free(n);
+		if (i < p->first_nodes)
+			sim_at(w, 1 + sim_rand(w, 500), EV_START, i);
+		else
+			sim_at(w, 1 + sim_rand(w, SIM_HEAL_MS), EV_START, i);
+	}
+	for (unsigned i = 0; i < p->n_faults; i++) {
+		if (p->faults[i].off)
+			continue;
+		sim_at(w, p->faults[i].at, EV_FAULT, 0)->slot = (uint16_t)i;
+		sim_at(w, p->faults[i].at + p->faults[i].lasts, EV_FAULT_END, 0)->slot = (uint16_t)i;
+	}
+}
+
+static void tear_down(struct sim_world *w)
+{
+	for (unsigned i = 0; i < w->n_heap; i++)
+		if (w->heap[i].kind == EV_LATE)
+			free(w->heap[i].what);
+	for (unsigned i = 0; i < w->plan.nodes; i++)
+		stop(w, i, "over");
+	for (unsigned i = 0; i < w->plan.nodes; i++)
+		net_free(&w->nodes[i]);
+	model_free(w->model);
+	check_free(w->check);
+	free(w->heap);
+}
+
+bool sim_run(struct sim_world *w, const struct sim_plan *p, enum sim_mutation m, bool verbose)
+{
+	const char *bad = "it has not begun";
+	*w = (struct sim_world){ .plan = *p, .mutation = m, .verbose = verbose };
+	sim_of_now = w;
+	set_up(w);
+	uint64_t look_at = SIM_HEAL_MS + 3000;
+	while (w->n_heap && !w->failure[0] && bad) {
+		if (!w->healed && w->heap[0].at >= SIM_HEAL_MS) {
+			w->now = SIM_HEAL_MS;
+			heal(w);
+		}
+		if (w->healed && w->heap[0].at >= look_at) {
+			w->now = look_at;
+			look_at += 500;
+			bad = check_quiet(w);
+			if (bad && w->now > SIM_HEAL_MS + SIM_QUIET_MS)
+				sim_fail(w, "it does not become quiet: %s", bad);
+			continue;
+		}
+		struct sim_event e = pop(w);
+		w->now = e.at;
+		w->events++;
+		happen(w, &e);
+	}
+	tear_down(w);
+	return !w->failure[0];
+}
