@@ -40,7 +40,16 @@ static void on_shard(struct worker *w, struct message *m, bool cancelled)
 		hooks_account_created(u);
 		user_release(u);
 	}
-	answer(b);
+	if (b->asker)
+		answer(b);
+	else
+		arena_free(b->arena);
+}
+
+static void to_shard(struct birth *b)
+{
+	b->message.run = on_shard;
+	worker_post(node_shard(b->host->node, jid_str(&b->jid)), &b->message);
 }
 
 static void on_created(const struct account_answer *a)
@@ -51,18 +60,31 @@ static void on_created(const struct account_answer *a)
 		answer(b);
 		return;
 	}
-	b->message.run = on_shard;
-	worker_post(node_shard(b->host->node, jid_str(&b->jid)), &b->message);
+	to_shard(b);
+}
+
+static struct birth *birth_new(struct host *h, const struct jid *bare)
+{
+	struct arena *a = arena_new(0);
+	struct birth *b = arena_zalloc(a, sizeof *b);
+	*b = (struct birth){ .arena = a, .host = h };
+	b->jid = jid_bare(bare);
+	b->jid = jid_copy(a, &b->jid);
+	return b;
+}
+
+void account_announce(struct host *h, const struct jid *bare)
+{
+	to_shard(birth_new(h, bare));
 }
 
 void account_add(struct host *h, const struct jid *bare, struct str password, void (*on_done)(const struct account_answer *answer),
 		 void *arg)
 {
-	struct arena *a = arena_new(0);
-	struct birth *b = arena_zalloc(a, sizeof *b);
-	*b = (struct birth){ .arena = a, .host = h, .asker = worker_current(), .on_done = on_done, .arg = arg };
-	b->jid = jid_bare(bare);
-	b->jid = jid_copy(a, &b->jid);
+	struct birth *b = birth_new(h, bare);
+	b->asker = worker_current();
+	b->on_done = on_done;
+	b->arg = arg;
 	struct account_ask ask = { .store = h->store, .host = h->name, .user = jid_local(&b->jid), .on_done = on_created, .arg = b };
 	b->err = account_create(&ask, password, h->scram_iterations);
 	if (b->err)

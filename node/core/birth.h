@@ -13,5 +13,7 @@ struct host;
  * `bare` and the password are copied. */
 void account_add(struct host *h, const struct jid *bare, struct str password, void (*on_done)(const struct account_answer *answer),
 		 void *arg);
+/* Any worker: the hooks alone, for an account that was written otherwise: an import. */
+void account_announce(struct host *h, const struct jid *bare);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "cluster/pool.h"
 #include "node/core/account_record.h"
+#include "node/core/birth.h"
 #include "node/core/log.h"
 #include "node/core/pie.h"
 #include "node/ctl/pie_account.h"
@@ -195,6 +196,7 @@ static void on_complete(struct store_op *op)
 	if (!i->account.has_keys)
 		pie_left(&i->take, STR("the password"), "there is none that can be used: set one with change_password");
 	count_one(i);
+	account_announce(i->host, &i->take.jid);
 	go_on(i);
 }
 

@@ -1,14 +1,15 @@
 """Accounts move: from ejabberd's and Prosody's real files (data/), between two of our nodes, and again after a crash in the middle."""
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 
 from harness.client import Client
 from harness.stanza import parse
-from harness.starling import Starling
-from reload import ctl
+from harness.starling import Starling, control_binary
+from reload import ctl, until
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 DELAY = "urn:xmpp:delay"
@@ -202,6 +203,40 @@ async def crash_in_the_middle(bench):
         await client.close()
 
 
+async def progress(bench):
+    """An import that takes its time says how far it is; members of a shared group of all accounts come into rosters as they arrive."""
+    node = await bench.start({"sasl.iterations": 100000})
+    await node.register("watch", "localhost", "secret watch")
+    await ctl(node, "srg_create", "all", "localhost", "Everybody", "")
+    await ctl(node, "srg_user_add", "@all@", "localhost", "all", "localhost")
+    path = os.path.join(node.dir, "slow.xml")
+    many(path, 30, 1)
+    out = await ctl(node, "import", path)
+    assert re.search(r"^\d+ accounts so far, 0 there already, 0 failed$", out, re.M), out
+    assert "30 accounts imported" in out and "30 roster items" in out, out
+    watch = await login(node, "watch", "secret watch")
+    assert len(contacts(await ask(watch, "<query xmlns='jabber:iq:roster'/>"))) == 30
+    await watch.close()
+
+
+async def broken_off(bench):
+    """starlingctl goes away in the middle: the node stops where it is, and the same command goes on from there."""
+    node = await bench.start({"sasl.iterations": 100000})
+    path = os.path.join(node.dir, "slow.xml")
+    many(path, 20, 1)
+    asker = await asyncio.create_subprocess_exec(control_binary(), "--socket", node.socket, "import", path, stdin=asyncio.subprocess.DEVNULL,
+                                                 stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, env=node.environment())
+    while len((await ctl(node, "registered_users", "localhost")).split()) < 3:
+        await asyncio.sleep(0.01)
+    asker.terminate()
+    await asker.wait()
+    await until("the import to end", lambda: "It was interrupted" in node.log_tail(50))
+    out = await ctl(node, "import", path)
+    done, there = int(out.split(" accounts imported")[0].split()[-1]), int(out.split(" there already")[0].split()[-1])
+    assert done and there and done + there == 20, out
+    assert f"{3 * done} offline messages" in out, out
+
+
 async def told_and_refused(bench):
     """What is not taken is told; what is broken ends the import where it is."""
     node = await bench.start()
@@ -254,5 +289,7 @@ CASES = {
     "again": again,
     "dry run": dry_run,
     "crash in the middle": crash_in_the_middle,
+    "progress": progress,
+    "broken off": broken_off,
     "told and refused": told_and_refused,
 }
