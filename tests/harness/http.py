@@ -32,7 +32,7 @@ class Http:
         """The next reply on this connection; None at its end."""
         try:
             head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 3 * wire.DEADLINE)
-        except (asyncio.IncompleteReadError, ConnectionResetError):
+        except (asyncio.IncompleteReadError, ConnectionError):
             return None
         status, *lines = head.decode().rstrip().split("\r\n")
         fields = {k.lower(): v.strip() for k, v in (line.split(":", 1) for line in lines)}
