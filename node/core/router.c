@@ -199,8 +199,19 @@ void router_arrive(struct user *u, struct stanza *st)
 	settle(u, st, v);
 }
 
+/* RFC 6121 section 8.5.1: presence for an account without sessions vanishes, and needs no look at its lists before. */
+static bool is_for_nobody(struct node_worker *nw, const struct stanza *st)
+{
+	bool state = st->kind == STANZA_PRESENCE && (st->type == TYPE_AVAILABLE || st->type == TYPE_UNAVAILABLE);
+	return state && !user_find(nw, jid_bare_str(&st->to));
+}
+
 static void user_arrive(struct node_worker *nw, struct host *h, struct stanza *st)
 {
+	if (is_for_nobody(nw, st)) {
+		drop(nw, st);
+		return;
+	}
 	struct user *u = user_hold(nw, h, &st->to);
 	router_arrive(u, st);
 	user_release(u);

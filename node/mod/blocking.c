@@ -5,15 +5,22 @@
  * for an account without sessions when something arrives, which waits meanwhile in the order of its arrival. It stays in memory while the
  * account lives. A list that cannot be read blocks everything: somebody hides, and we do not know from whom.
  *
+ * After the account's life it is remembered until REMEMBERED_MS from its reading: what arrives for somebody who is away often does so
+ * together, and each stanza would read it again. In that time nobody but the account's own sessions, which are here, changes the list of
+ * an account that exists (an import that is just making it is noticed so much later); of one that does not exist, or no longer does, and
+ * of one whose session goes on elsewhere, nothing is remembered.
+ *
  *   UNKNOWN -arrival, session-> LOADING -read-> DRAINING (what waited goes on) -> KNOWN      LOADING -failed-> UNKNOWN
  */
 #include <stdlib.h>
 
 #include "node/api.h"
+#include "proto/base/recent.h"
 #include "proto/rules/blocking.h"
 #include "proto/xml/names.h"
 
-#define WAITING_MAX 1000 /* stanzas that wait for one account's list */
+#define WAITING_MAX   1000 /* stanzas that wait for one account's list */
+#define REMEMBERED_MS 10000
 
 extern const struct module mod_blocking;
 
@@ -22,8 +29,15 @@ static const struct store_space space = { "blocking", STORE_MAP }; /* field: a J
 static const struct option options[] = {
 	{ .name = "max_items", .kind = OPTION_INT, .default_text = "1000", .min = 1, .max = STORE_ROWS_MAX, .unit = "addresses",
 	  .doc = "Addresses that one user may block." },
+	{ .name = "remembered", .kind = OPTION_INT, .default_text = "4096", .min = 0, .max = 10000000, .unit = "lists and addresses",
+	  .doc = "How many block lists of accounts that are not there each worker keeps in memory for 10 seconds; each address on them "
+		 "counts as one more." },
 };
 
+struct host_part {
+	struct recent *lists; /* localpart -> struct blocking of an account that is not alive; one for each worker */
+	unsigned n_workers;
+};
 struct waiting {
 	struct waiting *next;
 	struct stanza *stanza;
@@ -37,6 +51,8 @@ struct user_part {
 	const struct stanza *turn; /* DRAINING: whose turn it is */
 	unsigned n_waiting;
 	size_t waiting_bytes;
+	uint64_t read_ms; /* when the list was read */
+	bool lasts;       /* it may be remembered */
 	enum state state;
 };
 struct session_part {
@@ -44,11 +60,46 @@ struct session_part {
 	bool listens; /* asked for the list: hears of changes */
 };
 
+/* ---- what is remembered of accounts that are not alive ---- */
+
+static struct recent *lists_of(const struct user *u)
+{
+	const struct host_part *h = host_slot(u->host, &mod_blocking);
+	return &h->lists[u->nw->worker->index];
+}
+
+static void drop_list(void *value)
+{
+	blocking_fini(value);
+	free(value);
+}
+
+static void remember(struct user *u, struct user_part *p)
+{
+	struct blocking *list = xmalloc(sizeof *list);
+	*list = p->list;
+	p->list = (struct blocking){ 0 };
+	recent_put(lists_of(u), jid_local(&u->jid), list, 1 + list->n, p->read_ms, u->nw->worker->now_ms);
+}
+
+static void recall(struct user *u, struct user_part *p)
+{
+	struct blocking *list = recent_take(lists_of(u), jid_local(&u->jid), u->nw->worker->now_ms, &p->read_ms);
+	if (!list)
+		return;
+	p->list = *list;
+	p->lasts = true;
+	p->state = KNOWN;
+	free(list);
+}
+
 static struct user_part *part_of(struct user *u)
 {
 	struct user_part *p = user_slot(u, &mod_blocking);
 	if (p->state == UNKNOWN && u->host->anonymous)
 		p->state = KNOWN; /* nothing is stored there: the list lives with the account */
+	else if (p->state == UNKNOWN)
+		recall(u, p);
 	return p;
 }
 
@@ -106,7 +157,9 @@ static void on_loaded(struct store_op *op)
 	release_sessions(u);
 	for (uint32_t i = 0; !op->err && i < op->first->n_rows; i++)
 		blocking_add(&p->list, op->first->rows[i].key);
-	if (op->err) {
+	p->read_ms = u->nw->worker->now_ms;
+	p->lasts = !op->err;
+	if (op->err && op->err != ERR_NOT_FOUND) { /* no such account: no list */
 		LOG(LOG_ERROR, "blocking", "a block list cannot be read", L_STR("user", jid_str(&u->jid)), L_ERR(op->err));
 		p->state = UNKNOWN;
 		refuse_waiting(u, p);
@@ -120,6 +173,7 @@ static bool load(struct user *u, struct user_part *p)
 {
 	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_loaded, u);
 	store_map_all(op, &space, STR_NONE, 0);
+	stored_if_account(op, u->host);
 	if (store_submit(u->host->store, op) != ERR_NONE)
 		return false;
 	u->holds++;
@@ -142,6 +196,7 @@ static void session_freeze(struct session *s, struct buf *out)
 {
 	if (((const struct session_part *)session_slot(s, &mod_blocking))->listens)
 		buf_addc(out, 1);
+	part_of(s->user)->lasts = false; /* it may be changed where the session goes on */
 }
 
 static void session_thaw(struct session *s, struct str state)
@@ -158,14 +213,19 @@ static void user_free(struct user *u)
 		stanza_unref(w->stanza);
 		free(w);
 	}
+	if (p->state == KNOWN && p->lasts)
+		remember(u, p);
 	blocking_fini(&p->list);
 }
 
 /* Whoever comes by that name next is somebody else. */
 static void account_ended(struct user *u, bool removed)
 {
-	if (removed)
-		blocking_fini(&part_of(u)->list);
+	struct user_part *p = part_of(u);
+	if (!removed)
+		return;
+	blocking_fini(&p->list);
+	p->lasts = false;
 }
 
 /* ---- what passes ---- */
@@ -495,6 +555,24 @@ static const struct pie_part parts[] = {
 	{ &space, put_list, { { &NS_PRIVACY, "query" }, { &NS_BLOCKING, "blocklist" } }, take_list },
 };
 
+static enum err host_start(struct host *h, struct buf *why)
+{
+	struct host_part *p = host_slot(h, &mod_blocking);
+	size_t weight = (size_t)module_int(h, &mod_blocking, "remembered");
+	p->n_workers = h->node->n_workers;
+	p->lists = arena_alloc(h->arena, p->n_workers * sizeof *p->lists);
+	for (unsigned i = 0; i < p->n_workers; i++)
+		recent_init(&p->lists[i], h->node->hash_key, weight, REMEMBERED_MS, drop_list);
+	return ERR_NONE;
+}
+
+static void host_stop(struct host *h)
+{
+	struct host_part *p = host_slot(h, &mod_blocking);
+	for (unsigned i = 0; i < p->n_workers; i++)
+		recent_fini(&p->lists[i]);
+}
+
 const struct module mod_blocking = {
 	.name = "blocking",
 	.xep = "XEP-0191",
@@ -502,7 +580,7 @@ const struct module mod_blocking = {
 	.doc = "Lets users block whom they do not want to hear from.",
 	.features = features,
 	.options = options,
-	.n_options = 1,
+	.n_options = sizeof options / sizeof *options,
 	.iqs = iqs,
 	.n_iqs = 3,
 	.parts = parts,
@@ -515,6 +593,9 @@ const struct module mod_blocking = {
 		   .session_thaw = session_thaw,
 		   .account_ended = account_ended,
 		   .user_free = user_free },
+	.host_start = host_start,
+	.host_stop = host_stop,
+	.host_slot = sizeof(struct host_part),
 	.user_slot = sizeof(struct user_part),
 	.session_slot = sizeof(struct session_part),
 };
