@@ -72,7 +72,7 @@ help:
 	@echo 'make install   into $$DESTDIR$$PREFIX (PREFIX=/usr/local)'
 	@echo 'make deb       a Debian package, in build/deb'
 	@echo 'make clean     remove build/'
-	@echo 'Variables: CC=gcc|clang  SAN=address|thread|undefined  OPT=-O2  CFLAGS  LDFLAGS'
+	@echo 'Variables: CC=gcc|clang  SAN=address|thread|undefined  OPT=-O2  CFLAGS  LDFLAGS  STORE=sqlite|postgres'
 
 build:
 	@scripts/deps build $(filter clang,$(CC))
@@ -82,9 +82,11 @@ run: build
 	@exec $(B)/starling $(ARGS)
 
 TESTS ?= unit corpus cluster script load ops docs interop abuse
+# Where the nodes of script and ops keep their accounts: sqlite or postgres.
+STORE ?= sqlite
 test:
 	@scripts/deps test $(filter clang,$(CC))
-	+@B=$(B) tests/run $(TESTS)
+	+@B=$(B) STORE=$(STORE) tests/run $(TESTS)
 
 # What a new user does, with Gajim and Profanity: tests/walk/README.md.
 walk:

@@ -1,10 +1,12 @@
 """A Starling node of a test's own: two workers, three hosts, data in a temporary directory."""
 import asyncio
+import contextlib
 import copy
 import os
 
 from . import http
 from .certs import make_authority, make_certificate
+from .postgres import Postgres
 from .server import Server, ServerProblem, set_path, to_yaml
 from .wire import PATIENCE
 
@@ -21,14 +23,34 @@ def control_binary():
     return os.path.join(os.path.dirname(binary()), "starlingctl")
 
 
+def add_store_option(args):
+    """To a program's arguments: where the nodes of its run keep their accounts. `with store_in(opts.store)` is around the run."""
+    args.add_argument("--store", choices=("sqlite", "postgres"), default=os.environ.get("STORE") or "sqlite")
+
+
+@contextlib.contextmanager
+def store_in(kind):
+    if kind != "postgres":
+        yield
+        return
+    with Postgres() as Starling.postgres:
+        try:
+            yield
+        finally:
+            Starling.postgres = None
+
+
 class Starling(Server):
-    """With certificates=True it has an ECDSA and an RSA one of a test authority, else the self-signed one that it makes."""
+    """With certificates=True it has an ECDSA and an RSA one of a test authority, else the self-signed one that it makes. Keeps its
+    accounts in a database of `postgres`, if that is set, for all nodes of a run (`store_in`) or for one; else in a file."""
 
     name = "starling"
+    postgres = None
 
     def __init__(self, overrides=None, keep=False, certificates=False):
         super().__init__(overrides, keep)
         self.certificates = certificates
+        self.database = None
 
     def base_config(self):
         e = self.endpoint
@@ -57,12 +79,21 @@ class Starling(Server):
             self.ca = make_authority(self.dir)
             config["tls"] = dict(zip(("certificate", "key"), make_certificate(self.dir, "ec", HOSTS)))
             config["tls"].update(zip(("certificate2", "key2"), make_certificate(self.dir, "rsa", HOSTS, "rsa")))
+        if self.postgres:
+            self.database = self.database or self.postgres.create()
+            config["store"] = self.postgres.options(self.database)
         for dotted, value in self.overrides.items():
             set_path(config, dotted, value)
         path = os.path.join(self.dir, "starling.yml")
         with open(path, "w") as f:
             f.write(to_yaml(config))
         return [binary(), "--config", path]
+
+    async def stop(self):
+        problems = await super().stop()
+        if self.postgres and self.database and not self.keep and not problems:
+            self.postgres.drop(self.database)
+        return problems
 
     async def is_ready(self):
         """The control socket is made last, but one that a crash left behind is there before; and the workers begin when all listens."""
