@@ -28,6 +28,7 @@ struct postgres_store_options {
 	bool sync_normal;     /* true: the last commits may be lost when the server crashes (never when a node does) */
 	uint32_t pool;        /* connections; default 4 */
 	uint32_t max_batch;   /* ops of one pipeline and one transaction; default 128 */
+	bool apart;           /* each op that writes in a transaction of its own, all in one pipeline: to measure what grouping is worth */
 	uint32_t connect_timeout_ms; /* default 5000 */
 	uint32_t start_wait_ms;      /* how long a server that is away at the start is waited for; 0: not at all */
 	/* The server was away at the start, and it is no use to wait longer. On a thread of the store. */

@@ -221,6 +221,10 @@ static void run_apart(struct pg_lane *l, const struct part *p)
 
 static void run_part(struct pg_lane *l, const struct part *p)
 {
+	if (!p->reads && pool_options(l->store)->apart) {
+		run_apart(l, p);
+		return;
+	}
 	send_part(l, p);
 	enum outcome outcome = hear_part(l, p);
 	if (outcome == DONE) {

@@ -2,7 +2,11 @@
  * store_cost: what an op of the store costs: ops a second and processor time per op, with 1 and with 64 under way, over each backend.
  * One worker asks; the processor time is that of the whole process, so the asker's share (an op's arena, a post, a timer) is in it.
  *
- *     store_cost [FOLDER [SECONDS]]      the database is made in FOLDER (default /tmp); each measurement takes SECONDS (default 1)
+ *     store_cost [FOLDER [SECONDS [URI]]]     the database is made in FOLDER (default /tmp); each measurement takes SECONDS (default 1);
+ *                                             URI: of a PostgreSQL server, that is measured as well
+ *     tests/harness/with-postgres build/gcc/tests/bench/store_cost /tmp 1 postgresql:///     the same with a server of its own
+ *
+ * One transaction for a batch of writes, or one for each of them, all sent without waiting? Both are measured on PostgreSQL.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +14,7 @@
 #include <unistd.h>
 
 #include "node/store/memory.h"
+#include "node/store/postgres.h"
 #include "node/store/sqlite.h"
 
 #define OWNERS 1000
@@ -168,6 +173,19 @@ static void bench_sqlite(const char *folder, bool sync_normal, double seconds)
 	}
 }
 
+static void bench_postgres(const char *uri, unsigned pool, bool apart, double seconds)
+{
+	char name[64], why[POSTGRES_WHY_BYTES];
+	struct store *s;
+	struct postgres_store_options options = { .uri = uri, .pool = pool, .apart = apart };
+	if (postgres_store_open(&options, &s, why)) {
+		fprintf(stderr, "%s\n", why);
+		exit(1);
+	}
+	snprintf(name, sizeof name, "postgres, %u connection%s, %s", pool, pool > 1 ? "s" : "", apart ? "a transaction an op" : "grouped");
+	bench(s, name, seconds);
+}
+
 int main(int argc, char **argv)
 {
 	const char *folder = argc > 1 ? argv[1] : "/tmp";
@@ -175,5 +193,9 @@ int main(int argc, char **argv)
 	bench(memory_store_open(NULL, 0), "memory", seconds);
 	bench_sqlite(folder, true, seconds);
 	bench_sqlite(folder, false, seconds);
+	for (unsigned pool = 1; argc > 3 && pool <= 4; pool *= 4) {
+		bench_postgres(argv[3], pool, false, seconds);
+		bench_postgres(argv[3], pool, true, seconds);
+	}
 	return 0;
 }

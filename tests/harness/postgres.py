@@ -34,9 +34,10 @@ def user_without_rights():
 
 
 class Postgres:
-    """Use it with `with`. Durable only against the death of its processes: the kernel keeps what they wrote."""
+    """Use it with `with`. Unless it is durable, only against the death of its processes: the kernel keeps what they wrote."""
 
-    def __init__(self):
+    def __init__(self, durable=False):
+        self.durable = durable
         self.bin = programs()
         self.dir = tempfile.mkdtemp(prefix="starling-pg-")
         self.data = os.path.join(self.dir, "data")
@@ -78,7 +79,7 @@ class Postgres:
         return p.stdout.decode()
 
     def spawn(self):
-        options = [f"listen_addresses={self.listen}", f"port={self.port}", "fsync=off", "max_connections=200", "shared_buffers=16MB"]
+        options = [f"listen_addresses={self.listen}", f"port={self.port}", f"fsync={'on' if self.durable else 'off'}", "max_connections=200", "shared_buffers=16MB"]
         self.process = subprocess.Popen(
             [os.path.join(self.bin, "postgres"), "-D", self.data, "-k", self.dir, *(x for o in options for x in ("-c", o))],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=self.child)
