@@ -1,5 +1,6 @@
 #include "node/core/birth.h"
 
+#include "node/core/fleet.h"
 #include "node/core/hooks.h"
 #include "node/core/log.h"
 #include "node/core/node.h"
@@ -31,15 +32,26 @@ static void answer(struct birth *b)
 	worker_post(b->asker, &b->message);
 }
 
+static void born(struct node_worker *nw, struct host *h, const struct jid *bare)
+{
+	struct user *u = user_hold(nw, h, bare);
+	hooks_account_created(u);
+	user_release(u);
+}
+
 static void on_shard(struct worker *w, struct message *m, bool cancelled)
 {
 	struct birth *b = (struct birth *)m;
-	if (!cancelled) {
-		struct user *u = user_hold(nw_of(w), b->host, &b->jid);
+	struct node_worker *nw = nw_of(w);
+	uint32_t home = cancelled ? 0 : fleet_elsewhere(nw, jid_str(&b->jid));
+	struct frame_record r = fleet_record(FLEET_BORN, home ? fleet_fp(nw, jid_str(&b->jid)) : 0, 0);
+	if (!cancelled)
 		LOG(LOG_INFO, "account", "created", L_STR("jid", jid_str(&b->jid)));
-		hooks_account_created(u);
-		user_release(u);
-	}
+	r.to = jid_str(&b->jid);
+	if (home)
+		fleet_send(nw, home, &r);
+	else if (!cancelled)
+		born(nw, b->host, &b->jid);
 	if (b->asker)
 		answer(b);
 	else
@@ -50,6 +62,16 @@ static void to_shard(struct birth *b)
 {
 	b->message.run = on_shard;
 	worker_post(node_shard(b->host->node, jid_str(&b->jid)), &b->message);
+}
+
+void birth_heard(struct node_worker *nw, struct str bare)
+{
+	struct jid jid;
+	struct arena *a = arena_new(256);
+	struct host *h = jid_parse(a, bare, &jid) == ERR_NONE ? host_find(nw->node, jid_domain(&jid)) : NULL;
+	if (h)
+		born(nw, h, &jid);
+	arena_free(a);
 }
 
 static void on_created(const struct account_answer *a)

@@ -8,6 +8,7 @@
 #include "proto/addr/jid.h"
 
 struct host;
+struct node_worker;
 
 /* Any worker, main included; on_done is called there, once, later, with the error of account_create, the asker's arg and nothing else.
  * `bare` and the password are copied. */
@@ -15,5 +16,8 @@ void account_add(struct host *h, const struct jid *bare, struct str password, vo
 		 void *arg);
 /* Any worker: the hooks alone, for an account that was written otherwise: an import. */
 void account_announce(struct host *h, const struct jid *bare);
+
+/* Another node has made an account that is at home here. */
+void birth_heard(struct node_worker *nw, struct str bare);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cluster/pool.h"
+#include "node/core/fleet.h"
 #include "node/core/log.h"
 #include "node/core/session.h"
 #include "node/ctl/server.h"
@@ -75,6 +76,7 @@ static void on_farewell(struct worker *w, struct message *m, bool cancelled)
 	}
 	nw->draining = true;
 	listener_stop_all(nw);
+	fleet_farewell(nw);
 	c2s_close_all(nw, STREAM_SYSTEM_SHUTDOWN);
 	atomic_fetch_add(&f->ending->begun_workers, 1);
 	f->worker = w;
@@ -177,6 +179,7 @@ void ending_begin(struct ending *e, struct ctl_server *ctl, void (*on_end)(struc
 	e->ctl = ctl;
 	e->on_end = on_end;
 	atomic_store(&n->draining, true);
+	fleet_drain(n);
 	LOG(LOG_INFO, "node", "stopping", L_INT("sessions", node_metric(n, METRIC_SESSIONS)));
 	e->busy_workers = n->n_workers;
 	for (unsigned i = 0; i < n->n_workers; i++) {

@@ -58,6 +58,14 @@ static unsigned module_number(const struct hook_set *hs, const struct module *m)
 	return hs->number_at[i];
 }
 
+const struct module *module_find(struct str name)
+{
+	for (unsigned i = 0; all_modules[i]; i++)
+		if (str_is(name, all_modules[i]->name))
+			return all_modules[i];
+	return NULL;
+}
+
 static void list_shuffle(struct hook_list *l, struct rng *rng)
 {
 	for (unsigned i = l->n; i > 1; i--) {

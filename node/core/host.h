@@ -30,6 +30,8 @@ struct host {
 
 /* NULL when the domain is not ours. */
 struct host *host_find(const struct node *n, struct str domain);
+/* What a feature keeps in the store for the host has changed: on the other nodes its host_stale runs. */
+void host_changed(struct host *h, const struct module *m);
 bool host_has_module(const struct host *h, const struct module *m);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "node/core/ending.h"
+#include "node/core/fleet.h"
 #include "node/core/giveback.h"
 #include "node/core/hooks.h"
 #include "node/core/log.h"
@@ -43,12 +44,20 @@ struct life {
 
 /* ---- workers ---- */
 
-static void on_worker_start(struct worker *w)
+void life_serve(struct node_worker *nw)
 {
-	struct node_worker *nw = nw_of(w);
 	for (unsigned i = 0; i < nw->node->n_listens; i++)
 		listener_start(nw, &nw->node->listens[i]);
 	nw->node->workers_ready++;
+}
+
+static void on_worker_start(struct worker *w)
+{
+	struct node_worker *nw = nw_of(w);
+	if (nw->fleet)
+		fleet_worker_start(nw->fleet);
+	else
+		life_serve(nw);
 }
 
 /* Empty by now, unless the start failed half-way. */
@@ -210,6 +219,10 @@ const struct tls_config *life_tls(const struct node *n)
 /* The service's secret outlives restarts: fake SCRAM salts must not change between two looks. */
 static enum err secret_load(struct node *n, struct buf *why)
 {
+	if (n->fleet) {
+		fleet_service_secret(n);
+		return ERR_NONE;
+	}
 	struct str path = arena_printf(n->arena, "%.*s/secret", STR_ARG(n->data_dir));
 	FILE *f = fopen(path.p, "rb");
 	size_t got = f ? fread(n->secret, 1, sizeof n->secret, f) : 0;
@@ -284,7 +297,8 @@ static void workers_make(struct node *n)
 	n->n_workers = (unsigned)(wanted ? wanted : cpus < 1 ? 1 : cpus > WORKERS_MAX ? WORKERS_MAX : cpus);
 	for (unsigned i = 0; i < n->n_workers; i++) {
 		n->workers[i] = worker_new(i, arena_printf(n->arena, "w%u", i).p);
-		node_worker_new(n, n->workers[i]);
+		struct node_worker *nw = node_worker_new(n, n->workers[i]);
+		nw->fleet = n->fleet ? fleet_worker_new(nw) : NULL;
 		watchdog_init(&n->life->dogs[i], n->workers[i], SLOW_MS);
 	}
 }
@@ -316,13 +330,14 @@ enum err life_make(struct node *n, struct config *config, struct buf *why)
 	n->life->ending = ending_new(n);
 	n->started_wall_ms = worker_wall_ms();
 	BUG_ON(RAND_bytes((unsigned char *)n->hash_key, sizeof n->hash_key) != 1);
+	enum err e = fleet_make(n, config, why);
 	settings_read(config, &n->settings);
 	n->limits = limits_new(config, n->hash_key);
 	n->main = worker_new(WORKERS_MAX, "main");
 	n->started_ms = n->main->now_ms;
 	workers_make(n);
 	settings_make_hosts(n);
-	enum err e = data_dir_make(n, why);
+	e = e ? e : data_dir_make(n, why);
 	e = e ? e : secret_load(n, why);
 	e = e ? e : stores_start(n, on_no_store, why);
 	e = e ? e : modules_start(n, why);
@@ -349,7 +364,8 @@ enum err life_start(struct node *n, struct config *config, struct buf *why)
 	worker_timer_set(n->main, &n->life->watch, WATCH_MS);
 	worker_timer_set(n->main, &n->life->mutter, MUTTER_MS);
 	giveback_look(&n->life->giveback); /* what the node itself is made of is no waste */
-	return workers_start(n);
+	e = workers_start(n);
+	return e ? e : fleet_start(n, why);
 }
 
 void life_finish(struct node *n)
@@ -360,6 +376,7 @@ void life_finish(struct node *n)
 		worker_stop(n->workers[i]);
 	for (unsigned i = 0; i < n->n_workers; i++)
 		worker_join(n->workers[i]);
+	fleet_stop(n);
 	stores_close(n);
 	for (unsigned i = 0; i < n->n_listens; i++)
 		listen_unbind(&n->listens[i]);
@@ -369,6 +386,7 @@ void life_finish(struct node *n)
 	for (unsigned i = 0; i < n->n_workers; i++) {
 		struct node_worker *nw = nw_of(n->workers[i]);
 		worker_free(n->workers[i]);
+		fleet_worker_free(nw->fleet);
 		node_worker_free(nw);
 	}
 	worker_free(n->main);

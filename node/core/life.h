@@ -13,6 +13,8 @@
 MUST_CHECK enum err life_make(struct node *n, struct config *config, struct buf *why);
 /* Everything up and accepting; `config` is consumed. On failure a text is in `why` and life_finish must still be called. */
 MUST_CHECK enum err life_start(struct node *n, struct config *config, struct buf *why);
+/* On a worker: it begins to accept. A node alone does so at once, one of several when it knows the others. */
+void life_serve(struct node_worker *nw);
 /* Any time on the main thread: a new set of certificates for new connections. The old one stays on failure. */
 MUST_CHECK enum err life_reload_tls(struct node *n, struct buf *why);
 /* The two halves of it, for a reload of everything: load what `c` names; hand it to all workers (consumed). */

@@ -92,6 +92,8 @@ struct hooks {
 
 	/* ---- the life of a session; on its worker ---- */
 	void (*session_bound)(struct session *s);
+	/* A message of crowd_tell by this feature was delivered to it. */
+	void (*told)(struct session *s, uint64_t arg);
 	/* Broadcast presence, before the other hooks of it: what the client sent, or 'unavailable' made by us as its stream ends.
 	 * s->presence is the new one already. */
 	void (*session_broadcast)(struct session *s, struct stanza *st, bool was_available);
@@ -144,6 +146,8 @@ struct module {
 	/* After every host_start. */
 	void (*host_ready)(struct host *h);
 	void (*host_stop)(struct host *h);
+	/* Another node has changed what the store keeps for the host (host_changed): what is remembered of it is stale. Any worker. */
+	void (*host_stale)(struct host *h);
 	/* The configuration was loaded again, and all workers stand still: reads options into the host's slot as host_start did; cannot
 	 * fail. NULL: the module's options need a restart. */
 	void (*host_reload)(struct host *h);
@@ -151,6 +155,8 @@ struct module {
 
 /* Every feature of this build, NULL-terminated: node/modules.c, the one list. */
 extern const struct module *const all_modules[];
+/* By name; NULL when this build has no such feature. */
+const struct module *module_find(struct str name);
 
 /* The private slots of a module: zeroed at birth, of the size that the descriptor names. */
 void *host_slot(struct host *h, const struct module *m);

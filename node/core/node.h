@@ -38,6 +38,8 @@ struct settings {
 	bool tls_required, plain_on_loopback;
 };
 
+struct fleet;
+struct fleet_worker;
 struct hook_set;
 struct life;
 struct listen_spec;
@@ -54,6 +56,7 @@ struct node {
 	uint64_t hash_key[2];      /* of shards: the same for the life of the process */
 	struct host **hosts;
 	unsigned n_hosts;
+	struct fleet *fleet;       /* NULL: a node alone (fleet.h) */
 	struct hook_set *hooks;
 	struct store *store;       /* features use their host's: host->store */
 	struct store *memory;      /* of the anonymous hosts; NULL when there are none */
@@ -99,6 +102,7 @@ struct node_worker {
 	bool crowded;              /* the mailbox of one of them was over its ceiling */
 	struct c2s *streams;
 	struct listener *listeners;
+	struct fleet_worker *fleet; /* NULL: a node alone */
 	struct tls_config *tls;    /* this worker's own reference */
 	bool draining;
 };

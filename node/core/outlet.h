@@ -26,6 +26,8 @@ struct outlet_ops {
 	/* Its later input waits until as many releases came. */
 	void (*hold)(struct outlet *o);
 	void (*release)(struct outlet *o);
+	/* Not read for so long. */
+	void (*pause)(struct outlet *o, uint32_t for_ms);
 	/* Ends it, and with it the session. */
 	void (*close)(struct outlet *o, enum stream_error e, struct str text);
 	void (*describe)(const struct outlet *o, struct outlet_info *out);

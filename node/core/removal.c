@@ -6,6 +6,7 @@
 #include "node/core/log.h"
 #include "node/core/node.h"
 #include "node/core/session.h"
+#include "node/ctl/relay.h"
 
 struct removal {
 	struct message message;
@@ -48,6 +49,15 @@ static void on_deleted(const struct account_answer *answer)
 	finish(answer->arg, answer->err);
 }
 
+/* At its home, which is another node. */
+static void on_removed_there(void *arg, enum err err)
+{
+	struct removal *r = arg;
+	r->err = err;
+	r->message.run = on_answered;
+	worker_post(r->asker, &r->message);
+}
+
 static void on_shard(struct worker *w, struct message *m, bool cancelled)
 {
 	struct removal *r = (struct removal *)m;
@@ -58,6 +68,11 @@ static void on_shard(struct worker *w, struct message *m, bool cancelled)
 	struct account_ask ask = {
 		.store = r->host->store, .host = r->host->name, .user = jid_local(&r->jid), .on_done = on_deleted, .arg = r,
 	};
+	uint32_t home = fleet_elsewhere(nw_of(w), jid_str(&r->jid));
+	if (home) {
+		relay_remove(nw_of(w), home, &r->jid, on_removed_there, r);
+		return;
+	}
 	r->user = user_hold(nw_of(w), r->host, &r->jid);
 	hooks_account_ending(r->user);
 	enum err err = account_delete(&ask);

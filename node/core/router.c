@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "node/core/fleet.h"
 #include "node/core/hooks.h"
 #include "node/core/iq.h"
 #include "node/core/node.h"
@@ -206,7 +207,7 @@ static bool is_for_nobody(struct node_worker *nw, const struct stanza *st)
 	return state && !user_find(nw, jid_bare_str(&st->to));
 }
 
-static void user_arrive(struct node_worker *nw, struct host *h, struct stanza *st)
+void router_arrive_here(struct node_worker *nw, struct host *h, struct stanza *st)
 {
 	if (is_for_nobody(nw, st)) {
 		drop(nw, st);
@@ -215,6 +216,12 @@ static void user_arrive(struct node_worker *nw, struct host *h, struct stanza *s
 	struct user *u = user_hold(nw, h, &st->to);
 	router_arrive(u, st);
 	user_release(u);
+}
+
+static void user_arrive(struct node_worker *nw, struct host *h, struct stanza *st)
+{
+	if (!nw->fleet || !fleet_forwards(nw, st))
+		router_arrive_here(nw, h, st);
 }
 
 /* ---- arriving at the service itself ---- */

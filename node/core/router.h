@@ -9,6 +9,8 @@
 
 /* Sends a stanza (consumed) to its `to`, which must be present, as must `from`. Refusals go back to `from` as errors. */
 void router_route(struct node_worker *nw, struct stanza *st);
+/* One whose recipient's home is here, whatever the fleet says. Consumes st. On the account's worker. */
+void router_arrive_here(struct node_worker *nw, struct host *h, struct stanza *st);
 /* What an arrive_policy hook kept (verdict HOLD, with a reference of its own): from the policies on again. Consumes st. */
 void router_arrive(struct user *u, struct stanza *st);
 /* Answers with an error (consumes st); vanishes where the RFC wants silence. */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "node/core/fleet.h"
 #include "node/core/hooks.h"
 #include "node/core/log.h"
 #include "node/core/node.h"
@@ -66,6 +67,7 @@ void user_release(struct user *u)
 	if (u->host->anonymous)
 		forget(u);
 	map_del(&u->nw->users, jid_str(&u->jid));
+	fleet_user_gone(u);
 	count_at(u->nw, METRIC_MEMORY_BYTES, MEMORY_ACCOUNT, -user_bytes(u));
 	free(u);
 }
@@ -119,7 +121,7 @@ static void session_count(struct session *s, int n)
 	count_at(s->nw, METRIC_MEMORY_BYTES, MEMORY_SESSION, n * (int64_t)bytes);
 }
 
-struct session *session_new(struct node_worker *nw, struct host *host, const struct jid *full, struct outlet *outlet)
+struct session *session_new(struct node_worker *nw, struct host *host, const struct jid *full, struct outlet *outlet, uint64_t hlc)
 {
 	size_t slots = hooks_session_slots(nw->node->hooks);
 	struct session *s = xzalloc(sizeof *s + slots + full->len + 1u);
@@ -130,6 +132,7 @@ struct session *session_new(struct node_worker *nw, struct host *host, const str
 	s->jid.text = text;
 	s->nw = nw;
 	s->outlet = outlet;
+	s->hlc = hlc;
 	s->sid = ++nw->next_sid;
 	s->secure = outlet->secure;
 	s->anonymous = host->anonymous;
@@ -143,6 +146,7 @@ struct session *session_new(struct node_worker *nw, struct host *host, const str
 	s->user->n_sessions++;
 	map_put(&nw->sessions, sid_key(s), s);
 	session_count(s, 1);
+	fleet_session_bound(s);
 	hooks_session_bound(s);
 	return s;
 }
@@ -181,6 +185,7 @@ static void unlink_and_free(struct session *s)
 	struct node_worker *nw = s->nw;
 	struct user *u = s->user;
 	hooks_session_gone(s);
+	fleet_session_gone(s);
 	for (struct session **at = &u->sessions; *at; at = &(*at)->next) {
 		if (*at == s) {
 			*at = s->next;
@@ -211,6 +216,7 @@ void session_depart(struct session *s)
 
 void session_changed(struct session *s)
 {
+	fleet_session_presence(s);
 	if (s->outlet && s->outlet->ops->changed)
 		s->outlet->ops->changed(s->outlet);
 }

@@ -58,8 +58,8 @@ struct session *user_session(const struct user *u, struct str resource);
 
 /* ---- sessions ---- */
 
-/* Links a new one to its account. The resource is free (session_end the older one first). */
-struct session *session_new(struct node_worker *nw, struct host *host, const struct jid *full, struct outlet *outlet);
+/* Links a new one to its account; `hlc` as in the struct. The resource is free (session_end the older one first). */
+struct session *session_new(struct node_worker *nw, struct host *host, const struct jid *full, struct outlet *outlet, uint64_t hlc);
 /* Announces an available one as unavailable, runs the hooks, unlinks, frees. The outlet must forget it. */
 void session_end(struct session *s);
 struct session *session_find(struct node_worker *nw, uint64_t sid);

@@ -1,5 +1,7 @@
 #include "node/core/settings.h"
 
+#include "node/core/fleet.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -169,6 +171,7 @@ struct config_schema *settings_schema(void)
 	config_describe(s, "c2s", "Client connections.");
 	config_register(s, "limits", ROWS(limit_options));
 	limits_register(s);
+	fleet_register(s);
 	roles_register(s);
 	config_describe(s, "limits", "Ceilings; each has its answer when it is hit.");
 	config_register(s, "sasl", ROWS(sasl_options));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "node/core/log.h"
+#include "node/ctl/relay.h"
 
 #define SHOWN_MAX 512 /* bytes of the arguments in the audit log */
 
@@ -218,6 +219,6 @@ void command_run(struct call *c)
 		join_rest(c, max);
 	if (c->n_args < min || c->n_args > max)
 		call_fail(c, CTL_USAGE, "usage: starlingctl %s %s", cmd->name, cmd->args);
-	else if (options_fit(c))
+	else if (options_fit(c) && !relay_takes(c))
 		cmd->run(c);
 }

@@ -25,9 +25,13 @@ enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_NO_SERVER = 3 };
 enum command_flags {
 	COMMAND_READS = 1,   /* looks only: changes nothing */
 	COMMAND_STREAMS = 2, /* tells lines until its asker goes away: for the control socket, where an asker can */
+	COMMAND_HOME = 8,    /* about an account: runs on the node where that is at home (relay.h) */
+	COMMAND_EVERYWHERE = 16, /* runs on all nodes; lists are put together, numbers added */
 	COMMAND_LOCAL = 4,   /* needs no node: runs in starlingctl itself, with call->node NULL */
 	COMMAND_AWAITS = 8,  /* starlingctl waits for a node to ask, --seconds=N */
 };
+
+struct relay;
 
 struct call {
 	struct node *node;
@@ -44,6 +48,8 @@ struct call {
 	void (*done)(struct call *c, enum ctl_exit code, struct str text, json_t *data);
 	void *asker;
 	bool stop_after;
+	bool relayed;                  /* another node asks: no third one is asked for it */
+	struct relay *relay;           /* relay.c's */
 	enum err err;                  /* the command's: why it failed, where it is one of these */
 	/* COMMAND_STREAMS. `line` consumes its data; false: the asker reads too slowly, and the line is lost. */
 	bool (*line)(struct call *c, json_t *data);

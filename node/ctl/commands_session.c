@@ -5,6 +5,7 @@
 
 #include "node/core/session.h"
 #include "node/ctl/errand.h"
+#include "node/ctl/show.h"
 
 #define LIMIT_MAX 1000000
 
@@ -91,36 +92,10 @@ static void who_of_user(struct visit *v, struct node_worker *nw)
 	}
 }
 
-static const char *order_key(const json_t *v)
-{
-	const char *text = json_string_value(json_is_object(v) ? json_object_get(v, "jid") : v);
-	return text ? text : "";
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(order_key(*(json_t *const *)a), order_key(*(json_t *const *)b));
-}
-
-/* In order, so that two listings can be compared; the first `limit` (0: all). */
-static json_t *sorted(json_t *list, uint64_t limit)
-{
-	size_t n = json_array_size(list);
-	json_t **items = xmalloc((n + 1) * sizeof *items), *out = json_array();
-	for (size_t i = 0; i < n; i++)
-		items[i] = json_array_get(list, i);
-	qsort(items, n, sizeof *items, by_text);
-	for (size_t i = 0; i < n && (!limit || i < limit); i++)
-		json_array_append(out, items[i]);
-	free(items);
-	json_decref(list);
-	return out;
-}
-
 static void on_list(struct visit *v)
 {
 	struct who *w = (struct who *)v;
-	call_ok(w->call, sorted(w->list, w->limit), "%s", "");
+	call_ok(w->call, show_sorted(w->list, w->limit), "%s", "");
 }
 
 static void on_count(struct visit *v)
@@ -285,15 +260,20 @@ static void run_kick_session(struct call *c)
 }
 
 static const struct command commands[] = {
-	{ "connected_users", "[HOST] --limit=N --after=JID", COMMAND_READS, "Lists connected full JIDs by address.", run_connected_users },
-	{ "connected_users_info", "[HOST] --limit=N --after=JID", COMMAND_READS,
+	{ "connected_users", "[HOST] --limit=N --after=JID", COMMAND_READS | COMMAND_EVERYWHERE,
+	  "Lists connected full JIDs by address.", run_connected_users },
+	{ "connected_users_info", "[HOST] --limit=N --after=JID", COMMAND_READS | COMMAND_EVERYWHERE,
 	  "The same with address, TLS, priority, uptime and what waits to be sent.", run_connected_users_info },
-	{ "connected_users_number", "[HOST]", COMMAND_READS, "Tells how many sessions there are.", run_connected_users_number },
-	{ "user_resources", "USER HOST", COMMAND_READS, "Lists an account's connected resources.", run_user_resources },
-	{ "user_sessions_info", "USER HOST", COMMAND_READS, "Like connected_users_info, for one account.", run_user_sessions_info },
-	{ "num_resources", "USER HOST", COMMAND_READS, "Tells how many resources of an account are connected.", run_num_resources },
-	{ "kick_user", "USER HOST", 0, "Ends all sessions of an account.", run_kick_user },
-	{ "kick_session", "USER HOST RESOURCE [REASON...]", 0, "Ends one session.", run_kick_session },
+	{ "connected_users_number", "[HOST]", COMMAND_READS | COMMAND_EVERYWHERE,
+	  "Tells how many sessions there are.", run_connected_users_number },
+	{ "user_resources", "USER HOST", COMMAND_READS | COMMAND_HOME,
+	  "Lists an account's connected resources.", run_user_resources },
+	{ "user_sessions_info", "USER HOST", COMMAND_READS | COMMAND_HOME,
+	  "Like connected_users_info, for one account.", run_user_sessions_info },
+	{ "num_resources", "USER HOST", COMMAND_READS | COMMAND_HOME,
+	  "Tells how many resources of an account are connected.", run_num_resources },
+	{ "kick_user", "USER HOST", COMMAND_HOME, "Ends all sessions of an account.", run_kick_user },
+	{ "kick_session", "USER HOST RESOURCE [REASON...]", COMMAND_HOME, "Ends one session.", run_kick_session },
 	{ 0 },
 };
 

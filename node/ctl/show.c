@@ -180,3 +180,29 @@ void show_line(const json_t *line, bool as_json, FILE *out)
 	}
 	fflush(out);
 }
+
+static const char *order_key(const json_t *v)
+{
+	const char *text = json_string_value(json_is_object(v) ? json_object_get(v, "jid") : v);
+	return text ? text : "";
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(order_key(*(json_t *const *)a), order_key(*(json_t *const *)b));
+}
+
+/* In order, so that two listings can be compared; the first `limit` (0: all). */
+json_t *show_sorted(json_t *list, uint64_t limit)
+{
+	size_t n = json_array_size(list);
+	json_t **items = xmalloc((n + 1) * sizeof *items), *out = json_array();
+	for (size_t i = 0; i < n; i++)
+		items[i] = json_array_get(list, i);
+	qsort(items, n, sizeof *items, by_text);
+	for (size_t i = 0; i < n && (!limit || i < limit); i++)
+		json_array_append(out, items[i]);
+	free(items);
+	json_decref(list);
+	return out;
+}

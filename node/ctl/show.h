@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Returns the reply's exit code. */
@@ -18,5 +19,8 @@ int show_reply(json_t *reply, bool as_json, FILE *out, FILE *err);
 void show_line(const json_t *line, bool as_json, FILE *out);
 /* The table alone; `head`: as for a terminal. */
 void show_table(const json_t *rows, bool head, FILE *out);
+
+/* Sessions by address: strings, or objects with a "jid"; the first `limit` (0: all). Consumes the list. */
+json_t *show_sorted(json_t *list, uint64_t limit);
 
 #endif

@@ -1,11 +1,15 @@
 #include "node/http/health.h"
 
+#include "node/core/fleet.h"
 #include "node/http/httpd.h"
 
 const char *health_problem(const struct node *n)
 {
 	if (atomic_load(&n->draining))
 		return "draining";
+	const char *apart = fleet_problem(n);
+	if (apart)
+		return apart;
 	if (atomic_load(&n->workers_ready) < n->n_workers)
 		return "starting";
 	return store_healthy(n->store) ? NULL : "store down";

@@ -92,6 +92,18 @@ static void motd_put(struct host *h, struct motd *m, bool only_read)
 	motd_unref(drop);
 }
 
+/* Set, changed or deleted on another node: read again when somebody needs it. */
+static void host_stale(struct host *h)
+{
+	struct host_part *p = host_slot(h, &mod_announce);
+	pthread_mutex_lock(&p->lock);
+	struct motd *drop = p->motd;
+	p->motd = NULL;
+	p->known = false;
+	pthread_mutex_unlock(&p->lock);
+	motd_unref(drop);
+}
+
 static enum err host_start(struct host *h, struct buf *why)
 {
 	struct host_part *p = host_slot(h, &mod_announce);
@@ -306,8 +318,9 @@ static void on_motd_written(struct store_op *op)
 		if (t->motd)
 			t->motd->refs++;
 		motd_put(t->host, t->motd, false);
+		host_changed(t->host, &mod_announce);
 		if (t->deed == MOTD_SET && t->motd)
-			crowd_tell(t->host->node, t->host, t->subject, t->body, mark, t->motd->id);
+			crowd_tell(t->host->node, t->host, t->subject, t->body, &mod_announce, t->motd->id);
 	}
 	task_end(t, op->err);
 }
@@ -636,9 +649,10 @@ const struct module mod_announce = {
 	.adhoc = adhoc_commands,
 	.n_adhoc = sizeof adhoc_commands / sizeof *adhoc_commands,
 	.commands = commands,
-	.hooks = { .host_message = host_message, .session_bound = session_bound, .session_available = session_available },
+	.hooks = { .host_message = host_message, .session_bound = session_bound, .session_available = session_available, .told = mark },
 	.host_slot = sizeof(struct host_part),
 	.user_slot = sizeof(struct user_part),
 	.host_start = host_start,
 	.host_stop = host_stop,
+	.host_stale = host_stale,
 };

@@ -24,7 +24,7 @@ static void send_lock(struct pg_lane *l, const struct store_op *op)
 {
 	struct pg_params params = { .n = 0 };
 	params_int(&params, lane_lock_of(op));
-	link_send(&l->link, PG_LOCK, &params);
+	link_post(&l->link, PG_LOCK, &params);
 }
 
 /* Of an owner whose lock the op before it has already. */
@@ -36,7 +36,7 @@ static bool is_locked(const struct part *p, unsigned i)
 static void send_part(struct pg_lane *l, const struct part *p)
 {
 	if (is_snapshot(p))
-		link_send(&l->link, PG_BEGIN_READ, NULL);
+		link_post(&l->link, PG_BEGIN_READ, NULL);
 	for (unsigned i = 0; i < p->n; i++) {
 		struct store_op *op = p->ops[i];
 		store_op_reset(op);
@@ -46,7 +46,7 @@ static void send_part(struct pg_lane *l, const struct part *p)
 			pg_step_send(&l->link, op, step, op->writes && op->n_steps > 1);
 	}
 	if (is_snapshot(p))
-		link_send(&l->link, PG_COMMIT, NULL);
+		link_post(&l->link, PG_COMMIT, NULL);
 	link_sync(&l->link);
 }
 
@@ -310,7 +310,7 @@ void lane_run(struct pg_lane *l, struct store_op *list, uint64_t n)
 bool lane_probe(struct pg_lane *l)
 {
 	enum outcome outcome = DONE;
-	link_send(&l->link, PG_PROBE, NULL);
+	link_post(&l->link, PG_PROBE, NULL);
 	link_sync(&l->link);
 	PQclear(hear(l, &outcome));
 	hear_sync(l, &outcome);

@@ -122,7 +122,7 @@ struct pg_params {
 };
 void params_bytes(struct pg_params *p, struct str s); /* borrowed; absent: NULL */
 void params_int(struct pg_params *p, int64_t value);
-void link_send(struct pg_link *k, enum pg_sql id, const struct pg_params *params);
+void link_post(struct pg_link *k, enum pg_sql id, const struct pg_params *params);
 void link_sync(struct pg_link *k);
 /* The next result of the pipeline, to be cleared; NULL: the connection is lost. The ends of statements are passed over. */
 PGresult *link_result(struct pg_link *k);

@@ -169,7 +169,7 @@ void params_int(struct pg_params *p, int64_t value)
 	p->lengths[p->n++] = 8;
 }
 
-void link_send(struct pg_link *k, enum pg_sql id, const struct pg_params *params)
+void link_post(struct pg_link *k, enum pg_sql id, const struct pg_params *params)
 {
 	static const int binary[PG_PARAMS_MAX] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
 	static const struct pg_params none;

@@ -152,13 +152,13 @@ void pg_step_send(struct pg_link *k, const struct store_op *op, const struct sto
 	params_bytes(&p, op->host);
 	params_bytes(&p, op->owner);
 	if (step->verb == STORE_OWNER_DELETE) {
-		link_send(k, PG_OWNER_DELETE, &p);
+		link_post(k, PG_OWNER_DELETE, &p);
 		return;
 	}
 	params_bytes(&p, str_of(step->space->name));
 	enum pg_sql id = step->space->shape == STORE_KV ? kv_params(&p, step, strict) :
 			 step->space->shape == STORE_MAP ? map_params(&p, step, strict) : log_params(&p, step, strict);
-	link_send(k, id, &p);
+	link_post(k, id, &p);
 }
 
 /* ---- hearing ---- */

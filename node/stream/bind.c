@@ -7,7 +7,7 @@
 
 #include "node/core/log.h"
 #include "node/core/session.h"
-#include "node/stream/c2s.h"
+#include "node/stream/edge.h"
 #include "proto/xml/names.h"
 
 #define RESOURCE_CHARS 12 /* 60 random bits */
@@ -25,7 +25,7 @@ static enum err full_jid(struct c2s *c, struct arena *a, const struct elem *bind
 	return jid_with_resource(a, &bare, wanted, out);
 }
 
-static void refuse(struct c2s *c, struct stanza *st, enum stanza_error e, struct str text)
+void bind_refuse(struct c2s *c, struct stanza *st, enum stanza_error e, struct str text)
 {
 	struct stanza *reply = stanza_error_reply(st, e, text, NULL);
 	if (reply)
@@ -34,7 +34,7 @@ static void refuse(struct c2s *c, struct stanza *st, enum stanza_error e, struct
 	stanza_unref(st);
 }
 
-static void bound(struct c2s *c, struct stanza *st, const struct jid *full)
+bool bind_answer(struct c2s *c, struct stanza *st, const struct jid *full)
 {
 	struct elem *root;
 	struct stanza *reply = stanza_result(st, &root);
@@ -43,8 +43,9 @@ static void bound(struct c2s *c, struct stanza *st, const struct jid *full)
 	c2s_enter(c, C2S_OPEN);
 	c2s_send(c, reply);
 	stanza_unref(reply);
+	stanza_unref(st);
 	if (c->state != C2S_OPEN)
-		return;
+		return false;
 	const struct settings *set = &c->nw->node->settings;
 	uint64_t idle = set->idle_ping_ms && (!set->idle_close_ms || set->idle_ping_ms < set->idle_close_ms) ? set->idle_ping_ms
 													     : set->idle_close_ms;
@@ -52,10 +53,19 @@ static void bound(struct c2s *c, struct stanza *st, const struct jid *full)
 		worker_timer_cancel(c->nw->worker, &c->timer);
 	if (idle && !c->overflowed)
 		worker_timer_set(c->nw->worker, &c->timer, idle);
-	c2s_open(c, full);
 	free(c->account);
 	c->account = NULL;
 	LOG(LOG_INFO, "c2s", "session bound", L_UINT("stream", c->number), L_STR("jid", jid_str(full)), L_BOOL("tls", c2s_is_secure(c)));
+	return true;
+}
+
+void bind_here(struct c2s *c, struct stanza *st, const struct jid *full, uint64_t hlc)
+{
+	enum stanza_error error = session_make_room(c->nw, full);
+	if (error != STANZA_ERROR_NONE)
+		bind_refuse(c, st, error, STR("too many resources of this account are connected"));
+	else if (bind_answer(c, st, full))
+		c2s_open(c, full, hlc);
 }
 
 bool bind_when_open(struct c2s *c, struct stanza *st)
@@ -73,7 +83,7 @@ bool bind_when_open(struct c2s *c, struct stanza *st)
 	}
 	if (!elem_is(payload, NS_BIND, "bind"))
 		return false;
-	refuse(c, st, STANZA_NOT_ALLOWED, STR("this stream has its resource"));
+	bind_refuse(c, st, STANZA_NOT_ALLOWED, STR("this stream has its resource"));
 	return true;
 }
 
@@ -83,7 +93,7 @@ void bind_on_stanza(struct c2s *c, struct stanza *st, enum stanza_error error)
 	const struct elem *payload = stanza_payload(st);
 	bool wanted = st->kind == STANZA_IQ && st->type == TYPE_SET && payload && elem_is(payload, NS_BIND, "bind");
 	if (st->kind == STANZA_IQ && st->type == TYPE_GET && payload && elem_is(payload, NS_BIND, "bind")) {
-		refuse(c, st, STANZA_BAD_REQUEST, STR_NONE);
+		bind_refuse(c, st, STANZA_BAD_REQUEST, STR_NONE);
 		return;
 	}
 	if (!wanted) { /* RFC 6120 section 7.1: nothing else before binding */
@@ -92,14 +102,11 @@ void bind_on_stanza(struct c2s *c, struct stanza *st, enum stanza_error error)
 		return;
 	}
 	if (error != STANZA_ERROR_NONE || full_jid(c, st->arena, payload, &full) != ERR_NONE) {
-		refuse(c, st, error ? error : STANZA_BAD_REQUEST, STR_NONE);
+		bind_refuse(c, st, error ? error : STANZA_BAD_REQUEST, STR_NONE);
 		return;
 	}
-	error = session_make_room(c->nw, &full);
-	if (error != STANZA_ERROR_NONE) {
-		refuse(c, st, error, STR("too many resources of this account are connected"));
-		return;
-	}
-	bound(c, st, &full);
-	stanza_unref(st);
+	if (c->nw->fleet)
+		edge_bind(c, st, &full);
+	else
+		bind_here(c, st, &full, 0);
 }

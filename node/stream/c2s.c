@@ -9,6 +9,7 @@
 #include "node/core/session.h"
 #include "node/core/trace.h"
 #include "node/net/tls.h"
+#include "node/stream/edge.h"
 #include "node/stream/jam.h"
 #include "proto/wire/stream.h"
 #include "proto/xml/names.h"
@@ -60,7 +61,7 @@ bool c2s_is_secure(const struct c2s *c)
 	return c->conn->ssl != NULL;
 }
 
-static enum transport transport_of(const struct c2s *c)
+enum transport c2s_transport(const struct c2s *c)
 {
 	return !c->conn->ssl ? TRANSPORT_PLAIN : c->direct_tls ? TRANSPORT_DIRECT_TLS : TRANSPORT_STARTTLS;
 }
@@ -194,6 +195,9 @@ static void c2s_free(struct c2s *c)
 static void c2s_let_go(struct c2s *c)
 {
 	struct session *s = c->session;
+	if (c->edge)
+		edge_drop(c->edge);
+	edge_replay_drop(c);
 	c->session = NULL;
 	c->who = NULL;
 	worker_timer_cancel(c->nw->worker, &c->timer);
@@ -251,6 +255,22 @@ static bool takes_output(const struct c2s *c)
 	return c->state != C2S_CLOSING && !c->overflowed;
 }
 
+/* A stanza was written, or found no room. */
+static bool queued(struct c2s *c, struct buf *out, enum stanza_kind kind, size_t bytes)
+{
+	if (!wrote(c, out)) {
+		overflow(c);
+		return false;
+	}
+	count_at(c->nw, METRIC_STANZAS_OUT_TOTAL, kind, 1);
+	if (c->nw->read_ns)
+		lag_add(&c->nw->lags, &c->lag, c->nw->read_ns, kind, c->conn->bytes_out + conn_unsent(c->conn));
+	conn_push(c->conn);
+	if (conn_unsent(c->conn) > c->nw->node->settings.out_mark && kind != STANZA_PRESENCE)
+		jam_fill(c, bytes);
+	return true;
+}
+
 void c2s_send(struct c2s *c, const struct stanza *st)
 {
 	if (!takes_output(c))
@@ -258,18 +278,17 @@ void c2s_send(struct c2s *c, const struct stanza *st)
 	struct buf *out = conn_out(c->conn);
 	size_t before = out->len;
 	stanza_write(out, st);
-	size_t bytes = out->len - before;
-	if (wrote(c, out)) {
-		count_at(c->nw, METRIC_STANZAS_OUT_TOTAL, st->kind, 1);
+	if (queued(c, out, st->kind, out->len - before))
 		trace_tap(c->session, false, st);
-		if (c->nw->read_ns)
-			lag_add(&c->nw->lags, &c->lag, c->nw->read_ns, st->kind, c->conn->bytes_out + conn_unsent(c->conn));
-		conn_push(c->conn);
-		if (conn_unsent(c->conn) > c->nw->node->settings.out_mark && st->kind != STANZA_PRESENCE)
-			jam_fill(c, bytes);
-	} else {
-		overflow(c);
-	}
+}
+
+void c2s_send_wire(struct c2s *c, enum stanza_kind kind, struct str bytes)
+{
+	if (!takes_output(c))
+		return;
+	struct buf *out = conn_out(c->conn);
+	buf_add_str(out, bytes);
+	queued(c, out, kind, bytes.len);
 }
 
 void c2s_send_elem(struct c2s *c, const struct elem *e)
@@ -338,6 +357,11 @@ static void outlet_release(struct outlet *o)
 	c2s_release(c2s_of(o));
 }
 
+static void outlet_pause(struct outlet *o, uint32_t for_ms)
+{
+	c2s_pause(c2s_of(o), for_ms, NULL);
+}
+
 static void outlet_close(struct outlet *o, enum stream_error e, struct str text)
 {
 	c2s_close(c2s_of(o), e, text);
@@ -354,13 +378,14 @@ static void outlet_describe(const struct outlet *o, struct outlet_info *out)
 }
 
 static const struct outlet_ops outlet_ops = {
-	.send = outlet_send, .hold = outlet_hold, .release = outlet_release, .close = outlet_close, .describe = outlet_describe,
+	.send = outlet_send, .hold = outlet_hold, .release = outlet_release, .pause = outlet_pause, .close = outlet_close,
+	.describe = outlet_describe,
 };
 
-void c2s_open(struct c2s *c, const struct jid *full)
+void c2s_open(struct c2s *c, const struct jid *full, uint64_t hlc)
 {
-	c->outlet = (struct outlet){ .ops = &outlet_ops, .transport = (uint8_t)transport_of(c), .secure = c2s_is_secure(c) };
-	c->session = session_new(c->nw, c->host, full, &c->outlet);
+	c->outlet = (struct outlet){ .ops = &outlet_ops, .transport = (uint8_t)c2s_transport(c), .secure = c2s_is_secure(c) };
+	c->session = session_new(c->nw, c->host, full, &c->outlet, hlc);
 	c->who = &c->session->jid;
 }
 
@@ -409,6 +434,15 @@ static void on_pause_over(struct timer *t)
 	c2s_release(c);
 	if (c->after_pause)
 		c->after_pause(c);
+}
+
+void c2s_forget_holds(struct c2s *c)
+{
+	uint16_t left = timer_is_set(&c->pause);
+	count(c->nw, METRIC_HOLDS, (int)left - (int)c->holds);
+	if (!c->holds)
+		conn_pause(c->conn);
+	c->holds = left;
 }
 
 /* Before the stream moves: debt stays in the buckets, and is asked for where it arrives. */
@@ -600,7 +634,11 @@ static void on_stanza(struct c2s *c, struct xml_item *item)
 	trace_tap(c->session, true, st);
 	if (error != STANZA_ERROR_NONE)
 		router_bounce(c->nw, st, error, STR_NONE);
-	else if (!bind_when_open(c, st))
+	else if (bind_when_open(c, st))
+		return;
+	else if (c->edge)
+		edge_sent(c->edge, st);
+	else
 		router_sent(c->session, st);
 }
 

@@ -20,7 +20,9 @@ enum c2s_state { C2S_HEADER, C2S_NEGOTIATE, C2S_SECURING, C2S_AUTH, C2S_BINDING,
 
 struct auth;
 struct early;
+struct edge;
 struct jam;
+struct replay;
 
 struct c2s {
 	struct c2s *next, **prev; /* the worker's list */
@@ -30,7 +32,9 @@ struct c2s {
 	struct host *host;        /* from the stream header's `to` */
 	struct auth *auth;        /* an exchange under way */
 	struct early *early;      /* a request under way */
-	struct session *session;  /* when OPEN */
+	struct session *session;  /* when OPEN, of this worker */
+	struct edge *edge;        /* its session is elsewhere, or being sought (edge.h) */
+	struct replay *replay;    /* what its session has not heard yet (edge.h) */
 	const struct jid *who;    /* its full JID; NULL until OPEN */
 	struct outlet outlet;     /* the session's way to the client */
 	char *account;            /* bare JID once authenticated; freed when bound */
@@ -75,8 +79,13 @@ void c2s_pause(struct c2s *c, uint64_t for_ms, void (*then)(struct c2s *c));
 /* ---- between the files of this folder ---- */
 
 void c2s_enter(struct c2s *c, enum c2s_state to);
+enum transport c2s_transport(const struct c2s *c);
 /* It is bound to a session of this worker. */
-void c2s_open(struct c2s *c, const struct jid *full);
+void c2s_open(struct c2s *c, const struct jid *full, uint64_t hlc);
+/* As c2s_send, for a stanza that is bytes already. */
+void c2s_send_wire(struct c2s *c, enum stanza_kind kind, struct str bytes);
+/* Its session goes, and with it the releases that it waits for; it is not read until the next c2s_hold and c2s_release. */
+void c2s_forget_holds(struct c2s *c);
 /* Authenticated as `bare`: goes to the account's shard and awaits the new header. */
 void c2s_authenticated(struct c2s *c, const struct jid *bare);
 /* A new stream on the same wire must begin. */
@@ -94,6 +103,11 @@ void early_drop(struct c2s *c);
 /* bind.c: any stanza while BINDING. Consumes st. */
 /* Once OPEN: the legacy session request (a no-op), and a second binding (refused: one stream, one resource). True: it was one; consumed. */
 bool bind_when_open(struct c2s *c, struct stanza *st);
+/* A session of this worker, and the answer; both consume st. */
+void bind_here(struct c2s *c, struct stanza *st, const struct jid *full, uint64_t hlc);
+void bind_refuse(struct c2s *c, struct stanza *st, enum stanza_error e, struct str text);
+/* It is bound to a session of another node: just the answer. Consumes st. False: the stream has ended. */
+bool bind_answer(struct c2s *c, struct stanza *st, const struct jid *full);
 void bind_on_stanza(struct c2s *c, struct stanza *st, enum stanza_error error);
 
 #endif

@@ -13,6 +13,7 @@ static void run_purge_offline(struct call *c)
 
 const struct command offline_commands[] = {
 	{ "get_offline_count", "USER HOST", COMMAND_READS, "Tells how many messages are kept for an account.", run_get_offline_count },
-	{ "purge_offline", "USER HOST", 0, "Deletes the messages that are kept for an account; tells how many.", run_purge_offline },
+	{ "purge_offline", "USER HOST", COMMAND_HOME,
+	  "Deletes the messages that are kept for an account; tells how many.", run_purge_offline },
 	{ 0 },
 };

@@ -389,12 +389,12 @@ static void run_push_roster_all(struct call *c)
 }
 
 const struct command roster_commands[] = {
-	{ "get_roster", "USER HOST --limit=N --after=JID", COMMAND_READS,
+	{ "get_roster", "USER HOST --limit=N --after=JID", COMMAND_READS | COMMAND_HOME,
 	  "Lists an account's contacts by address, with who asked whom for a subscription.", run_get_roster },
-	{ "add_rosteritem", "LOCALUSER LOCALHOST USER HOST NICK GROUPS SUBS", 0,
+	{ "add_rosteritem", "LOCALUSER LOCALHOST USER HOST NICK GROUPS SUBS", COMMAND_HOME,
 	  "Puts a contact into one account's roster, or changes it; groups with ';' between them; SUBS is none, to, from or both.",
 	  run_add_rosteritem },
-	{ "delete_rosteritem", "LOCALUSER LOCALHOST USER HOST", 0,
+	{ "delete_rosteritem", "LOCALUSER LOCALHOST USER HOST", COMMAND_HOME,
 	  "Takes a contact out of an account's roster; subscriptions end both ways.", run_delete_rosteritem },
 	{ "push_roster", "FILE USER HOST", 0,
 	  "Puts all whom a template names into an account's roster: [{\"user\", \"host\", \"group\", \"nick\"}, ...].", run_push_roster },

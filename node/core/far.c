@@ -1,0 +1,440 @@
+#include "node/core/far.h"
+
+#include <stdlib.h>
+
+#include "node/core/freeze.h"
+#include "node/core/log.h"
+#include "node/core/router.h"
+#include "node/core/trace.h"
+
+#define QUEUE_HIGH (64u << 10) /* bytes that wait here before the client is not read */
+
+struct queued {
+	struct queued *next;
+	struct stanza *stanza;
+};
+
+struct far {
+	struct outlet outlet;
+	struct far *next, **prev;
+	struct node_worker *nw;
+	uint64_t fp, sid, edge_sid;
+	uint32_t edge;
+	uint16_t holds, port;
+	bool told;                   /* the edge holds its client */
+	struct queued *first, **end;
+	size_t queued_bytes;
+	struct deferred resume;
+	char ip[IP_TEXT_BYTES];
+};
+
+static const struct outlet_ops far_ops;
+
+static struct far *far_of(const struct outlet *o)
+{
+	return (struct far *)((char *)o - offsetof(struct far, outlet));
+}
+
+bool far_is(const struct session *s)
+{
+	return s->outlet && s->outlet->ops == &far_ops;
+}
+
+static void say(struct far *f, enum fleet_kind kind)
+{
+	struct frame_record r = fleet_record(kind, f->fp, f->edge_sid);
+	fleet_send(f->nw, f->edge, &r);
+}
+
+/* ---- life ---- */
+
+static void far_free(struct far *f)
+{
+	*f->prev = f->next;
+	if (f->next)
+		f->next->prev = f->prev;
+	worker_undefer(f->nw->worker, &f->resume);
+	while (f->first) {
+		struct queued *q = f->first;
+		f->first = q->next;
+		stanza_unref(q->stanza);
+		free(q);
+	}
+	count(f->nw, METRIC_HOLDS, -(int)f->holds);
+	free(f);
+}
+
+static struct session *session_of(const struct far *f)
+{
+	return session_find(f->nw, f->sid);
+}
+
+/* The client is gone. */
+static void far_end(struct far *f)
+{
+	struct session *s = session_of(f);
+	if (s) {
+		s->outlet = NULL;
+		session_end(s);
+	}
+	far_free(f);
+}
+
+/* ---- what the session sees ---- */
+
+static void far_send(struct outlet *o, const struct stanza *st)
+{
+	struct far *f = far_of(o);
+	struct frame_record r = fleet_record(FLEET_DOWN, f->fp, f->edge_sid);
+	r.rule = (uint8_t)st->kind;
+	trace_tap(session_of(f), false, st);
+	fleet_send_stanza(f->nw, f->edge, &r, st);
+}
+
+static void far_hold(struct outlet *o)
+{
+	struct far *f = far_of(o);
+	f->holds++;
+	count(f->nw, METRIC_HOLDS, 1);
+}
+
+static void far_release(struct outlet *o)
+{
+	struct far *f = far_of(o);
+	BUG_ON(f->holds == 0);
+	count(f->nw, METRIC_HOLDS, -1);
+	if (--f->holds == 0)
+		worker_defer(f->nw->worker, &f->resume);
+}
+
+static void far_pause(struct outlet *o, uint32_t for_ms)
+{
+	struct far *f = far_of(o);
+	struct frame_record r = fleet_record(FLEET_PAUSE, f->fp, f->edge_sid);
+	r.oseq = for_ms;
+	fleet_send(f->nw, f->edge, &r);
+}
+
+static void far_close(struct outlet *o, enum stream_error e, struct str text)
+{
+	struct far *f = far_of(o);
+	struct frame_record r = fleet_record(FLEET_CLOSE, f->fp, f->edge_sid);
+	r.rule = (uint8_t)e;
+	r.xml = text;
+	fleet_send(f->nw, f->edge, &r);
+	far_end(f);
+}
+
+static void far_describe(const struct outlet *o, struct outlet_info *out)
+{
+	const struct far *f = far_of(o);
+	const struct view_node *n = f->nw->fleet->view ? view_find(f->nw->fleet->view, f->edge) : NULL;
+	*out = (struct outlet_info){ .port = f->port, .queue_bytes = f->queued_bytes, .holds = f->holds };
+	memcpy(out->ip, f->ip, sizeof out->ip);
+	if (n)
+		memcpy(out->node, n->name, sizeof out->node);
+}
+
+static void far_changed(struct outlet *o)
+{
+	struct far *f = far_of(o);
+	struct session *s = session_of(f);
+	struct frame_record r = fleet_record(FLEET_STATE, f->fp, f->edge_sid);
+	struct buf b;
+	if (!s)
+		return;
+	buf_init(&b, FREEZE_MAX);
+	freeze_session(s, &b);
+	r.xml = buf_str(&b);
+	fleet_send(f->nw, f->edge, &r);
+	buf_fini(&b);
+}
+
+static const struct outlet_ops far_ops = {
+	.send = far_send, .hold = far_hold, .release = far_release, .pause = far_pause, .close = far_close, .describe = far_describe,
+	.changed = far_changed,
+};
+
+/* ---- going elsewhere ---- */
+
+void far_rehome(struct session *s)
+{
+	struct far *f = far_of(s->outlet);
+	struct frame_record r = fleet_record(FLEET_REHOME, f->fp, f->edge_sid);
+	struct buf b;
+	buf_init(&b, FREEZE_MAX);
+	freeze_session(s, &b);
+	r.xml = buf_str(&b);
+	fleet_send(f->nw, f->edge, &r);
+	buf_fini(&b);
+	s->outlet = NULL;
+	session_depart(s);
+	far_free(f);
+}
+
+void far_node_gone(struct node_worker *nw, uint32_t epoch)
+{
+	for (struct far *f = nw->fleet->fars, *next; f; f = next) {
+		next = f->next;
+		if (f->edge == epoch)
+			far_end(f);
+	}
+}
+
+/* ---- what the client sends ---- */
+
+static void take(struct far *f, struct stanza *st)
+{
+	struct session *s = session_of(f);
+	if (!s) {
+		stanza_unref(st);
+		return;
+	}
+	trace_tap(s, true, st);
+	router_sent(s, st);
+}
+
+static void on_resume(struct deferred *d)
+{
+	struct far *f = (struct far *)((char *)d - offsetof(struct far, resume));
+	struct node_worker *nw = f->nw;
+	uint64_t sid = f->sid;
+	while (!f->holds && f->first) {
+		struct queued *q = f->first;
+		struct stanza *st = q->stanza;
+		f->first = q->next;
+		if (!f->first)
+			f->end = &f->first;
+		f->queued_bytes -= arena_bytes(st->arena);
+		free(q);
+		take(f, st);
+		if (!session_find(nw, sid)) /* what it sent has ended it */
+			return;
+	}
+	if (f->told && !f->first) {
+		f->told = false;
+		say(f, FLEET_RELEASE);
+	}
+}
+
+static void queue(struct far *f, struct stanza *st)
+{
+	struct queued *q = xmalloc(sizeof *q);
+	*q = (struct queued){ .stanza = st };
+	*f->end = q;
+	f->end = &q->next;
+	f->queued_bytes += arena_bytes(st->arena);
+	if (f->told || f->queued_bytes < QUEUE_HIGH)
+		return;
+	f->told = true;
+	say(f, FLEET_HOLD);
+}
+
+/* The session that this record of that node is for; the edge hears when there is none any more. */
+static struct far *far_find(struct node_worker *nw, uint32_t from, uint64_t sid)
+{
+	struct session *s = session_find(nw, sid);
+	struct far *f = s && far_is(s) ? far_of(s->outlet) : NULL;
+	return f && f->edge == from ? f : NULL;
+}
+
+static void on_up(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+{
+	struct far *f = far_find(nw, from, r->dst_sid);
+	struct stanza *st = f ? fleet_stanza(nw, r) : NULL;
+	if (!st)
+		return; /* it was closed: the edge hears, or has heard */
+	if (f->holds || f->first)
+		queue(f, st);
+	else
+		take(f, st);
+}
+
+static void on_gone(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+{
+	struct far *f = far_find(nw, from, r->dst_sid);
+	if (f)
+		far_end(f);
+}
+
+/* ---- binding ---- */
+
+static void answer(struct node_worker *nw, uint32_t edge, const struct frame_record *bind, uint64_t sid, enum stanza_error e)
+{
+	struct frame_record r = fleet_record(FLEET_BOUND, bind->dst_fp, bind->dst_sid);
+	r.osm = sid;
+	r.rule = (uint8_t)e;
+	fleet_send(nw, edge, &r);
+}
+
+/* One that comes from elsewhere was bound when its client was bound: it may be the older one. */
+static bool is_overtaken(struct node_worker *nw, const struct jid *full, uint64_t hlc)
+{
+	struct user *u = user_find(nw, jid_bare_str(full));
+	struct session *s = u ? user_session(u, jid_resource(full)) : NULL;
+	return s && s->hlc > hlc;
+}
+
+static struct far *far_new(struct node_worker *nw, uint32_t edge, const struct frame_record *r)
+{
+	struct far *f = xzalloc(sizeof *f);
+	f->nw = nw;
+	f->fp = r->dst_fp;
+	f->edge = edge;
+	f->edge_sid = r->dst_sid;
+	f->port = (uint16_t)r->oseq;
+	f->end = &f->first;
+	f->resume.fn = on_resume;
+	f->outlet.ops = &far_ops;
+	f->outlet.transport = r->rule < TRANSPORT_COUNT ? r->rule : TRANSPORT_STARTTLS;
+	f->outlet.secure = f->outlet.transport != TRANSPORT_PLAIN;
+	memcpy(f->ip, r->from.p, r->from.len < sizeof f->ip ? r->from.len : sizeof f->ip - 1);
+	f->next = nw->fleet->fars;
+	f->prev = &nw->fleet->fars;
+	if (f->next)
+		f->next->prev = &f->next;
+	nw->fleet->fars = f;
+	return f;
+}
+
+static void bind_here(struct node_worker *nw, uint32_t from, const struct frame_record *r, struct host *h, const struct jid *full)
+{
+	struct far *f = far_new(nw, from, r);
+	answer(nw, from, r, nw->next_sid + 1, STANZA_ERROR_NONE);
+	f->sid = nw->next_sid + 1;
+	struct session *s = session_new(nw, h, full, &f->outlet, r->osm);
+	BUG_ON(s->sid != f->sid);
+	if (r->xml.len)
+		freeze_thaw(s, r->xml);
+	LOG(LOG_INFO, "fleet", "session bound for a client of another node", L_STR("jid", jid_str(full)), L_UINT("node", from),
+	    L_BOOL("moved", r->xml.len > 0));
+}
+
+static void on_bind(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+{
+	struct jid full;
+	struct arena *a = arena_new(512);
+	bool valid = jid_parse(a, r->to, &full) == ERR_NONE && jid_is_full(&full);
+	struct host *h = valid ? host_find(nw->node, jid_domain(&full)) : NULL;
+	enum stanza_error e = STANZA_ERROR_NONE;
+	if (!h) {
+		answer(nw, from, r, 0, STANZA_INTERNAL_SERVER_ERROR);
+	} else if (nw->fleet->leaving || homes_claimed(nw->fleet->homes, r->dst_fp) != homes_self(nw->fleet->homes)) {
+		answer(nw, from, r, 0, STANZA_ERROR_NONE);
+	} else if (is_overtaken(nw, &full, r->osm)) {
+		struct frame_record close = fleet_record(FLEET_CLOSE, r->dst_fp, r->dst_sid);
+		close.rule = STREAM_CONFLICT;
+		fleet_send(nw, from, &close);
+	} else if ((e = session_make_room(nw, &full)) != STANZA_ERROR_NONE) {
+		answer(nw, from, r, 0, e);
+	} else {
+		bind_here(nw, from, r, h, &full);
+	}
+	arena_free(a);
+}
+
+void far_record(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+{
+	if (r->kind == FLEET_BIND)
+		on_bind(nw, from, r);
+	else if (r->kind == FLEET_UP)
+		on_up(nw, from, r);
+	else
+		on_gone(nw, from, r);
+}
+
+/* ---- the end of sessions that nobody here has seen ---- */
+
+/* Stands for the client until the roster is here. */
+struct ghost {
+	struct outlet outlet;
+	struct node_worker *nw;
+	uint64_t sid;
+	unsigned holds;
+	struct timer end;
+};
+
+static void on_ghost_end(struct timer *t)
+{
+	struct ghost *g = (struct ghost *)((char *)t - offsetof(struct ghost, end));
+	struct session *s = session_find(g->nw, g->sid);
+	if (s) {
+		s->outlet = NULL;
+		session_end(s);
+	}
+	free(g);
+}
+
+static struct ghost *ghost_of(const struct outlet *o)
+{
+	return (struct ghost *)((char *)o - offsetof(struct ghost, outlet));
+}
+
+static void ghost_send(struct outlet *o, const struct stanza *st)
+{
+	(void)o;
+	(void)st;
+}
+
+static void ghost_hold(struct outlet *o)
+{
+	ghost_of(o)->holds++;
+}
+
+static void ghost_release(struct outlet *o)
+{
+	struct ghost *g = ghost_of(o);
+	if (--g->holds == 0)
+		worker_timer_set(g->nw->worker, &g->end, 0);
+}
+
+/* Somebody takes its name: it ends now, so that its end comes before the other's beginning. */
+static void ghost_close(struct outlet *o, enum stream_error e, struct str text)
+{
+	struct ghost *g = ghost_of(o);
+	(void)e;
+	(void)text;
+	worker_timer_cancel(g->nw->worker, &g->end);
+	on_ghost_end(&g->end);
+}
+
+static void ghost_describe(const struct outlet *o, struct outlet_info *out)
+{
+	(void)o;
+	*out = (struct outlet_info){ .port = 0 };
+}
+
+static const struct outlet_ops ghost_ops = {
+	.send = ghost_send, .hold = ghost_hold, .release = ghost_release, .close = ghost_close, .describe = ghost_describe,
+};
+
+static struct stanza *presence_of_ghost(const struct jid *full)
+{
+	struct arena *a = arena_new(512);
+	struct elem *root = stanza_root(a, STANZA_PRESENCE, TYPE_AVAILABLE);
+	elem_add_text(a, root, STR("priority"), STR("-128")); /* takes no messages meanwhile */
+	return stanza_new(&a, root, full, NULL);
+}
+
+void far_bury(struct node_worker *nw, struct str full)
+{
+	struct jid jid;
+	struct arena *a = arena_new(512);
+	bool valid = jid_parse(a, full, &jid) == ERR_NONE && jid_is_full(&jid);
+	struct host *h = valid ? host_find(nw->node, jid_domain(&jid)) : NULL;
+	struct user *u = h ? user_find(nw, jid_bare_str(&jid)) : NULL;
+	if (h && !(u && user_session(u, jid_resource(&jid)))) {
+		struct ghost *g = xzalloc(sizeof *g);
+		g->outlet = (struct outlet){ .ops = &ghost_ops, .transport = TRANSPORT_STARTTLS, .secure = true };
+		g->nw = nw;
+		g->end.on_timer = on_ghost_end;
+		g->sid = nw->next_sid + 1;
+		struct session *s = session_new(nw, h, &jid, &g->outlet, 0);
+		struct stanza *st = presence_of_ghost(&jid);
+		session_restore_presence(s, st);
+		stanza_unref(st);
+		if (!g->holds)
+			worker_timer_set(nw->worker, &g->end, 0);
+	}
+	arena_free(a);
+}

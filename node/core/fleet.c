@@ -1,0 +1,511 @@
+#include "node/core/fleet.h"
+
+#include <stdlib.h>
+
+#include "node/core/crowd.h"
+#include "node/core/birth.h"
+#include "node/core/far.h"
+#include "node/core/life.h"
+#include "node/core/log.h"
+#include "node/core/router.h"
+#include "node/ctl/relay.h"
+#include "node/stream/edge.h"
+#include "proto/xml/fragment.h"
+#include "proto/xml/names.h"
+
+#define TICK_MS   500
+#define SLOW_MS   50    /* how long a client is not read whose stanzas fill the way to a node */
+#define LOST_MAX  10000 /* stanzas that came back from one dead node, on one worker */
+
+/* What came back from a node that is dead. */
+struct fleet_lost {
+	struct fleet_lost *next;
+	struct stanza *stanza;
+};
+
+/* ---- out ---- */
+
+uint64_t fleet_now(struct fleet_worker *fw)
+{
+	uint64_t now = (uint64_t)worker_wall_ms() << 16;
+	fw->hlc = now > fw->hlc ? now : fw->hlc + 1;
+	return fw->hlc;
+}
+
+void fleet_send(struct node_worker *nw, uint32_t epoch, const struct frame_record *r)
+{
+	struct mesh *m = nw->node->fleet->mesh;
+	if (m && mesh_send(m, nw->worker, epoch, r) != ERR_NONE)
+		LOG(LOG_ERROR, "fleet", "a record does not fit into a frame", L_UINT("kind", r->kind), L_UINT("bytes", r->xml.len));
+}
+
+void fleet_broadcast(struct node_worker *nw, const struct frame_record *r)
+{
+	struct mesh *m = nw->node->fleet->mesh;
+	if (m && mesh_broadcast(m, nw->worker, r) != ERR_NONE)
+		LOG(LOG_ERROR, "fleet", "a record does not fit into a frame", L_UINT("kind", r->kind), L_UINT("bytes", r->xml.len));
+}
+
+struct staleness {
+	struct message message;
+	struct host *host;
+	const struct module *module;
+};
+
+static void on_stale(struct worker *w, struct message *m, bool cancelled)
+{
+	struct staleness *s = (struct staleness *)m;
+	struct frame_record r = fleet_record(FLEET_STALE, 0, 0);
+	r.to = s->host->name;
+	r.from = str_of(s->module->name);
+	if (!cancelled)
+		fleet_broadcast(nw_of(w), &r);
+	free(s);
+}
+
+/* Main may say so, too, but only workers speak to other nodes. */
+void host_changed(struct host *h, const struct module *m)
+{
+	if (!h->node->fleet)
+		return;
+	struct staleness *s = xzalloc(sizeof *s);
+	*s = (struct staleness){ .message.run = on_stale, .host = h, .module = m };
+	worker_post(h->node->workers[0], &s->message);
+}
+
+void fleet_send_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st)
+{
+	struct buf b;
+	buf_init(&b, FRAME_MAX);
+	stanza_write(&b, st);
+	r->xml = buf_str(&b);
+	fleet_send(nw, epoch, r);
+	buf_fini(&b);
+	r->xml = STR_NONE;
+}
+
+struct stanza *fleet_stanza(struct node_worker *nw, const struct frame_record *r)
+{
+	enum stanza_error e = STANZA_ERROR_NONE;
+	struct arena *a = arena_new(r->xml.len + 1024);
+	struct elem *root = xml_fragment_read(nw->parser, r->xml, a);
+	struct stanza *st = root ? stanza_from_elem(&a, root, NS_CLIENT, &e) : NULL;
+	arena_free(a);
+	if (st && e == STANZA_ERROR_NONE)
+		return st;
+	LOG(LOG_ERROR, "fleet", "a node sent what is no stanza", L_UINT("kind", r->kind), L_UINT("bytes", r->xml.len));
+	stanza_unref(st);
+	return NULL;
+}
+
+static bool is_full(const struct fleet_worker *fw, uint32_t epoch)
+{
+	const struct view_node *n = fw->view ? view_find(fw->view, epoch) : NULL;
+	return n && n->full;
+}
+
+uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare)
+{
+	if (!nw->fleet)
+		return 0;
+	uint32_t home = homes_where(nw->fleet->homes, fleet_fp(nw, bare));
+	return home == homes_self(nw->fleet->homes) ? 0 : home;
+}
+
+bool fleet_forwards(struct node_worker *nw, struct stanza *st)
+{
+	struct fleet_worker *fw = nw->fleet;
+	uint64_t fp = fleet_fp(nw, jid_bare_str(&st->to));
+	uint32_t home = homes_where(fw->homes, fp);
+	if (home == homes_self(fw->homes))
+		return false;
+	struct frame_record r = fleet_record(FLEET_STANZA, fp, 0);
+	r.rule = (uint8_t)st->kind;
+	fleet_send_stanza(nw, home, &r, st);
+	if (is_full(fw, home) && jid_is_full(&st->from))
+		fleet_slow(nw, &st->from, SLOW_MS);
+	stanza_unref(st);
+	return true;
+}
+
+/* ---- slowing down who fills a link ---- */
+
+struct slowing {
+	struct message message;
+	struct arena *arena;
+	struct jid jid;
+	uint32_t for_ms;
+};
+
+static void slow_here(struct node_worker *nw, const struct jid *full, uint32_t for_ms)
+{
+	struct user *u = user_find(nw, jid_bare_str(full));
+	struct session *s = u ? user_session(u, jid_resource(full)) : NULL;
+	if (s && s->outlet && s->outlet->ops->pause)
+		s->outlet->ops->pause(s->outlet, for_ms);
+}
+
+static void on_slow(struct worker *w, struct message *m, bool cancelled)
+{
+	struct slowing *s = (struct slowing *)m;
+	if (!cancelled)
+		slow_here(nw_of(w), &s->jid, s->for_ms);
+	arena_free(s->arena);
+}
+
+void fleet_slow(struct node_worker *nw, const struct jid *full, uint32_t for_ms)
+{
+	struct worker *shard = node_shard(nw->node, jid_bare_str(full));
+	count_limit(nw, LIMIT_MAILBOX);
+	if (shard == nw->worker) {
+		slow_here(nw, full, for_ms);
+		return;
+	}
+	struct arena *a = arena_new(512);
+	struct slowing *s = arena_zalloc(a, sizeof *s);
+	*s = (struct slowing){ .message.run = on_slow, .arena = a, .for_ms = for_ms };
+	s->jid = jid_copy(a, full);
+	worker_post(shard, &s->message);
+}
+
+/* ---- homes: what they ask of the node ---- */
+
+static void on_send(void *arg, uint32_t epoch, const struct frame_record *r)
+{
+	fleet_send(((struct fleet_worker *)arg)->nw, epoch, r);
+}
+
+static void on_broadcast(void *arg, const struct frame_record *r)
+{
+	fleet_broadcast(((struct fleet_worker *)arg)->nw, r);
+}
+
+static void on_claim(void *arg, struct str bare, uint64_t fp, uint64_t hlc)
+{
+	fleet_claim(arg, bare, fp, hlc);
+}
+
+static void on_release(void *arg, struct str bare)
+{
+	fleet_release(arg, bare);
+}
+
+static bool on_is_busy(void *arg, struct str bare, uint64_t fp)
+{
+	(void)fp;
+	return user_find(((struct fleet_worker *)arg)->nw, bare) != NULL;
+}
+
+static void on_settled(void *arg, struct str bare, uint64_t fp, uint32_t epoch)
+{
+	struct fleet_worker *fw = arg;
+	edge_settled(fw->nw, fp, epoch);
+	if (epoch == homes_self(fw->homes) && !user_find(fw->nw, bare)) /* whoever wanted it has gone */
+		homes_ended(fw->homes, bare, fp);
+}
+
+static struct user *user_of_fp(struct node_worker *nw, uint64_t fp)
+{
+	struct str key;
+	void *value;
+	for (size_t i = 0; map_next(&nw->users, &i, &key, &value);)
+		if (fleet_fp(nw, key) == fp)
+			return value;
+	return NULL;
+}
+
+/* Its sessions go where its home is now, or where that is found to be. */
+static void send_away(struct user *u)
+{
+	u->holds++;
+	while (u->sessions) {
+		struct session *s = u->sessions;
+		if (s->outlet && s->hlc && !far_is(s))
+			edge_rehome(s);
+		else if (s->outlet && far_is(s))
+			far_rehome(s);
+		else
+			session_close(s, STREAM_RESET, STR_NONE);
+	}
+	user_release(u);
+}
+
+static void on_moved(void *arg, uint64_t fp, uint32_t epoch)
+{
+	struct fleet_worker *fw = arg;
+	struct user *u = user_of_fp(fw->nw, fp);
+	LOG(LOG_INFO, "fleet", "an account was at home on two nodes; its sessions go to the other",
+	    L_STR("jid", u ? jid_str(&u->jid) : STR("")), L_UINT("node", epoch));
+	if (u)
+		send_away(u);
+}
+
+static void on_synced(void *arg)
+{
+	struct node_worker *nw = ((struct fleet_worker *)arg)->nw;
+	if (nw->node->fleet->mesh)
+		mesh_synced(nw->node->fleet->mesh, nw->worker);
+}
+
+void fleet_user_gone(struct user *u)
+{
+	struct fleet_worker *fw = u->nw->fleet;
+	if (fw)
+		homes_ended(fw->homes, jid_str(&u->jid), fleet_fp(u->nw, jid_str(&u->jid)));
+}
+
+void fleet_farewell(struct node_worker *nw)
+{
+	struct str key;
+	void *value;
+	if (!nw->fleet)
+		return;
+	nw->fleet->leaving = true;
+	for (size_t i = 0; map_next(&nw->sessions, &i, &key, &value);) {
+		if (!far_is(value))
+			continue;
+		far_rehome(value);
+		i = 0; /* the map has changed */
+	}
+}
+
+/* ---- records ---- */
+
+static void on_stanza(struct node_worker *nw, const struct frame_record *r)
+{
+	struct fleet_worker *fw = nw->fleet;
+	uint32_t home = homes_where(fw->homes, r->dst_fp);
+	if (home != homes_self(fw->homes) && r->ttl > 1) { /* it has moved since */
+		struct frame_record on = *r;
+		on.ttl--;
+		fleet_send(nw, home, &on);
+		return;
+	}
+	struct stanza *st = fleet_stanza(nw, r);
+	if (!st)
+		return;
+	struct host *h = jid_has_local(&st->to) ? host_find(nw->node, jid_domain(&st->to)) : NULL;
+	if (h)
+		router_arrive_here(nw, h, st);
+	else
+		router_bounce(nw, st, STANZA_REMOTE_SERVER_NOT_FOUND, STR("the nodes of this service do not have the same hosts"));
+}
+
+static void host_is_stale(struct node_worker *nw, const struct frame_record *r)
+{
+	struct host *h = host_find(nw->node, r->to);
+	const struct module *m = module_find(r->from);
+	if (h && m && host_has_module(h, m) && m->host_stale)
+		m->host_stale(h);
+}
+
+static void record_here(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+{
+	switch ((enum fleet_kind)r->kind) {
+	case FLEET_STANZA:
+		on_stanza(nw, r);
+		break;
+	case FLEET_BIND:
+	case FLEET_UP:
+	case FLEET_GONE:
+		far_record(nw, from, r);
+		break;
+	case FLEET_CROWD:
+		crowd_heard(nw, r);
+		break;
+	case FLEET_CALL:
+	case FLEET_ANSWER:
+		relay_record(nw, from, r);
+		break;
+	case FLEET_BORN:
+		birth_heard(nw, r->to);
+		break;
+	case FLEET_STALE:
+		host_is_stale(nw, r);
+		break;
+	case FLEET_BURY:
+		far_bury(nw, r->to);
+		break;
+	default:
+		edge_record(nw, from, r);
+		break;
+	}
+}
+
+static void on_record(struct worker *w, uint32_t from, const struct frame_record *r)
+{
+	struct node_worker *nw = nw_of(w);
+	worker_pass_begin(w);
+	if (r->kind < HOMES_KIND_COUNT)
+		homes_record(nw->fleet->homes, from, r, w->now_ms);
+	else if (r->kind < FLEET_KIND_COUNT)
+		record_here(nw, from, r);
+}
+
+/* ---- what a dead node did not acknowledge ---- */
+
+/* Kept until the view tells where it goes now: that comes next. */
+static void keep_lost(struct node_worker *nw, const struct frame_record *r)
+{
+	struct fleet_worker *fw = nw->fleet;
+	struct stanza *st = fleet_stanza(nw, r);
+	if (!st)
+		return;
+	struct fleet_lost *l = xmalloc(sizeof *l);
+	*l = (struct fleet_lost){ .stanza = st };
+	*fw->lost_end = l;
+	fw->lost_end = &l->next;
+}
+
+static void on_lost(struct worker *w, uint32_t to, const struct frame_record *r)
+{
+	struct node_worker *nw = nw_of(w);
+	(void)to;
+	if (r->kind == FLEET_STANZA || (r->kind == FLEET_DOWN && r->rule == STANZA_MESSAGE))
+		keep_lost(nw, r);
+	else if (r->kind == FLEET_UP || r->kind == FLEET_BIND)
+		edge_lost(nw, r);
+}
+
+static void route_lost(struct node_worker *nw)
+{
+	struct fleet_lost *l = nw->fleet->lost;
+	nw->fleet->lost = NULL;
+	nw->fleet->lost_end = &nw->fleet->lost;
+	while (l) {
+		struct fleet_lost *next = l->next;
+		router_route(nw, l->stanza);
+		free(l);
+		l = next;
+	}
+}
+
+/* ---- the view ---- */
+
+static void note_state(struct node *n, const struct view *v)
+{
+	struct fleet *f = n->fleet;
+	unsigned before = atomic_exchange(&f->state, v->state);
+	if (v->state == NODE_ISOLATED && before != NODE_ISOLATED)
+		atomic_store(&f->isolated_ms, n->workers[0]->now_ms);
+	else if (v->state != NODE_ISOLATED)
+		atomic_store(&f->isolated_ms, 0);
+}
+
+static void nodes_gone(struct node_worker *nw, const struct view *before, const struct view *after)
+{
+	for (unsigned i = 0; before && i < before->n; i++) {
+		uint32_t epoch = before->nodes[i].epoch;
+		if (epoch == before->self || !view_is_alive(before, epoch) || view_is_alive(after, epoch))
+			continue;
+		far_node_gone(nw, epoch);
+		edge_node_gone(nw, epoch);
+	}
+}
+
+static void on_view(struct worker *w, struct view *v)
+{
+	struct node_worker *nw = nw_of(w);
+	struct fleet_worker *fw = nw->fleet;
+	struct view *before = fw->view;
+	uint32_t self = homes_self(fw->homes);
+	worker_pass_begin(w);
+	fw->view = view_ref(v);
+	homes_view(fw->homes, v, w->now_ms);
+	if (w->index == 0)
+		note_state(nw->node, v);
+	nodes_gone(nw, before, v);
+	route_lost(nw);
+	if (self && v->self && v->self != self)
+		fleet_register_all(fw);
+	if (!fw->serving && v->state == NODE_UP) {
+		fw->serving = true;
+		life_serve(nw);
+	}
+	view_unref(before);
+}
+
+static void on_registry_fresh(struct worker *w)
+{
+	fleet_register_all(nw_of(w)->fleet);
+}
+
+static void on_purged(struct worker *w, uint32_t dead, struct str bare, struct str resource, uint32_t flags)
+{
+	struct node_worker *nw = nw_of(w);
+	struct arena *a = arena_new(512);
+	(void)dead;
+	if (!str_empty(resource) && (flags & REGISTRY_AVAILABLE)) {
+		struct frame_record r = fleet_record(FLEET_BURY, fleet_fp(nw, bare), 0);
+		uint32_t home = homes_where(nw->fleet->homes, r.dst_fp);
+		r.to = arena_printf(a, "%.*s/%.*s", STR_ARG(bare), STR_ARG(resource));
+		if (home == homes_self(nw->fleet->homes))
+			far_bury(nw, r.to);
+		else
+			fleet_send(nw, home, &r);
+	}
+	arena_free(a);
+}
+
+/* ---- life ---- */
+
+static void on_tick(struct timer *t)
+{
+	struct fleet_worker *fw = (struct fleet_worker *)((char *)t - offsetof(struct fleet_worker, tick));
+	homes_tick(fw->homes, fw->nw->worker->now_ms);
+	worker_timer_set(fw->nw->worker, t, TICK_MS);
+}
+
+struct fleet_worker *fleet_worker_new(struct node_worker *nw)
+{
+	struct fleet_worker *fw = xzalloc(sizeof *fw);
+	struct homes_out out = {
+		.arg = fw, .send = on_send, .broadcast = on_broadcast, .claim = on_claim, .release = on_release,
+		.is_busy = on_is_busy, .settled = on_settled, .moved = on_moved, .synced = on_synced,
+	};
+	fw->nw = nw;
+	fw->homes = homes_new(&out, nw->worker->index, nw->node->n_workers, nw->worker->now_ms);
+	fw->lost_end = &fw->lost;
+	fw->tick.on_timer = on_tick;
+	map_init(&fw->edges, nw->node->hash_key);
+	return fw;
+}
+
+void fleet_worker_start(struct fleet_worker *fw)
+{
+	worker_timer_set(fw->nw->worker, &fw->tick, TICK_MS);
+}
+
+void fleet_worker_free(struct fleet_worker *fw)
+{
+	if (!fw)
+		return;
+	while (fw->lost) {
+		struct fleet_lost *l = fw->lost;
+		fw->lost = l->next;
+		stanza_unref(l->stanza);
+		free(l);
+	}
+	BUG_ON(map_count(&fw->edges) || fw->fars);
+	relay_free(fw->pending);
+	map_fini(&fw->edges);
+	homes_free(fw->homes);
+	view_unref(fw->view);
+	free(fw);
+}
+
+static uint64_t fp_of(void *arg, struct str bare)
+{
+	return str_hash(bare, ((struct fleet *)arg)->node->hash_key);
+}
+
+void fleet_hooks(struct fleet *f, struct mesh_options *o)
+{
+	o->on_view = on_view;
+	o->on_record = on_record;
+	o->on_lost = on_lost;
+	o->on_purged = on_purged;
+	o->on_registry_fresh = on_registry_fresh;
+	o->fp_of = fp_of;
+	o->arg = f;
+}

@@ -1,0 +1,137 @@
+/*
+ * fleet.h: this node as one of several that form one service (cluster/homes.h has the rules).
+ *
+ * Each worker knows the homes of the accounts that it owns; so whatever arrives for an account comes to its worker first, as on a node
+ * alone, and goes on to another node from there if the account's home is elsewhere. Three files share the work:
+ *
+ *   fleet      records out and in, the view, what is lost with a node, the registry
+ *   far        at home: sessions whose clients are connected to other nodes
+ *   edge       where the client is (stream/edge.h): streams whose sessions live elsewhere
+ *
+ *   client --stanza--> edge --UP--> far session ... router ... --STANZA--> recipient's home ... far session --DOWN--> edge --> client
+ *
+ * A node alone has no fleet: nw->fleet is NULL, and all homes are here.
+ */
+#ifndef NODE_CORE_FLEET_H
+#define NODE_CORE_FLEET_H
+
+#include "cluster/homes.h"
+#include "cluster/mesh.h"
+#include "node/core/node.h"
+
+/* Kinds of records; dst_fp is the account's, dst_sid that of the session (or of the edge) at the receiver's. */
+enum fleet_kind {
+	FLEET_STANZA = HOMES_KIND_COUNT, /* xml, for an account or one of its resources */
+	FLEET_BIND,     /* edge -> home. to: full JID; from: the client's address, oseq: its port; rule: transport; osm: when (hlc);
+			   dst_sid: the edge's; xml: a frozen state (freeze.h), empty for a new session */
+	FLEET_BOUND,    /* home -> edge. osm: the session's sid, 0: refused, with the stanza error in rule (0: its home is not here) */
+	FLEET_UP,       /* edge -> home. xml: what the client sent; osm: the edge's sid, should it come back */
+	FLEET_DOWN,     /* home -> edge. xml: for the client; rule: its kind */
+	FLEET_HOLD, FLEET_RELEASE, /* home -> edge: do not read the client; do */
+	FLEET_PAUSE,    /* home -> edge: not for oseq ms */
+	FLEET_CLOSE,    /* home -> edge: the session is gone. rule: stream error; xml: text */
+	FLEET_GONE,     /* edge -> home: the client is gone */
+	FLEET_STATE,    /* home -> edge. xml: the session's state, to come back with */
+	FLEET_REHOME,   /* home -> edge: the session lives here no more. xml: its state */
+	FLEET_STALE,    /* to every worker. to: a host; from: a feature's name: what it remembers of the host is stale */
+	FLEET_CALL,     /* a command for the node. osm: the asker's number for it; xml: JSON (ctl/relay.c) */
+	FLEET_ANSWER,
+	FLEET_BORN,     /* to: a bare JID: an account was made (birth.h) */
+	FLEET_BURY,     /* to: a full JID that was at home on a dead node, with its client: its contacts hear */
+	FLEET_CROWD,    /* to every worker. xml: a message for everybody who is there on a host; to: the host; rule, osm: crowd.h */
+	FLEET_KIND_COUNT
+};
+
+struct far;
+struct edge;
+struct relay_pending;
+struct fleet_lost;
+
+/* Of a worker. */
+struct fleet_worker {
+	struct node_worker *nw;
+	struct homes *homes;
+	struct view *view;           /* NULL until the first */
+	struct far *fars;
+	struct relay_pending *pending; /* questions to other nodes (ctl/relay.h) */
+	struct map edges;            /* the 8 bytes of an edge's sid -> struct edge */
+	struct fleet_lost *lost, **lost_end; /* came back from a dead node: until the view tells who has its place */
+	struct timer tick;
+	uint64_t hlc;
+	bool serving, leaving;
+};
+
+/* Of the node. */
+struct fleet {
+	struct node *node;
+	struct mesh *mesh;           /* from fleet_start to fleet_stop */
+	struct arena *arena;
+	_Atomic unsigned state;      /* enum node_state, as last seen by the first worker */
+	_Atomic uint64_t isolated_ms; /* monotonic: since when it is ISOLATED; 0: it is not */
+};
+
+/* ---- main thread ---- */
+
+void fleet_register(struct config_schema *s);
+/* Whether the configuration wants one: then the keys that all nodes share are read into n, and n->fleet is there. */
+MUST_CHECK enum err fleet_make(struct node *n, const struct config *c, struct buf *why);
+/* After the workers have begun. */
+MUST_CHECK enum err fleet_start(struct node *n, struct buf *why);
+/* No more homes are placed here. */
+void fleet_drain(struct node *n);
+/* When the workers have stopped. */
+void fleet_stop(struct node *n);
+void fleet_free(struct node *n);
+/* NULL: this node serves; else why not: "joining", "isolated". */
+const char *fleet_problem(const struct node *n);
+
+/* ---- a worker's thread ---- */
+
+struct fleet_worker *fleet_worker_new(struct node_worker *nw);
+/* On its thread. */
+void fleet_worker_start(struct fleet_worker *fw);
+void fleet_worker_free(struct fleet_worker *fw);
+
+static inline uint64_t fleet_fp(const struct node_worker *nw, struct str bare) { return str_hash(bare, nw->node->hash_key); }
+/* The cluster's clock: grows, about the wall clock in ms << 16. */
+uint64_t fleet_now(struct fleet_worker *fw);
+static inline struct frame_record fleet_record(enum fleet_kind kind, uint64_t fp, uint64_t sid)
+{
+	return (struct frame_record){ .kind = (uint8_t)kind, .ttl = FRAME_TTL, .dst_fp = fp, .dst_sid = sid };
+}
+void fleet_send(struct node_worker *nw, uint32_t epoch, const struct frame_record *r);
+/* With the stanza as xml. */
+void fleet_send_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st);
+/* The stanza in a record; NULL, and a line in the log, when there is none. */
+struct stanza *fleet_stanza(struct node_worker *nw, const struct frame_record *r);
+/* Is the recipient's home elsewhere? Then the stanza (consumed) goes there. Else nothing is consumed. */
+bool fleet_forwards(struct node_worker *nw, struct stanza *st);
+/* The account's home if it is another node, else 0. */
+uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare);
+/* The sender, wherever its client is, is not read for a while. Consumes nothing. */
+void fleet_slow(struct node_worker *nw, const struct jid *full, uint32_t for_ms);
+/* Nothing of the account is here any more: called as its struct user goes. */
+void fleet_user_gone(struct user *u);
+/* For the registry. */
+void fleet_session_bound(struct session *s);
+void fleet_session_presence(struct session *s);
+void fleet_session_gone(struct session *s);
+/* To all workers of all other nodes. */
+void fleet_broadcast(struct node_worker *nw, const struct frame_record *r);
+/* The node ends: sessions of clients on other nodes go there. */
+void fleet_farewell(struct node_worker *nw);
+
+/* ---- between fleet.c and fleet_setup.c ---- */
+
+void fleet_hooks(struct fleet *f, struct mesh_options *o);
+/* What must be the same on all nodes, as clients see it: n->secret. */
+void fleet_service_secret(struct node *n);
+
+/* ---- fleet_registry.c ---- */
+
+void fleet_claim(struct fleet_worker *fw, struct str bare, uint64_t fp, uint64_t hlc);
+void fleet_release(struct fleet_worker *fw, struct str bare);
+/* It has lost its memory, or knows us by another name: all that is ours is told again. */
+void fleet_register_all(struct fleet_worker *fw);
+
+#endif

@@ -1,0 +1,444 @@
+#include "node/stream/edge.h"
+
+#include <stdlib.h>
+
+#include "node/core/freeze.h"
+#include "node/core/log.h"
+#include "node/core/router.h"
+#include "node/core/session.h"
+
+#define ANSWER_MS 10000 /* for FLEET_BOUND: longer than a dead node takes to be found dead */
+#define AGAIN_MS  100   /* when a home says that it is none */
+#define TRIES     50
+#define REPLAY_MS 16
+
+enum edge_step { EDGE_FINDS, EDGE_ASKS, EDGE_BOUND };
+
+struct edge {
+	struct c2s *stream;
+	struct node_worker *nw;
+	uint64_t fp, sid, home_sid, hlc;
+	uint32_t home;
+	uint8_t step, tries;
+	bool held_by_home;
+	struct jid jid;             /* full; its text is ours */
+	struct stanza *request;     /* a new session: to be answered; NULL once it is, or when it comes from elsewhere */
+	struct buf state;           /* frozen */
+	struct buf again;           /* a run of records: what the last home did not get */
+	struct timer timer;
+};
+
+static struct str key_of(const uint64_t *sid)
+{
+	return str_span((const char *)sid, sizeof *sid);
+}
+
+static struct edge *edge_find(struct node_worker *nw, uint64_t sid)
+{
+	return map_get(&nw->fleet->edges, key_of(&sid));
+}
+
+/* ---- life ---- */
+
+static void on_timer(struct timer *t);
+
+static struct edge *edge_new(struct c2s *c, const struct jid *full, uint64_t hlc)
+{
+	struct edge *e = xzalloc(sizeof *e);
+	e->stream = c;
+	e->nw = c->nw;
+	e->fp = fleet_fp(c->nw, jid_bare_str(full));
+	e->sid = ++c->nw->next_sid;
+	e->hlc = hlc;
+	e->jid = *full;
+	e->jid.text = xstrndup(full->text, full->len);
+	e->timer.on_timer = on_timer;
+	buf_init(&e->state, FREEZE_MAX);
+	buf_init(&e->again, FRAME_MAX);
+	map_put(&c->nw->fleet->edges, key_of(&e->sid), e);
+	c->edge = e;
+	c2s_hold(c);
+	return e;
+}
+
+/* Lets go of the stream, which stays as it is. */
+static void edge_free(struct edge *e)
+{
+	e->stream->edge = NULL;
+	e->stream->who = NULL;
+	worker_timer_cancel(e->nw->worker, &e->timer);
+	map_del(&e->nw->fleet->edges, key_of(&e->sid));
+	stanza_unref(e->request);
+	buf_fini(&e->state);
+	buf_fini(&e->again);
+	free((char *)e->jid.text);
+	free(e);
+}
+
+static void say(struct edge *e, enum fleet_kind kind)
+{
+	struct frame_record r = fleet_record(kind, e->fp, e->home_sid);
+	fleet_send(e->nw, e->home, &r);
+}
+
+void edge_drop(struct edge *e)
+{
+	if (e->step == EDGE_BOUND)
+		say(e, FLEET_GONE);
+	edge_free(e);
+}
+
+/* Ends the stream; the edge with it. */
+static void edge_close(struct edge *e, enum stream_error error, struct str text)
+{
+	struct c2s *c = e->stream;
+	edge_free(e);
+	c2s_close(c, error, text);
+}
+
+static void edge_fail(struct edge *e, enum stanza_error error, const char *text)
+{
+	struct c2s *c = e->stream;
+	struct stanza *request = e->request;
+	e->request = NULL;
+	if (!request) {
+		edge_close(e, STREAM_INTERNAL_SERVER_ERROR, str_of(text));
+		return;
+	}
+	edge_free(e);
+	bind_refuse(c, request, error, str_of(text));
+	c2s_release(c);
+}
+
+/* ---- finding a home ---- */
+
+static void edge_go(struct edge *e, uint32_t home);
+
+static void edge_seek(struct edge *e)
+{
+	e->step = EDGE_FINDS;
+	uint32_t home = homes_want(e->nw->fleet->homes, jid_bare_str(&e->jid), e->fp, e->hlc, e->nw->worker->now_ms);
+	if (home)
+		edge_go(e, home);
+}
+
+static void on_timer(struct timer *t)
+{
+	struct edge *e = (struct edge *)((char *)t - offsetof(struct edge, timer));
+	if (e->step == EDGE_FINDS)
+		edge_seek(e);
+	else
+		edge_fail(e, STANZA_INTERNAL_SERVER_ERROR, "the node that knows your account does not answer");
+}
+
+/* What the last home did not get, as if it came now, one after the other as the session takes them: it may wait for its roster. It holds
+ * the stream meanwhile. */
+struct replay {
+	struct c2s *stream;
+	struct timer timer;
+	struct buf records;
+	size_t done;
+};
+
+void edge_replay_drop(struct c2s *c)
+{
+	if (!c->replay)
+		return;
+	worker_timer_cancel(c->nw->worker, &c->replay->timer);
+	buf_fini(&c->replay->records);
+	free(c->replay);
+	c->replay = NULL;
+}
+
+static void on_replay(struct timer *t)
+{
+	struct replay *p = (struct replay *)((char *)t - offsetof(struct replay, timer));
+	struct c2s *c = p->stream;
+	struct node_worker *nw = c->nw;
+	uint64_t sid = c->session->sid;
+	struct frame_record r;
+	while (c->holds == 1) {
+		struct str left = str_span(p->records.p + p->done, p->records.len - p->done);
+		if (frame_next_record(&left, &r) != ERR_NONE) {
+			edge_replay_drop(c);
+			c2s_release(c);
+			return;
+		}
+		p->done = p->records.len - left.len;
+		struct stanza *st = fleet_stanza(nw, &r);
+		if (st)
+			router_sent(c->session, st);
+		if (!session_find(nw, sid)) /* it has ended the stream, and this */
+			return;
+	}
+	worker_timer_set(nw->worker, t, REPLAY_MS);
+}
+
+/* Consumes the records. */
+static void replay_here(struct c2s *c, struct buf *again)
+{
+	struct replay *p = c->replay = xzalloc(sizeof *p);
+	p->stream = c;
+	p->records = *again;
+	p->timer.on_timer = on_replay;
+	buf_init(again, 0);
+	worker_timer_set(c->nw->worker, &p->timer, 0);
+}
+
+/* Its home is here: bound as on a node alone. */
+static void settle_here(struct edge *e)
+{
+	struct c2s *c = e->stream;
+	struct stanza *request = e->request;
+	struct jid jid = e->jid;
+	char *text = (char *)e->jid.text;
+	struct buf state = e->state, again = e->again;
+	uint64_t hlc = e->hlc;
+	e->request = NULL;
+	e->jid.text = NULL;
+	buf_init(&e->state, FREEZE_MAX);
+	buf_init(&e->again, FRAME_MAX);
+	edge_free(e);
+	if (request) {
+		bind_here(c, request, &jid, hlc);
+	} else if (session_make_room(c->nw, &jid) != STANZA_ERROR_NONE) {
+		c2s_close(c, STREAM_RESOURCE_CONSTRAINT, STR_NONE);
+	} else {
+		c2s_open(c, &jid, hlc);
+		freeze_thaw(c->session, buf_str(&state));
+	}
+	if (c->state != C2S_CLOSING && again.len && c->session)
+		replay_here(c, &again);
+	else if (c->state != C2S_CLOSING)
+		c2s_release(c);
+	buf_fini(&state);
+	buf_fini(&again);
+	free(text);
+}
+
+static void ask_home(struct edge *e)
+{
+	char ip[IP_TEXT_BYTES];
+	struct frame_record r = fleet_record(FLEET_BIND, e->fp, e->sid);
+	e->step = EDGE_ASKS;
+	r.to = jid_str(&e->jid);
+	r.from = conn_peer_text(e->stream->conn, ip);
+	r.oseq = e->stream->conn->peer_port;
+	r.rule = (uint8_t)c2s_transport(e->stream);
+	r.osm = e->hlc;
+	r.xml = buf_str(&e->state);
+	worker_timer_set(e->nw->worker, &e->timer, ANSWER_MS);
+	fleet_send(e->nw, e->home, &r);
+}
+
+static void edge_go(struct edge *e, uint32_t home)
+{
+	e->home = home;
+	if (home == homes_self(e->nw->fleet->homes))
+		settle_here(e);
+	else
+		ask_home(e);
+}
+
+void edge_settled(struct node_worker *nw, uint64_t fp, uint32_t epoch)
+{
+	struct edge *found[64];
+	unsigned n;
+	struct str key;
+	void *value;
+	do { /* each step may bind one here, which changes the map */
+		n = 0;
+		for (size_t i = 0; n < 64 && map_next(&nw->fleet->edges, &i, &key, &value);)
+			if (((struct edge *)value)->fp == fp && ((struct edge *)value)->step == EDGE_FINDS &&
+			    !timer_is_set(&((struct edge *)value)->timer))
+				found[n++] = value;
+		for (unsigned i = 0; i < n; i++) {
+			if (epoch)
+				edge_go(found[i], epoch);
+			else
+				edge_fail(found[i], STANZA_RESOURCE_CONSTRAINT, "no node can serve your account now");
+		}
+	} while (n == 64);
+}
+
+void edge_bind(struct c2s *c, struct stanza *request, const struct jid *full)
+{
+	struct edge *e = edge_new(c, full, fleet_now(c->nw->fleet));
+	e->request = request;
+	edge_seek(e);
+}
+
+void edge_rehome(struct session *s)
+{
+	struct c2s *c = c2s_of(s->outlet);
+	struct jid full = s->jid;
+	char *text = xstrndup(full.text, full.len);
+	struct buf state;
+	uint64_t hlc = s->hlc;
+	full.text = text;
+	buf_init(&state, FREEZE_MAX);
+	freeze_session(s, &state);
+	c->session = NULL;
+	c->who = NULL;
+	c2s_forget_holds(c);
+	s->outlet = NULL;
+	session_depart(s);
+	struct edge *e = edge_new(c, &full, hlc);
+	buf_fini(&e->state);
+	e->state = state;
+	if (c->replay)
+		buf_add(&e->again, c->replay->records.p + c->replay->done, c->replay->records.len - c->replay->done);
+	edge_replay_drop(c);
+	c->who = &e->jid;
+	free(text);
+	edge_seek(e);
+}
+
+/* ---- records ---- */
+
+static void on_bound(struct edge *e, const struct frame_record *r)
+{
+	struct c2s *c = e->stream;
+	if (e->step != EDGE_ASKS)
+		return;
+	worker_timer_cancel(e->nw->worker, &e->timer);
+	if (!r->osm && r->rule) {
+		edge_fail(e, (enum stanza_error)r->rule, "");
+		return;
+	}
+	if (!r->osm) { /* our table, or its, is behind */
+		e->step = EDGE_FINDS;
+		if (++e->tries > TRIES)
+			edge_fail(e, STANZA_INTERNAL_SERVER_ERROR, "no node says that it serves your account");
+		else
+			worker_timer_set(e->nw->worker, &e->timer, AGAIN_MS);
+		return;
+	}
+	e->step = EDGE_BOUND;
+	e->home_sid = r->osm;
+	e->tries = 0;
+	if (e->request) {
+		struct stanza *request = e->request;
+		e->request = NULL;
+		if (!bind_answer(c, request, &e->jid))
+			return;
+	}
+	c->who = &e->jid;
+	struct str again = buf_str(&e->again);
+	struct frame_record up;
+	while (frame_next_record(&again, &up) == ERR_NONE) {
+		up.dst_sid = e->home_sid;
+		up.flags |= FRAME_MAYBE_DUP;
+		fleet_send(e->nw, e->home, &up);
+	}
+	buf_clear(&e->again);
+	c2s_release(c);
+}
+
+static void on_home_gone(struct edge *e)
+{
+	if (e->step == EDGE_BOUND)
+		c2s_hold(e->stream);
+	if (e->held_by_home)
+		c2s_release(e->stream);
+	e->held_by_home = false;
+	worker_timer_cancel(e->nw->worker, &e->timer);
+	edge_seek(e);
+}
+
+static void on_hold(struct edge *e, bool hold)
+{
+	if (e->held_by_home == hold || e->step != EDGE_BOUND)
+		return;
+	e->held_by_home = hold;
+	if (hold)
+		c2s_hold(e->stream);
+	else
+		c2s_release(e->stream);
+}
+
+static void keep_state(struct edge *e, const struct frame_record *r)
+{
+	buf_clear(&e->state);
+	buf_add_str(&e->state, r->xml);
+}
+
+/* For an edge that is gone: its home must know, too. */
+static void for_nobody(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+{
+	if (r->kind != FLEET_BOUND || !r->osm)
+		return;
+	struct frame_record gone = fleet_record(FLEET_GONE, r->dst_fp, r->osm);
+	fleet_send(nw, from, &gone);
+}
+
+void edge_record(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+{
+	struct edge *e = edge_find(nw, r->dst_sid);
+	if (!e || e->home != from) {
+		for_nobody(nw, from, r);
+		return;
+	}
+	switch ((enum fleet_kind)r->kind) {
+	case FLEET_BOUND:
+		on_bound(e, r);
+		break;
+	case FLEET_DOWN:
+		c2s_send_wire(e->stream, (enum stanza_kind)r->rule, r->xml);
+		break;
+	case FLEET_HOLD:
+	case FLEET_RELEASE:
+		on_hold(e, r->kind == FLEET_HOLD);
+		break;
+	case FLEET_PAUSE:
+		c2s_pause(e->stream, r->oseq, NULL);
+		break;
+	case FLEET_CLOSE:
+		edge_close(e, (enum stream_error)r->rule, r->xml);
+		break;
+	case FLEET_STATE:
+		keep_state(e, r);
+		break;
+	case FLEET_REHOME:
+		keep_state(e, r);
+		on_home_gone(e);
+		break;
+	default:
+		break;
+	}
+}
+
+void edge_sent(struct edge *e, struct stanza *st)
+{
+	struct frame_record r = fleet_record(FLEET_UP, e->fp, e->home_sid);
+	r.osm = e->sid;
+	fleet_send_stanza(e->nw, e->home, &r, st);
+	stanza_unref(st);
+}
+
+bool edge_lost(struct node_worker *nw, const struct frame_record *r)
+{
+	struct edge *e = edge_find(nw, r->kind == FLEET_UP ? r->osm : r->dst_sid);
+	if (!e || r->kind != FLEET_UP)
+		return e != NULL; /* a BIND: asked again when the view tells */
+	if (frame_add_record(&e->again, r) == ERR_NONE)
+		return true;
+	LOG(LOG_WARN, "fleet", "a stanza was lost with a node", L_STR("jid", jid_str(&e->jid)));
+	return false;
+}
+
+void edge_node_gone(struct node_worker *nw, uint32_t epoch)
+{
+	struct edge *found[64];
+	unsigned n;
+	struct str key;
+	void *value;
+	do {
+		n = 0;
+		for (size_t i = 0; n < 64 && map_next(&nw->fleet->edges, &i, &key, &value);)
+			if (((struct edge *)value)->home == epoch && ((struct edge *)value)->step != EDGE_FINDS)
+				found[n++] = value;
+		for (unsigned i = 0; i < n; i++)
+			on_home_gone(found[i]);
+	} while (n == 64);
+}

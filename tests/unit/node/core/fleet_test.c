@@ -1,0 +1,563 @@
+/*
+ * One node of two: the test is the other node, and the mesh between them. What the node sends is caught here, what the other says is
+ * put in by hand.
+ */
+#include "tests/unit/node/node_rig.h"
+
+#include "node/core/fleet.h"
+#include "node/core/freeze.h"
+
+#define OTHER 2 /* its epoch; ours is 1 */
+
+static const char cluster[] = "cluster:\n  enabled: true\n  secret: 0123456789abcdef0123456789abcdef\n";
+
+struct sent {
+	struct sent *next;
+	struct frame_record r;
+	struct buf bytes;
+};
+
+static struct sent *sent, **sent_end;
+static struct mesh_options hooks;
+static struct arena *keep;
+
+/* ---- the mesh ---- */
+
+struct mesh *mesh_start(const struct mesh_options *o, struct buf *why)
+{
+	return NULL;
+}
+
+void mesh_drain(struct mesh *m)
+{
+}
+
+void mesh_stop(struct mesh *m)
+{
+}
+
+struct str mesh_addr(const struct mesh *m)
+{
+	return STR_NONE;
+}
+
+enum err mesh_send(struct mesh *m, struct worker *w, uint32_t epoch, const struct frame_record *r)
+{
+	struct sent *s = calloc(1, sizeof *s);
+	struct str body;
+	assert_int_equal(epoch, OTHER);
+	buf_init(&s->bytes, FRAME_MAX);
+	assert_int_equal(frame_add_record(&s->bytes, r), ERR_NONE);
+	body = buf_str(&s->bytes);
+	assert_int_equal(frame_next_record(&body, &s->r), ERR_NONE);
+	*sent_end = s;
+	sent_end = &s->next;
+	return ERR_NONE;
+}
+
+enum err mesh_broadcast(struct mesh *m, struct worker *w, const struct frame_record *r)
+{
+	return mesh_send(m, w, OTHER, r);
+}
+
+void mesh_synced(struct mesh *m, struct worker *w)
+{
+}
+
+struct answer {
+	struct message message;
+	struct registry_call *call;
+};
+
+static void on_answer(struct worker *w, struct message *m, bool cancelled)
+{
+	struct answer *a = (struct answer *)m;
+	a->call->on_done(a->call);
+	free(a);
+}
+
+/* Without a registry: the arbiter's word is enough. */
+void mesh_ask(struct mesh *m, struct worker *w, struct registry_call *c)
+{
+	struct answer *a = calloc(1, sizeof *a);
+	a->message.run = on_answer;
+	a->call = c;
+	c->err = ERR_UNAVAILABLE;
+	worker_post(w, &a->message);
+}
+
+/* ---- the other node ---- */
+
+/* The first record of this kind that was sent and not looked at yet; those before it are forgotten. */
+static struct sent *next_of(unsigned kind)
+{
+	while (sent) {
+		struct sent *s = sent;
+		sent = s->next;
+		if (!sent)
+			sent_end = &sent;
+		if (s->r.kind == kind)
+			return s;
+		buf_fini(&s->bytes);
+		free(s);
+	}
+	return NULL;
+}
+
+static struct frame_record expect(unsigned kind)
+{
+	struct sent *s = NULL;
+	RIG_UNTIL((s = next_of(kind)));
+	struct frame_record r = s->r;
+	r.from = arena_str(keep, r.from);
+	r.to = arena_str(keep, r.to);
+	r.xml = arena_str(keep, r.xml);
+	buf_fini(&s->bytes);
+	free(s);
+	return r;
+}
+
+struct heard {
+	struct message message;
+	struct frame_record r;
+	bool lost;
+};
+
+static void on_heard(struct worker *w, struct message *m, bool cancelled)
+{
+	struct heard *h = (struct heard *)m;
+	if (h->lost)
+		hooks.on_lost(w, OTHER, &h->r);
+	else
+		hooks.on_record(w, OTHER, &h->r);
+	free(h);
+}
+
+static void post(struct frame_record r, bool lost)
+{
+	struct heard *h = calloc(1, sizeof *h);
+	*h = (struct heard){ .message.run = on_heard, .r = r, .lost = lost };
+	worker_post(node.workers[mesh_worker_of(r.dst_fp, node.n_workers)], &h->message);
+}
+
+static void other_says(struct frame_record r)
+{
+	post(r, false);
+}
+
+struct look {
+	struct message message;
+	struct view *view;
+};
+
+static void on_look(struct worker *w, struct message *m, bool cancelled)
+{
+	struct look *l = (struct look *)m;
+	hooks.on_view(w, l->view);
+	view_unref(l->view);
+	free(l);
+}
+
+/* We are up, and see the other node in this state. */
+static void look(enum node_state other)
+{
+	struct view *v = view_new(2);
+	v->self = 1;
+	v->state = NODE_UP;
+	v->nodes[0] = (struct view_node){ .epoch = 1, .state = NODE_UP, .workers = 2, .name = "here" };
+	v->nodes[1] = (struct view_node){ .epoch = OTHER, .state = other, .workers = 1, .linked = true, .name = "there" };
+	for (unsigned i = 0; i < node.n_workers; i++) {
+		struct look *l = calloc(1, sizeof *l);
+		l->message.run = on_look;
+		l->view = view_ref(v);
+		worker_post(node.workers[i], &l->message);
+	}
+	view_unref(v);
+	rig_turns(4);
+}
+
+static uint64_t fp(const char *bare)
+{
+	return str_hash(str_of(bare), node.hash_key);
+}
+
+static struct frame_record record(unsigned kind, const char *bare, uint64_t sid)
+{
+	return (struct frame_record){ .kind = (uint8_t)kind, .ttl = FRAME_TTL, .dst_fp = fp(bare), .dst_sid = sid };
+}
+
+/* The other node has claimed this account. */
+static void other_claims(const char *bare)
+{
+	struct frame_record add = record(HOMES_ADD, bare, 0);
+	add.osm = 5;
+	other_says(add);
+	rig_turns(4);
+}
+
+/* An account whose place is that node, when nobody claims it. */
+static void account_with_place(uint32_t epoch, char user[16], char bare[64])
+{
+	do {
+		rig_account_on(0, user);
+		snprintf(bare, 64, "%s@localhost", user);
+	} while (homes_where(nw_of(node.workers[0])->fleet->homes, fp(bare)) != epoch);
+}
+
+static int set_up(void **state)
+{
+	sent = NULL;
+	sent_end = &sent;
+	keep = arena_new(0);
+	rig_start(cluster);
+	fleet_hooks(node.fleet, &hooks);
+	node.fleet->mesh = (struct mesh *)&hooks; /* not looked into */
+	for (unsigned i = 0; i < node.n_workers; i++)
+		nw_of(node.workers[i])->fleet->serving = true; /* its clients come as socket pairs */
+	look(NODE_UP);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	look(NODE_DEAD);
+	rig_stop();
+	assert_null(next_of(255));
+	arena_free(keep);
+	return 0;
+}
+
+/* Up to the request to be bound, which is not answered yet. */
+static struct rig_client begin_login(const char *user)
+{
+	struct rig_client c = rig_connect(1);
+	struct str secret = arena_printf(keep, "%c%s%cp", 0, user, 0);
+	rig_say(&c, RIG_HEADER);
+	RIG_HEAR(&c, "</stream:features>");
+	rig_say(&c, arena_printf(keep, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%.*s</auth>",
+				 STR_ARG(b64_encode(keep, secret))).p);
+	RIG_HEAR(&c, "<success");
+	rig_say(&c, RIG_HEADER);
+	RIG_HEAR(&c, "</stream:features>");
+	rig_say(&c, "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>r</resource></bind></iq>");
+	snprintf(c.bare, sizeof c.bare, "%s@localhost", user);
+	c.worker = node_shard(&node, str_of(c.bare))->index;
+	return c;
+}
+
+/* A client of ours whose session is at the other node, as its 77. */
+static struct rig_client far_login(const char *user, uint64_t *edge)
+{
+	struct rig_client c = begin_login(user);
+	struct frame_record bind = expect(FLEET_BIND);
+	assert_int_equal(bind.to.len, strlen(c.bare) + 2);
+	*edge = bind.dst_sid;
+	struct frame_record bound = record(FLEET_BOUND, c.bare, *edge);
+	bound.osm = 77;
+	other_says(bound);
+	RIG_HEAR(&c, "</iq>");
+	return c;
+}
+
+static bool holds(struct str s, const char *text)
+{
+	return memmem(s.p, s.len, text, strlen(text)) != NULL;
+}
+
+/* ---- clients here, sessions there ---- */
+
+static void a_client_is_bound_where_its_account_is_at_home(void **state)
+{
+	char user[16], bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = far_login(user, &edge);
+	assert_null(rig_session(&c, "r"));
+	rig_say(&c, "<message to='somebody@localhost' type='chat'><body>up</body></message>");
+	struct frame_record up = expect(FLEET_UP);
+	assert_int_equal(up.dst_sid, 77);
+	assert_true(holds(up.xml, "<body>up</body>") && holds(up.xml, arena_printf(keep, "from='%s/r'", bare).p));
+	struct frame_record down = record(FLEET_DOWN, bare, edge);
+	down.xml = STR("<message from='x@localhost'><body>down</body></message>");
+	other_says(down);
+	RIG_HEAR(&c, "<body>down</body>");
+	rig_hang_up(&c);
+	assert_int_equal(expect(FLEET_GONE).dst_sid, 77);
+}
+
+static void a_client_hears_why_its_home_ends_its_session(void **state)
+{
+	char user[16], bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = far_login(user, &edge);
+	struct frame_record close = record(FLEET_CLOSE, bare, edge);
+	close.rule = STREAM_CONFLICT;
+	other_says(close);
+	RIG_HEAR(&c, "<conflict xmlns");
+	rig_hang_up(&c);
+}
+
+static void a_client_is_not_read_while_its_home_holds_it(void **state)
+{
+	char user[16], bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = far_login(user, &edge);
+	other_says(record(FLEET_HOLD, bare, edge));
+	rig_turns(4);
+	rig_say(&c, "<message to='somebody@localhost'><body>later</body></message>");
+	rig_turns(10);
+	assert_null(next_of(FLEET_UP));
+	other_says(record(FLEET_RELEASE, bare, edge));
+	assert_true(holds(expect(FLEET_UP).xml, "later"));
+	rig_hang_up(&c);
+}
+
+static void a_refusal_of_the_home_reaches_the_client(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = begin_login(user);
+	struct frame_record bound = record(FLEET_BOUND, bare, expect(FLEET_BIND).dst_sid);
+	bound.rule = STANZA_RESOURCE_CONSTRAINT;
+	other_says(bound);
+	RIG_HEAR(&c, "<resource-constraint");
+	rig_hang_up(&c);
+}
+
+static void a_client_asks_again_when_its_home_has_just_gone(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = begin_login(user);
+	struct frame_record no = record(FLEET_BOUND, bare, expect(FLEET_BIND).dst_sid);
+	other_says(record(HOMES_DEL, bare, 0));
+	other_says(no);
+	RIG_HEAR(&c, "</iq>");
+	assert_non_null(rig_session(&c, "r"));
+	rig_hang_up(&c);
+}
+
+static void a_session_comes_here_when_its_home_dies(void **state)
+{
+	char user[16], bare[64], friend_name[16], friend_bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	account_with_place(1, friend_name, friend_bare);
+	other_claims(bare);
+	struct rig_client c = far_login(user, &edge), d = rig_login(0, friend_name, "r");
+	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>one</body></message>", friend_bare).p);
+	struct frame_record lost = expect(FLEET_UP), state_now = record(FLEET_STATE, bare, edge);
+	struct buf b;
+	buf_init(&b, 1000);
+	static const char presence[] = "<presence><priority>7</priority></presence>";
+	buf_addf(&b, "%cpresence%c%c%c%c%s", 8, (int)sizeof presence - 1, 0, 0, 0, presence);
+	state_now.xml = buf_str(&b);
+	other_says(state_now);
+	rig_turns(4);
+	buf_fini(&b);
+	post(lost, true);
+	rig_turns(4);
+	look(NODE_DEAD);
+	RIG_UNTIL(rig_session(&c, "r"));
+	assert_int_equal(rig_session(&c, "r")->priority, 7);
+	RIG_HEAR(&d, "<body>one</body>");
+	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>two</body></message>", friend_bare).p);
+	RIG_HEAR(&d, "<body>two</body>");
+	rig_hang_up(&c);
+	rig_hang_up(&d);
+}
+
+static void a_login_waits_for_another_home_when_the_first_dies(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = begin_login(user);
+	expect(FLEET_BIND);
+	look(NODE_DEAD);
+	RIG_HEAR(&c, "</iq>");
+	assert_non_null(rig_session(&c, "r"));
+	rig_hang_up(&c);
+}
+
+/* ---- sessions here, clients there ---- */
+
+/* A client of the other node, its edge 9, is bound here, by an account that a client here has made ours. */
+static uint64_t far_session(const char *bare)
+{
+	struct frame_record bind = record(FLEET_BIND, bare, 9);
+	bind.to = arena_printf(keep, "%s/far", bare);
+	bind.from = STR("10.1.2.3");
+	bind.oseq = 5;
+	bind.rule = TRANSPORT_STARTTLS;
+	bind.osm = UINT64_C(1) << 60;
+	other_says(bind);
+	struct frame_record bound = expect(FLEET_BOUND);
+	assert_int_equal(bound.dst_sid, 9);
+	assert_int_not_equal(bound.osm, 0);
+	return bound.osm;
+}
+
+static void a_session_serves_a_client_of_another_node(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	uint64_t sid = far_session(bare);
+	assert_non_null(rig_session(&c, "far"));
+	struct frame_record up = record(FLEET_UP, bare, sid);
+	up.xml = arena_printf(keep, "<message from='%s/far' to='%s/near' type='chat'><body>from afar</body></message>", bare, bare);
+	other_says(up);
+	RIG_HEAR(&c, "<body>from afar</body>");
+	rig_say(&c, arena_printf(keep, "<message to='%s/far' type='chat'><body>to afar</body></message>", bare).p);
+	struct frame_record down = expect(FLEET_DOWN);
+	assert_int_equal(down.dst_sid, 9);
+	assert_true(holds(down.xml, "<body>to afar</body>"));
+	other_says(record(FLEET_GONE, bare, sid));
+	RIG_UNTIL(!rig_session(&c, "far"));
+	rig_hang_up(&c);
+}
+
+static void a_session_ends_with_the_node_of_its_client(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	far_session(bare);
+	look(NODE_DEAD);
+	assert_null(rig_session(&c, "far"));
+	assert_non_null(rig_session(&c, "near"));
+	rig_hang_up(&c);
+}
+
+static void a_newer_client_here_ends_the_older_one_there(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near"), d;
+	far_session(bare);
+	d = rig_login(0, user, "far");
+	struct frame_record close = expect(FLEET_CLOSE);
+	assert_int_equal(close.dst_sid, 9);
+	assert_int_equal(close.rule, STREAM_CONFLICT);
+	rig_hang_up(&c);
+	rig_hang_up(&d);
+}
+
+static void a_node_that_is_no_home_says_so(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct frame_record bind = record(FLEET_BIND, bare, 9);
+	bind.to = arena_printf(keep, "%s/far", bare);
+	other_says(bind);
+	struct frame_record bound = expect(FLEET_BOUND);
+	assert_int_equal(bound.osm, 0);
+	assert_int_equal(bound.rule, 0);
+}
+
+/* ---- stanzas ---- */
+
+static void a_stanza_goes_to_its_recipients_home(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "r");
+	rig_say(&c, "<message to='absent@localhost/x' type='chat'><body>over there</body></message>");
+	other_claims("absent@localhost");
+	rig_say(&c, "<message to='absent@localhost/x' type='chat'><body>over there</body></message>");
+	struct frame_record st = expect(FLEET_STANZA);
+	assert_int_equal(st.dst_fp, fp("absent@localhost"));
+	assert_true(holds(st.xml, "over there"));
+	rig_hang_up(&c);
+}
+
+static void a_stanza_for_a_client_here_arrives(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "r");
+	struct frame_record st = record(FLEET_STANZA, bare, 0);
+	st.xml = arena_printf(keep, "<message from='x@localhost/y' to='%s/r' type='chat'><body>hello</body></message>", bare);
+	other_says(st);
+	RIG_HEAR(&c, "<body>hello</body>");
+	rig_hang_up(&c);
+}
+
+static void what_a_dead_node_did_not_take_goes_where_it_belongs_now(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "r");
+	struct frame_record st = record(FLEET_STANZA, bare, 0);
+	st.xml = arena_printf(keep, "<message from='x@localhost/y' to='%s/r' type='chat'><body>late</body></message>", bare);
+	post(st, true);
+	rig_turns(4);
+	assert_false(rig_heard(&c, "late"));
+	look(NODE_DEAD);
+	RIG_HEAR(&c, "<body>late</body>");
+	rig_hang_up(&c);
+}
+
+static void an_account_claimed_on_two_nodes_goes_to_the_older_claim(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "r");
+	other_claims(bare); /* at 5, long ago */
+	struct frame_record bind = expect(FLEET_BIND);
+	assert_null(rig_session(&c, "r"));
+	struct frame_record bound = record(FLEET_BOUND, bare, bind.dst_sid);
+	bound.osm = 77;
+	other_says(bound);
+	rig_turns(4);
+	rig_say(&c, "<message to='x@localhost'><body>on</body></message>");
+	assert_int_equal(expect(FLEET_UP).dst_sid, 77);
+	rig_hang_up(&c);
+}
+
+static void the_contacts_of_who_died_with_his_node_are_told(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "r");
+	rig_say(&c, "<presence/>");
+	RIG_HEAR(&c, "<presence");
+	struct frame_record bury = record(FLEET_BURY, bare, 0);
+	bury.to = arena_printf(keep, "%s/other", bare);
+	other_says(bury);
+	RIG_HEAR(&c, "type='unavailable'");
+	assert_null(rig_session(&c, "other"));
+	rig_hang_up(&c);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(a_client_is_bound_where_its_account_is_at_home),
+		CASE(a_client_hears_why_its_home_ends_its_session),
+		CASE(a_client_is_not_read_while_its_home_holds_it),
+		CASE(a_refusal_of_the_home_reaches_the_client),
+		CASE(a_client_asks_again_when_its_home_has_just_gone),
+		CASE(a_session_comes_here_when_its_home_dies),
+		CASE(a_login_waits_for_another_home_when_the_first_dies),
+		CASE(a_session_serves_a_client_of_another_node),
+		CASE(a_session_ends_with_the_node_of_its_client),
+		CASE(a_newer_client_here_ends_the_older_one_there),
+		CASE(a_node_that_is_no_home_says_so),
+		CASE(a_stanza_goes_to_its_recipients_home),
+		CASE(a_stanza_for_a_client_here_arrives),
+		CASE(what_a_dead_node_did_not_take_goes_where_it_belongs_now),
+		CASE(an_account_claimed_on_two_nodes_goes_to_the_older_claim),
+		CASE(the_contacts_of_who_died_with_his_node_are_told),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
