@@ -230,14 +230,16 @@ corpus: $(CORPUS_BIN)
 	@tests/fuzz/run-corpora $(CORPUS_BIN)
 
 # ---- load tool and floor ----------------------------------------------------------------------------------------------------
-LOAD_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out tests/bench/floor.c tests/bench/store_cost.c,$(wildcard tests/bench/*.c)))
+LOAD_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out tests/bench/floor.c tests/bench/store_cost.c tests/bench/registry_cost.c,$(wildcard tests/bench/*.c)))
 $(B)/tests/bench/load: $(LOAD_OBJ)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_proto) -lm
 $(B)/tests/bench/floor: $(B)/tests/bench/floor.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 $(B)/tests/bench/store_cost: $(B)/tests/bench/store_cost.o $(B)/libnode.a $(B)/libcluster.a $(B)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-bench-build: $(B)/tests/bench/load $(B)/tests/bench/floor $(B)/tests/bench/store_cost
+$(B)/tests/bench/registry_cost: $(B)/tests/bench/registry_cost.o $(B)/libcluster.a $(B)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+bench-build: $(B)/tests/bench/load $(B)/tests/bench/floor $(B)/tests/bench/store_cost $(B)/tests/bench/registry_cost
 
 -include $(shell find $(B) $(FUZZ_B) -name '*.d' 2>/dev/null)
 

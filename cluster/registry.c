@@ -83,6 +83,15 @@ static void add_wide(struct command *m, uint64_t n)
 	add(m, str_span(at, REGISTRY_NUMBER));
 }
 
+static void add_bucket(struct command *m, struct str name)
+{
+	char *at = m->text + m->used;
+	int len = snprintf(at, sizeof m->text - m->used, "%u:%u", registry_bucket(name), registry_small_bucket(name));
+	BUG_ON(len < 0 || m->used + (size_t)len >= sizeof m->text);
+	m->used += (size_t)len;
+	add(m, str_span(at, (size_t)len));
+}
+
 static uint32_t lease_of(const struct registry_call *c)
 {
 	return c->limit ? c->limit : REGISTRY_LEASE_MS;
@@ -136,6 +145,7 @@ static void add_node_args(struct command *m, const struct registry_call *c)
 		break;
 	case REGISTRY_PURGE:
 		add_number(m, c->epoch);
+		add_number(m, c->bucket);
 		add_number(m, c->limit ? c->limit : PURGE_LIMIT);
 		break;
 	default: /* NODES */
@@ -154,7 +164,7 @@ static void add_named_args(struct command *m, const struct registry_call *c, str
 		return;
 	}
 	add(m, name);
-	add_number(m, registry_bucket(c->key));
+	add_bucket(m, c->key);
 	if (c->verb == REGISTRY_BIND || c->verb == REGISTRY_UNBIND)
 		add(m, c->resource);
 	if (c->verb == REGISTRY_UNBIND) {
@@ -207,8 +217,6 @@ static void command_make(struct command *m, const struct registry *r, const stru
 		buf_addf(&m->key, "s:{%.*s}", STR_ARG(c->key));
 	else if (is_about_place(c->verb))
 		buf_addf(&m->member, "r:{%.*s}", STR_ARG(c->key));
-	else if (c->verb == REGISTRY_PURGE)
-		buf_addf(&m->key, "n:%" PRIu32 ":%u", c->epoch, c->bucket);
 	else
 		buf_addz(&m->key, "c:nodes");
 	buf_add_str(&m->key, buf_str(&m->member));

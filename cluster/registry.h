@@ -10,7 +10,7 @@
  *   c:dead            ZSET epoch      scored with the wall time (ms) of the fence or the leave; kept 24 h
  *   c:young           STRING, PX      Redis was empty less than a lease ago: an absent lease proves nothing yet
  *   s:{<bare>}        HASH            "" -> home: epoch|hlc;  <resource> -> home epoch|edge epoch|sid|hlc|priority|flags
- *   n:<epoch>:<0..63> SET of bare     whose home, or one of whose sessions, is this incarnation's; and of its places: for the purge
+ *   n:<epoch>:<0..63>:<0..255> HASH   bare -> "": whose home or session this incarnation has; places as well: for the purge
  *   r:{<name>}        HASH            a named place (room, service): epoch, fence
  *   c:log             STREAM, MAXLEN  joins, leaves, fences
  *
@@ -30,8 +30,9 @@
 #include "cluster/worker.h"
 #include "proto/base/arena.h"
 
-#define REGISTRY_LEASE_MS 8000
-#define REGISTRY_BUCKETS  64
+#define REGISTRY_LEASE_MS      8000
+#define REGISTRY_BUCKETS       64
+#define REGISTRY_SMALL_BUCKETS 256 /* of each of these */
 
 enum registry_verb {
 	REGISTRY_JOIN,         /* self: name, addr, version, workers, protocol, state; limit: lease in ms, 0: 8000.
@@ -54,7 +55,7 @@ enum registry_verb {
 				  -> ERR_EXISTS: a newer one is there; ERR_LIMIT */
 	REGISTRY_UPDATE,       /* key, resource, sid, priority, flags -> ERR_NOT_FOUND; ERR_DENIED: another session has the name */
 	REGISTRY_UNBIND,       /* key, resource, sid: only if it is this session -> ERR_DENIED: another session has the name */
-	REGISTRY_PURGE,        /* epoch of a dead node, bucket 0..63, limit: accounts (0: 100)
+	REGISTRY_PURGE,        /* epoch of a dead node, bucket 0..63, limit: accounts (0: 100; a small bucket is always done whole)
 				  -> rows: bare, resource ("" for the home), flags; more. ERR_DENIED: it is not dead */
 	REGISTRY_PLACE_CLAIM,  /* key = name of a place, epoch, fence: the highest it knows -> winner, fence (grows; the wall time in ms
 				  or more) */
@@ -142,6 +143,8 @@ void registry_stats(const struct registry *r, struct registry_stats *out);
 
 /* The bucket of an account or a place in its node's index. */
 unsigned registry_bucket(struct str key);
+/* And inside that. */
+unsigned registry_small_bucket(struct str key);
 /* "home-claim" */
 const char *registry_verb_name(enum registry_verb v);
 

@@ -17,13 +17,16 @@ local function young() return call('EXISTS', EPOCH) == 0 or call('EXISTS', YOUNG
 local function gone(epoch) return dead(epoch) or (not leased(epoch) and not young()) end
 
 local function owner(value) return match(value, '^%d+') end
+-- bucket: "<0..63>:<0..255>". So small that Redis keeps each as one run of bytes: a quarter of what a member of a large set takes.
 local function index(epoch, bucket) return P .. 'n:' .. epoch .. ':' .. bucket end
+local function index_add(epoch, bucket, member) call('HSET', index(epoch, bucket), member, '') end
+local function index_del(epoch, bucket, member) call('HDEL', index(epoch, bucket), member) end
 -- Nothing of this account is the incarnation's any more: then its index forgets it.
 local function unindex(key, epoch, bucket, bare)
 	for _, value in ipairs(call('HVALS', key)) do
 		if owner(value) == epoch then return end
 	end
-	call('SREM', index(epoch, bucket), bare)
+	index_del(epoch, bucket, bare)
 end
 
 local function now_ms()
@@ -148,7 +151,7 @@ if home then
 	if holder ~= epoch and not (ARGV[5] == '1' and smaller) and not gone(holder) then return {OK, holder, since} end
 end
 call('HSET', key, '', epoch .. '|' .. hlc)
-call('SADD', index(epoch, bucket), bare)
+index_add(epoch, bucket, bare)
 if holder and holder ~= epoch then unindex(key, holder, bucket, bare) end
 return {OK, epoch, hlc}
 
@@ -174,7 +177,7 @@ elseif ARGV[10] ~= '0' and call('HLEN', key) - (home and 1 or 0) >= tonumber(ARG
 	return {LIMIT}
 end
 call('HSET', key, resource, epoch .. '|' .. ARGV[5] .. '|' .. sid .. '|' .. hlc .. '|' .. ARGV[8] .. '|' .. ARGV[9])
-if home ~= epoch then call('SADD', index(epoch, bucket), bare) end
+if home ~= epoch then index_add(epoch, bucket, bare) end
 if before and before ~= epoch and before ~= home then unindex(key, before, bucket, bare) end
 return {OK}
 
@@ -196,28 +199,40 @@ call('HDEL', key, ARGV[3])
 if not values[1] or owner(values[1]) ~= epoch then unindex(key, epoch, ARGV[2], ARGV[1]) end
 return {OK}
 
--- @purge epoch limit
-local epoch = ARGV[1]
+-- @purge epoch bucket limit
+local epoch, bucket, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if not dead(epoch) then return {DENIED} end
-local answer = {OK, 0}
-for _, bare in ipairs(call('SPOP', KEYS[1], ARGV[2])) do
-	if string.sub(bare, 1, 3) == 'r:{' then
-		if call('HGET', P .. bare, 'epoch') == epoch then call('DEL', P .. bare) end
-	else
-		local key, fields = P .. 's:{' .. bare .. '}', {}
-		local all = call('HGETALL', key)
-		for i = 1, #all, 2 do
-			if owner(all[i + 1]) == epoch then
-				fields[#fields + 1] = all[i]
-				answer[#answer + 1] = bare
-				answer[#answer + 1] = all[i]
-				answer[#answer + 1] = all[i] == '' and '0' or match(all[i + 1], '%d+$')
-			end
+local answer, n = {OK, 0}, 0
+local function purge_account(bare)
+	local key, fields = P .. 's:{' .. bare .. '}', {}
+	local all = call('HGETALL', key)
+	for i = 1, #all, 2 do
+		if owner(all[i + 1]) == epoch then
+			fields[#fields + 1] = all[i]
+			answer[#answer + 1] = bare
+			answer[#answer + 1] = all[i]
+			answer[#answer + 1] = all[i] == '' and '0' or match(all[i + 1], '%d+$')
 		end
-		if #fields > 0 then call('HDEL', key, unpack(fields)) end
 	end
+	if #fields > 0 then call('HDEL', key, unpack(fields)) end
 end
-answer[2] = call('EXISTS', KEYS[1])
+for small = 0, 255 do
+	local key = index(epoch, bucket .. ':' .. small)
+	local members = call('HKEYS', key)
+	if #members > 0 and n >= limit then
+		answer[2] = 1
+		break
+	end
+	for _, member in ipairs(members) do
+		if string.sub(member, 1, 3) ~= 'r:{' then
+			purge_account(member)
+		elseif call('HGET', P .. member, 'epoch') == epoch then
+			call('DEL', P .. member)
+		end
+	end
+	n = n + #members
+	call('DEL', key)
+end
 return answer
 
 -- @place-claim member bucket epoch fence
@@ -228,8 +243,8 @@ local holder, fence = place[1], place[2]
 if holder and (holder == epoch and tonumber(fence) >= known or holder ~= epoch and not gone(holder)) then return {OK, holder, fence} end
 fence = string.format('%.0f', math.max(now_ms(), tonumber(fence or '0') + 1, known + 1))
 call('HSET', key, 'epoch', epoch, 'fence', fence)
-call('SADD', index(epoch, bucket), member)
-if holder and holder ~= epoch then call('SREM', index(holder, bucket), member) end
+index_add(epoch, bucket, member)
+if holder and holder ~= epoch then index_del(holder, bucket, member) end
 return {OK, epoch, fence}
 
 -- @place-renew member bucket epoch fence
@@ -239,7 +254,7 @@ local place = call('HMGET', key, 'epoch', 'fence')
 if place[1] and (place[1] ~= epoch or place[2] ~= fence) then return {DENIED} end
 if not place[1] then
 	call('HSET', key, 'epoch', epoch, 'fence', fence)
-	call('SADD', index(epoch, ARGV[2]), ARGV[1])
+	index_add(epoch, ARGV[2], ARGV[1])
 end
 return {OK}
 
@@ -249,5 +264,5 @@ local place = call('HMGET', key, 'epoch', 'fence')
 if not place[1] then return {OK} end
 if place[1] ~= epoch or place[2] ~= ARGV[4] then return {DENIED} end
 call('DEL', key)
-call('SREM', index(epoch, ARGV[2]), ARGV[1])
+index_del(epoch, ARGV[2], ARGV[1])
 return {OK}

@@ -27,6 +27,11 @@ unsigned registry_bucket(struct str key)
 	return crc32c(key) % REGISTRY_BUCKETS;
 }
 
+unsigned registry_small_bucket(struct str key)
+{
+	return crc32c(key) / REGISTRY_BUCKETS % REGISTRY_SMALL_BUCKETS;
+}
+
 bool registry_prefix_is_sound(struct str prefix)
 {
 	for (size_t i = 0; i < prefix.len; i++) {

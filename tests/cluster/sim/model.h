@@ -19,8 +19,6 @@ void model_ask(struct model *m, struct registry_call *c, int64_t now_ms);
 /* Redis was started again without its data, or FLUSHALL. */
 void model_clear(struct model *m);
 
-/* Which members the next PURGE takes, as Redis takes any: without it, the oldest. Copied. */
-void model_choose(struct model *m, const struct str *members, unsigned n);
 /* All that it knows, a line for each fact, in no order; what has ended by now is left out. */
 void model_dump(const struct model *m, int64_t now_ms, struct buf *out);
 

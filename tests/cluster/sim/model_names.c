@@ -6,31 +6,31 @@
 
 /* ---- the index ---- */
 
-static struct member *member_find(const struct model *m, uint32_t epoch, unsigned bucket, struct str text)
+static struct member *member_find(const struct model *m, uint32_t epoch, struct str text)
 {
 	for (unsigned i = 0; i < m->n_members; i++) {
 		struct member *x = &m->members[i];
-		if (x->epoch == epoch && x->bucket == bucket && str_is(text, x->text))
+		if (x->epoch == epoch && str_is(text, x->text))
 			return x;
 	}
 	return NULL;
 }
 
-static void member_add(struct model *m, uint32_t epoch, unsigned bucket, struct str text)
+/* `name`: of the account or place that it stands for. */
+static void member_add(struct model *m, uint32_t epoch, struct str name, struct str text)
 {
-	if (!member_find(m, epoch, bucket, text))
-		*PUSH(m->members, m->n_members) = (struct member){ epoch, bucket, model_keep(text) };
+	if (!member_find(m, epoch, text))
+		*PUSH(m->members, m->n_members) =
+			(struct member){ epoch, registry_bucket(name), registry_small_bucket(name), model_keep(text) };
 }
 
-/* The order of what stays is kept: a purge takes the oldest. */
-static void member_del(struct model *m, uint32_t epoch, unsigned bucket, struct str text)
+static void member_del(struct model *m, uint32_t epoch, struct str text)
 {
-	struct member *x = member_find(m, epoch, bucket, text);
+	struct member *x = member_find(m, epoch, text);
 	if (!x)
 		return;
 	free(x->text);
-	size_t at = (size_t)(x - m->members);
-	memmove(x, x + 1, (--m->n_members - at) * sizeof *x);
+	*x = m->members[--m->n_members];
 }
 
 /* ---- accounts ---- */
@@ -82,19 +82,18 @@ static void seat_del(struct account *a, struct seat *s)
 	*s = a->seats[--a->n];
 }
 
-static void unindex(struct model *m, const struct account *a, uint32_t epoch, unsigned bucket, struct str bare)
+static void unindex(struct model *m, const struct account *a, uint32_t epoch, struct str bare)
 {
 	if (a && a->home == epoch)
 		return;
 	for (unsigned i = 0; a && i < a->n; i++)
 		if (a->seats[i].epoch == epoch)
 			return;
-	member_del(m, epoch, bucket, bare);
+	member_del(m, epoch, bare);
 }
 
 static enum err home_claim(struct model *m, struct registry_call *c, int64_t now_ms)
 {
-	unsigned bucket = registry_bucket(c->key);
 	if (model_nodes_is_dead(m, c->epoch))
 		return ERR_DENIED;
 	struct account *a = account_make(m, c->key);
@@ -107,9 +106,9 @@ static enum err home_claim(struct model *m, struct registry_call *c, int64_t now
 	}
 	a->home = c->winner = c->epoch;
 	a->hlc = c->winner_hlc = c->hlc;
-	member_add(m, c->epoch, bucket, c->key);
+	member_add(m, c->epoch, c->key, c->key);
 	if (holder && holder != c->epoch)
-		unindex(m, a, holder, bucket, c->key);
+		unindex(m, a, holder, c->key);
 	return ERR_NONE;
 }
 
@@ -121,14 +120,13 @@ static enum err home_release(struct model *m, const struct registry_call *c)
 	if (a->home != c->epoch)
 		return ERR_DENIED;
 	a->home = 0;
-	unindex(m, a, c->epoch, registry_bucket(c->key), c->key);
+	unindex(m, a, c->epoch, c->key);
 	account_trim(m, a);
 	return ERR_NONE;
 }
 
 static enum err bind_session(struct model *m, const struct registry_call *c)
 {
-	unsigned bucket = registry_bucket(c->key);
 	if (model_nodes_is_dead(m, c->epoch))
 		return ERR_DENIED;
 	struct account *a = account_of(m, c->key);
@@ -150,9 +148,9 @@ static enum err bind_session(struct model *m, const struct registry_call *c)
 	s->priority = c->priority;
 	s->flags = c->flags;
 	if (a->home != c->epoch)
-		member_add(m, c->epoch, bucket, c->key);
+		member_add(m, c->epoch, c->key, c->key);
 	if (before && before != c->epoch && before != a->home)
-		unindex(m, a, before, bucket, c->key);
+		unindex(m, a, before, c->key);
 	return ERR_NONE;
 }
 
@@ -178,7 +176,7 @@ static enum err unbind(struct model *m, const struct registry_call *c)
 		return ERR_DENIED;
 	uint32_t epoch = s->epoch;
 	seat_del(a, s);
-	unindex(m, a, epoch, registry_bucket(c->key), c->key);
+	unindex(m, a, epoch, c->key);
 	account_trim(m, a);
 	return ERR_NONE;
 }
@@ -195,7 +193,10 @@ static void place_index(struct model *m, uint32_t epoch, struct str name, bool t
 {
 	struct buf text;
 	place_text(&text, name);
-	(there ? member_add : member_del)(m, epoch, registry_bucket(name), buf_str(&text));
+	if (there)
+		member_add(m, epoch, name, buf_str(&text));
+	else
+		member_del(m, epoch, buf_str(&text));
 	buf_fini(&text);
 }
 
@@ -311,48 +312,45 @@ static void purge_place(struct model *m, const struct registry_call *c, struct s
 		spot_del(m, name);
 }
 
-static const struct member *bucket_first(const struct model *m, uint32_t epoch, unsigned bucket)
+static const struct member *small_first(const struct model *m, uint32_t epoch, unsigned bucket, unsigned small)
 {
-	for (unsigned i = 0; i < m->n_members; i++)
-		if (m->members[i].epoch == epoch && m->members[i].bucket == bucket)
-			return &m->members[i];
+	for (unsigned i = 0; i < m->n_members; i++) {
+		const struct member *x = &m->members[i];
+		if (x->epoch == epoch && x->bucket == bucket && x->small == small)
+			return x;
+	}
 	return NULL;
+}
+
+static void purge_member(struct model *m, struct registry_call *c, struct str text)
+{
+	if (str_starts(text, STR("r:{")))
+		purge_place(m, c, str_span(text.p + 3, text.len - 4));
+	else
+		purge_account(m, c, text);
 }
 
 static enum err purge(struct model *m, struct registry_call *c)
 {
+	const struct member *x;
+	unsigned n = 0, limit = c->limit ? c->limit : PURGE_LIMIT;
 	if (!model_nodes_is_dead(m, c->epoch))
 		return ERR_DENIED;
 	if (!c->arena)
 		c->arena = arena_new(0);
 	c->rows = NULL;
 	c->n_rows = 0;
-	for (unsigned i = 0; i < (c->limit ? c->limit : PURGE_LIMIT); i++) {
-		const struct member *x = bucket_first(m, c->epoch, c->bucket);
-		if (i < m->n_choice)
-			x = member_find(m, c->epoch, c->bucket, m->choice[i]);
-		if (!x)
-			break;
-		struct str text = arena_str(c->arena, str_of(x->text));
-		member_del(m, c->epoch, c->bucket, text);
-		if (str_starts(text, STR("r:{")))
-			purge_place(m, c, str_span(text.p + 3, text.len - 4));
-		else
-			purge_account(m, c, text);
+	c->more = false;
+	for (unsigned small = 0; small < REGISTRY_SMALL_BUCKETS && !c->more; small++) {
+		c->more = n >= limit && small_first(m, c->epoch, c->bucket, small);
+		while (!c->more && (x = small_first(m, c->epoch, c->bucket, small))) {
+			struct str text = arena_str(c->arena, str_of(x->text));
+			member_del(m, c->epoch, text);
+			purge_member(m, c, text);
+			n++;
+		}
 	}
-	m->n_choice = 0;
-	c->more = bucket_first(m, c->epoch, c->bucket) != NULL;
 	return ERR_NONE;
-}
-
-void model_choose(struct model *m, const struct str *members, unsigned n)
-{
-	arena_free(m->choice_arena);
-	m->choice_arena = arena_new(0);
-	m->choice = arena_alloc(m->choice_arena, n * sizeof *m->choice);
-	for (unsigned i = 0; i < n; i++)
-		m->choice[i] = arena_str(m->choice_arena, members[i]);
-	m->n_choice = n;
 }
 
 /* ---- all of it ---- */
@@ -396,7 +394,6 @@ void model_names_clear(struct model *m)
 	map_fini(&m->accounts);
 	map_fini(&m->places);
 	free(m->members);
-	arena_free(m->choice_arena);
 }
 
 static void dump_account(const struct account *a, struct buf *out)
@@ -430,5 +427,6 @@ void model_names_dump(const struct model *m, struct buf *out)
 		buf_addf(out, "r:{%.*s} %" PRIu32 " %" PRIu64 "\n", STR_ARG(s->name), s->epoch, s->fence);
 	}
 	for (unsigned i = 0; i < m->n_members; i++)
-		buf_addf(out, "n:%" PRIu32 ":%u %s\n", m->members[i].epoch, m->members[i].bucket, m->members[i].text);
+		buf_addf(out, "n:%" PRIu32 ":%u:%u %s\n", m->members[i].epoch, m->members[i].bucket, m->members[i].small,
+			 m->members[i].text);
 }

@@ -41,7 +41,7 @@ struct spot { /* a place */
 
 struct member {
 	uint32_t epoch;
-	unsigned bucket;
+	unsigned bucket, small;
 	char *text;
 };
 
@@ -57,9 +57,6 @@ struct model {
 	struct member *members;
 	unsigned n_members;
 	struct buf log;
-	struct arena *choice_arena;
-	struct str *choice;
-	unsigned n_choice;
 };
 
 #define PUSH(array, n) ((array) = xrealloc((array), ((n) + 1) * sizeof *(array)), &(array)[(n)++])
