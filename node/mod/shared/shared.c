@@ -121,7 +121,7 @@ static void account_ended(struct user *u, bool removed)
 {
 	struct shared_host *p = shared_host(u->host);
 	struct buf names;
-	if (!removed || !p->any)
+	if (!removed || (!p->any && !p->counts_accounts))
 		return;
 	buf_init(&names, (SHARED_NAME_MAX + 2) * SHARED_GROUPS_MAX);
 	pthread_mutex_lock(&p->lock);

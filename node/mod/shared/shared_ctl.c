@@ -246,13 +246,13 @@ static void member(struct shared_deed *d)
 
 static void run_member(struct call *c, bool joins)
 {
-	struct host *h = host_of(c, 3);
+	struct host *h = host_of(c, 3), *own = h ? call_host(c, 1) : NULL;
 	struct str user = c->args[0];
 	struct jid jid = { 0 };
 	bool some = str_eq(user, SHARED_ALL) || str_eq(user, SHARED_ONLINE);
-	if (!h || (!some && !call_user(c, 0, h, &jid)))
+	if (!own || (!some && !call_user(c, 0, h, &jid)))
 		return;
-	if (!str_eq(c->args[1], h->name)) {
+	if (own != h) {
 		call_fail(c, CTL_FAILED, "members of a group are accounts of its own host");
 		return;
 	}
