@@ -311,6 +311,29 @@ async def offline_counts(node):
     await c.close()
 
 
+async def limits_by_name(_):
+    """Who asks too many people, and a roster that shared groups would overfill: each under its name."""
+    async def check(node):
+        for user in "abcd":
+            await node.register(user, "localhost", "secret")
+        a = await Client("a", node.endpoint, "a", "localhost", "secret", "x").connect()
+        for user in "bcd":
+            await a.send(f"<presence to='{user}@localhost' type='subscribe'/>")
+        await a.await_stanza(lambda e: e.name == "presence" and e.get("type") == "error", "the third request is refused")
+        for command in ("srg_create g localhost G G", "srg_user_add b localhost g localhost", "srg_user_add c localhost g localhost",
+                        "srg_user_add a localhost g localhost"):
+            code, out, err = await node.ctl(*command.split())
+            assert code == 0, (command, out, err)
+
+        async def differs():
+            found = await samples(node)
+            seen = [total(found, "starling_limits_hit_total", limit=name) for name in ("subscription-rate", "roster-shared")]
+            return not (seen[0] == 1 and seen[1] >= 1) and seen
+        await until(differs, "limits hit, by name")
+        await a.close()
+    await with_node(check, overrides={"modules.roster.request_burst": 2, "modules.roster.request_rate": 1, "modules.roster.shared": 1})
+
+
 # ---- Prometheus and Grafana ----
 async def prometheus(server):
     """A real one scrapes the node, and its rules work on what it found."""
@@ -453,6 +476,7 @@ CASES = {
     "stats: both formats are well-formed": formats,
     "stats: gauges are true after a storm": storm,
     "stats: counters tell what happened": counts,
+    "stats: limits by name": limits_by_name,
     "stats: Prometheus scrapes": prometheus,
     "stats: alert rules and dashboard": rules,
     "stats: the page in Chromium": page,
