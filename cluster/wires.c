@@ -389,6 +389,7 @@ void wires_stop(struct wires *x)
 		worker_timer_cancel(x->w, &x->safety);
 		worker_undefer(x->w, &x->again);
 	}
+	x->w = NULL; /* its owner frees it before us */
 	zwatch_close(x->pull_watch);
 	door_free(x->door);
 	if (x->pull)
