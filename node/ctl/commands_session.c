@@ -19,15 +19,22 @@ struct who {
 	json_t *(*tell)(const struct session *s);
 	json_t *list;
 	uint64_t count;
-	struct str after;            /* of a page: those behind this address */
+	struct str after;            /* those behind this address */
 	uint64_t limit;              /* at most so many; 0: all */
+	/* the worker whose turn it is */
+	unsigned worker;
+	struct str last;             /* told by it; absent: none yet */
+	uint64_t here;               /* how many it told */
+	bool more;
 };
 
-/* ---- a page: the first by address. A heap whose root is the last of them, so that a worker with very many sessions looks at each once
- * and tells a few. ---- */
+/* ---- a page: the first by address. A heap whose root is the last of them, so that a worker with very many sessions looks at each once,
+ * tells a few, and has others served before it tells more. ---- */
+
+#define PAGE_MAX 500
 
 struct page {
-	const struct session **at;
+	const struct session *at[PAGE_MAX];
 	size_t n, max;
 };
 
@@ -61,24 +68,36 @@ static void page_add(struct page *p, const struct session *s)
 	}
 }
 
-static void who_on_worker(struct visit *v, struct node_worker *nw)
+static bool is_wanted(const struct who *w, const struct session *s)
+{
+	struct str behind = str_present(w->last) ? w->last : w->after;
+	return (!w->host || s->user->host == w->host) && (!str_present(behind) || str_cmp(jid_str(&s->jid), behind) > 0);
+}
+
+static void page_on_worker(struct visit *v, struct node_worker *nw)
 {
 	struct who *w = (struct who *)v;
 	struct str key;
 	void *value;
-	struct page page = { .max = w->limit && w->limit < map_count(&nw->sessions) ? w->limit : map_count(&nw->sessions) };
-	page.at = w->tell ? xmalloc((page.max + 1) * sizeof *page.at) : NULL;
-	for (size_t i = 0; map_next(&nw->sessions, &i, &key, &value);) {
-		const struct session *s = value;
-		if (w->host && s->user->host != w->host)
-			continue;
-		w->count++;
-		if (w->tell && (!str_present(w->after) || str_cmp(jid_str(&s->jid), w->after) > 0))
-			page_add(&page, s);
-	}
+	struct page page = { .max = w->limit && w->limit - w->here < PAGE_MAX ? w->limit - w->here : PAGE_MAX };
+	for (size_t i = 0; map_next(&nw->sessions, &i, &key, &value);)
+		if (is_wanted(w, value))
+			page_add(&page, value);
 	for (size_t i = 0; i < page.n; i++)
 		json_array_append_new(w->list, w->tell(page.at[i]));
-	free(page.at);
+	w->here += page.n;
+	w->more = page.n == page.max && w->here != w->limit;
+	if (w->more)
+		w->last = arena_str(w->call->arena, jid_str(&page.at[0]->jid));
+}
+
+static void count_on_worker(struct visit *v, struct node_worker *nw)
+{
+	struct who *w = (struct who *)v;
+	struct str key;
+	void *value;
+	for (size_t i = 0; map_next(&nw->sessions, &i, &key, &value);)
+		w->count += !w->host || ((const struct session *)value)->user->host == w->host;
 }
 
 static void who_of_user(struct visit *v, struct node_worker *nw)
@@ -114,7 +133,34 @@ static struct who *who_new(struct call *c, json_t *(*tell)(const struct session 
 	return w;
 }
 
-static void list_all(struct call *c, json_t *(*tell)(const struct session *s), void (*on_done)(struct visit *v))
+static void on_page(struct visit *v);
+
+static void page_ask(struct who *w)
+{
+	struct node *n = w->call->node;
+	w->more = false;
+	visit_one(&w->visit, n, n->workers[w->worker], page_on_worker, on_page);
+}
+
+static void on_page(struct visit *v)
+{
+	struct who *w = (struct who *)v;
+	if (!w->more) {
+		w->worker++;
+		w->last = STR_NONE;
+		w->here = 0;
+	}
+	if (w->worker == w->call->node->n_workers) {
+		on_list(v);
+	} else if (w->call->node->draining) { /* the next worker may have ended */
+		json_decref(w->list);
+		call_fail(w->call, CTL_FAILED, "the node is stopping");
+	} else {
+		page_ask(w);
+	}
+}
+
+static void list_all(struct call *c, json_t *(*tell)(const struct session *s))
 {
 	struct host *h = NULL;
 	struct str text = call_option(c, "limit");
@@ -125,7 +171,7 @@ static void list_all(struct call *c, json_t *(*tell)(const struct session *s), v
 	w->host = h;
 	w->limit = limit;
 	w->after = call_option(c, "after");
-	visit_all(&w->visit, c->node, who_on_worker, on_done);
+	page_ask(w);
 }
 
 static void list_user(struct call *c, json_t *(*tell)(const struct session *s), void (*on_done)(struct visit *v))
@@ -191,17 +237,22 @@ static json_t *tell_all(const struct session *s)
 
 static void run_connected_users(struct call *c)
 {
-	list_all(c, tell_jid, on_list);
+	list_all(c, tell_jid);
 }
 
 static void run_connected_users_info(struct call *c)
 {
-	list_all(c, tell_all, on_list);
+	list_all(c, tell_all);
 }
 
 static void run_connected_users_number(struct call *c)
 {
-	list_all(c, NULL, on_count);
+	struct host *h = NULL;
+	if (c->n_args && !(h = call_host(c, 0)))
+		return;
+	struct who *w = who_new(c, NULL);
+	w->host = h;
+	visit_all(&w->visit, c->node, count_on_worker, on_count);
 }
 
 static void run_user_resources(struct call *c)
