@@ -163,6 +163,9 @@ static void claim_lost(struct homes *h, struct claim *c, uint32_t winner, uint64
 	if (c->arbiter != h->self && c->arbiter != winner)
 		tell(h, c->arbiter, HOMES_DEL, c->fp, 0);
 	put(h, c->fp, winner, hlc);
+	struct frame_record r = record(HOMES_YOURS, c->fp, 0);
+	r.to = claim_bare(c);
+	h->out.send(h->out.arg, winner, &r);
 	claim_end(h, c, winner);
 }
 
@@ -218,10 +221,12 @@ void homes_registered(struct homes *h, uint64_t fp, enum err err, uint32_t winne
 	}
 }
 
-static void on_grant(struct homes *h, const struct frame_record *r)
+static void on_grant(struct homes *h, uint32_t from, const struct frame_record *r)
 {
 	struct claim *c = claim_find(h, r->dst_fp);
 	uint32_t winner = (uint32_t)r->dst_sid;
+	if (!c && winner == h->self && !homes_own_claim(h, r->dst_fp)) /* too late: nobody here wants it any more */
+		tell(h, from, HOMES_DEL, r->dst_fp, 0);
 	if (!c || c->step != ASKS)
 		return;
 	if (winner == h->self)
@@ -349,6 +354,14 @@ static void on_del(struct homes *h, uint32_t from, uint64_t fp)
 	const struct route *e = routes_find(&h->routes, fp);
 	if (e && e->epoch == from && from != h->self)
 		del(h, fp);
+}
+
+static void on_yours(struct homes *h, uint32_t from, const struct frame_record *r)
+{
+	uint64_t hlc = homes_own_claim(h, r->dst_fp);
+	tell(h, from, hlc ? HOMES_ADD : HOMES_DEL, r->dst_fp, hlc);
+	if (!hlc && !claim_find(h, r->dst_fp))
+		h->out.release(h->out.arg, r->to);
 }
 
 /* ---- newcomers hear all; digests find what was missed ---- */
@@ -501,7 +514,7 @@ void homes_record(struct homes *h, uint32_t from, const struct frame_record *r, 
 		on_claim(h, r, now_ms);
 		break;
 	case HOMES_GRANT:
-		on_grant(h, r);
+		on_grant(h, from, r);
 		break;
 	case HOMES_ADD:
 		on_add(h, from, r->dst_fp, r->osm);
@@ -522,6 +535,9 @@ void homes_record(struct homes *h, uint32_t from, const struct frame_record *r, 
 	case HOMES_RESET:
 		on_reset(h, from, r);
 		break;
+	case HOMES_YOURS:
+		on_yours(h, from, r);
+		break;
 	default: /* of a version that speaks more: the link's handshake keeps those away */
 		break;
 	}
@@ -529,7 +545,13 @@ void homes_record(struct homes *h, uint32_t from, const struct frame_record *r, 
 
 /* ---- the view ---- */
 
-/* We are another incarnation now: what was ours is, and everybody is told anew. */
+static bool is_of_others(const struct route *e, void *arg)
+{
+	return e->epoch != ((struct homes *)arg)->self;
+}
+
+/* We are another incarnation now: what was ours is, and everybody is told anew. So are we: of what others gave up meanwhile we know
+ * nothing, and one entry that is no more would keep out the one that is. */
 static void take_name(struct homes *h, uint32_t self, uint64_t now_ms)
 {
 	size_t i = 0;
@@ -537,6 +559,7 @@ static void take_name(struct homes *h, uint32_t self, uint64_t now_ms)
 		if (e->epoch == h->self)
 			((struct route *)e)->epoch = self;
 	h->self = self;
+	routes_sweep(&h->routes, is_of_others, h);
 	h->n_peers = 0;
 	h->synced = false;
 	h->since_ms = now_ms;

@@ -14,6 +14,8 @@
  *     word is enough.
  *  6. Two claims of one account that both live (made in two parts of a split cluster): the smaller (time, epoch) keeps it; the other one
  *     gives its sessions up to it (out->moved).
+ *     What an arbiter or the registry says of a third node may be older than what that node said itself: it is asked (HOMES_YOURS). So is
+ *     repaired, too, what it could not take back while the registry was away.
  *  7. An entry of an incarnation that is not alive in the view is none.
  *
  *   claim: ASKS the arbiter -GRANT to us-> REGISTERS -won-> ours;  -GRANT to another, lost-> theirs;  arbiter gone, silent -> ASKS anew
@@ -37,6 +39,7 @@ enum homes_kind {
 	HOMES_DIGEST,       /* osm, oseq: sum and number of the sender's entries; dst_sid: its worker << 32 | how many it has */
 	HOMES_ASK,          /* that did not fit: again, please; dst_sid: our worker << 32 | how many we have */
 	HOMES_RESET,        /* forget mine (dst_sid as in DIGEST): they follow */
+	HOMES_YOURS,        /* to: bare: somebody else says that it is yours: answered with ADD, or with DEL when it is not */
 	HOMES_KIND_COUNT = 32
 };
 

@@ -345,6 +345,61 @@ static void homes_keep_their_own_under_a_new_name(void **state)
 	assert_int_equal(homes_own_claim(net.homes[0], fp), 5);
 }
 
+static void homes_take_back_what_the_registry_was_not_told(void **state)
+{
+	uint64_t fp = fp_at(2);
+	/* Node 1 had it, and gave it back while the registry was away. */
+	net.registry_epoch = epoch_of(1);
+	assert_int_equal(want(0, fp, 5), 0);
+	deliver();
+	assert_int_equal(net.settled[0], epoch_of(1));
+	assert_int_equal(net.released, 1);
+	assert_int_equal(homes_claimed(net.homes[0], fp), 0);
+	assert_int_equal(want(0, fp, 6), 0);
+	deliver();
+	assert_int_equal(net.settled[0], epoch_of(0));
+	for (unsigned i = 0; i < NODES; i++)
+		assert_int_equal(homes_claimed(net.homes[i], fp), epoch_of(0));
+}
+
+static void homes_that_are_granted_what_they_no_longer_want_say_so(void **state)
+{
+	uint64_t fp = fp_at(2);
+	net.busy[2] = true;
+	want(0, fp, 5);
+	for (int i = 0; i < 8; i++) { /* it gives up before the place has finished */
+		deliver();
+		net.now += 2000;
+		homes_tick(net.homes[0], net.now);
+	}
+	assert_int_equal(net.n_settled[0], 1);
+	assert_int_equal(net.settled[0], 0);
+	net.busy[2] = false;
+	homes_ended(net.homes[2], BARE, fp);
+	deliver();
+	assert_int_equal(homes_claimed(net.homes[2], fp), 0);
+}
+
+static void homes_under_a_new_name_forget_what_others_claimed(void **state)
+{
+	uint64_t fp = fp_at(2);
+	want(1, fp, 5);
+	deliver();
+	assert_int_equal(homes_claimed(net.homes[0], fp), epoch_of(1));
+	struct view *v = view_new(2);
+	v->self = 99;
+	v->state = NODE_SYNCING;
+	v->nodes[0] = (struct view_node){ .epoch = epoch_of(1), .state = NODE_UP, .workers = 1 };
+	v->nodes[1] = (struct view_node){ .epoch = 99, .state = NODE_SYNCING, .workers = 1 };
+	homes_view(net.homes[0], v, net.now);
+	view_unref(v);
+	assert_int_equal(homes_claimed(net.homes[0], fp), 0);
+	/* They tell it anew. */
+	struct frame_record add = { .kind = HOMES_ADD, .dst_fp = fp, .osm = 9 };
+	homes_record(net.homes[0], epoch_of(1), &add, net.now);
+	assert_int_equal(homes_claimed(net.homes[0], fp), epoch_of(1));
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
@@ -361,6 +416,9 @@ int main(void)
 		CASE(homes_of_a_dead_node_are_none),
 		CASE(homes_mend_what_a_peer_has_wrong),
 		CASE(homes_keep_their_own_under_a_new_name),
+		CASE(homes_take_back_what_the_registry_was_not_told),
+		CASE(homes_that_are_granted_what_they_no_longer_want_say_so),
+		CASE(homes_under_a_new_name_forget_what_others_claimed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
