@@ -14,7 +14,9 @@ const char *sim_fault_name(uint8_t kind)
 
 const char *sim_mutation_name(enum sim_mutation m)
 {
-	static const char *const of[MUTATE_COUNT] = { "nothing", "lose", "repeat", "swap", "drop-replay", "keep-lost" };
+	static const char *const of[MUTATE_COUNT] = {
+		"nothing", "lose", "repeat", "swap", "drop-replay", "keep-lost", "lose-message", "stay", "keep-seat",
+	};
 	return m < MUTATE_COUNT ? of[m] : "?";
 }
 
@@ -66,7 +68,9 @@ void sim_plan_make(struct sim_plan *p, uint64_t seed)
 		p->nodes = 3;
 	p->first_nodes = 1 + (unsigned)below(&r, p->nodes);
 	p->workers = 1 + (unsigned)below(&r, 3);
-	p->small_window = below(&r, 4) == 0;
+	p->homes = below(&r, 2) == 0;
+	/* Above small windows records are refused, which homes are not made for. */
+	p->small_window = !p->homes && below(&r, 2) == 0;
 	for (unsigned i = 0; i < SIM_NODES; i++)
 		p->skew[i] = (int64_t)below(&r, 6001) - 3000;
 	p->n_faults = 1 + (unsigned)below(&r, 12);

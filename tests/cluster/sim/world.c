@@ -1,4 +1,4 @@
-#include "tests/cluster/sim/world.h"
+#include "tests/cluster/sim/accounts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,6 +133,10 @@ static void on_take(void *arg, uint32_t from, uint32_t nrec, struct str body)
 	uint32_t number = r.oseq;
 	if (!sim_acts(w, n))
 		return;
+	if (r.kind) {
+		accounts_take(w, sim_index(w, n), from, body);
+		return;
+	}
 	if (!view_is_alive(n->view, from))
 		sim_fail(w, "%s takes from %u, which is not alive in its view", n->name, from);
 	if ((uint32_t)r.dst_sid != from)
@@ -150,8 +154,13 @@ static void on_lost(void *arg, uint32_t to, struct blob *body)
 {
 	struct sim_world *w = sim_of_now;
 	struct sim_node *n = arg;
-	if (sim_acts(w, n) && (w->mutation != MUTATE_KEEP_LOST || sim_rand(w, 4)))
-		check_lost(w, sim_uid(w, n), to, record_of(blob_str(body)).oseq);
+	struct frame_record r = record_of(blob_str(body));
+	if (!sim_acts(w, n) || (w->mutation == MUTATE_KEEP_LOST && sim_rand(w, 4) == 0))
+		return;
+	if (r.kind)
+		accounts_lost(w, sim_index(w, n), to, blob_str(body));
+	else
+		check_lost(w, sim_uid(w, n), to, r.oseq);
 }
 
 static bool was_alive(const struct view *v, uint32_t epoch)
@@ -179,6 +188,8 @@ static void on_view(void *arg, struct view *v)
 			check_gone(w, uid, epoch);
 	}
 	view_unref(old);
+	if (n->accounts)
+		accounts_view(w, sim_index(w, n), v);
 }
 
 static void on_event(void *arg, enum core_event e, uint32_t epoch, const char *text)
@@ -190,6 +201,8 @@ static void on_event(void *arg, enum core_event e, uint32_t epoch, const char *t
 	struct sim_world *w = sim_of_now;
 	struct sim_node *n = arg;
 	w->seen[e]++;
+	if (e == CORE_REGISTRY_UP)
+		accounts_replay(w, sim_index(w, n));
 	sim_log(w, "%s %s %u: %s", n->name, names[e], epoch, text);
 	if (e == CORE_BAD_FRAME && w->mutation == MUTATE_NOTHING && !w->forgot)
 		sim_fail(w, "%s calls a frame bad: %s", n->name, text);
@@ -197,9 +210,13 @@ static void on_event(void *arg, enum core_event e, uint32_t epoch, const char *t
 
 static void on_janitor(void *arg, uint32_t epoch)
 {
+	struct sim_world *w = sim_of_now;
 	struct sim_node *n = arg;
-	if (sim_acts(sim_of_now, n))
-		sim_log(sim_of_now, "%s purges %u", n->name, epoch);
+	if (!sim_acts(w, n))
+		return;
+	sim_log(w, "%s purges %u", n->name, epoch);
+	if (n->accounts)
+		accounts_janitor(w, sim_index(w, n), epoch);
 }
 
 /* ---- the registry ---- */
@@ -216,25 +233,31 @@ static void refuse(struct registry_call *c, const struct registry_call *asked)
 	c->err = ERR_UNAVAILABLE;
 }
 
+void sim_registry(struct sim_world *w, unsigned node, struct registry_call *c, uint64_t *delay)
+{
+	struct registry_call asked = *c;
+	*delay = 1 + sim_rand(w, sim_chance(w, 5) ? 400 : 5);
+	if (w->redis_away || w->nodes[node].no_redis) {
+		refuse(c, &asked);
+		*delay = sim_chance(w, 50) ? 1 : 500;
+		return;
+	}
+	model_ask(w->model, c, wall(w));
+	/* Done, but nobody hears of it. */
+	if (!w->healed && sim_chance(w, 2)) {
+		refuse(c, &asked);
+		*delay = 500;
+	}
+}
+
 static void on_ask(void *arg, struct registry_call *c)
 {
 	struct sim_world *w = sim_of_now;
 	struct sim_node *n = arg;
-	uint64_t delay = 1 + sim_rand(w, sim_chance(w, 5) ? 400 : 5);
-	struct registry_call asked = *c;
+	uint64_t delay;
 	if (!sim_acts(w, n))
 		return;
-	if (w->redis_away || n->no_redis) {
-		refuse(c, &asked);
-		delay = sim_chance(w, 50) ? 1 : 500;
-	} else {
-		model_ask(w->model, c, wall(w));
-		/* Done, but nobody hears of it. */
-		if (!w->healed && sim_chance(w, 2)) {
-			refuse(c, &asked);
-			delay = 500;
-		}
-	}
+	sim_registry(w, sim_index(w, n), c, &delay);
 	struct sim_event *e = sim_at(w, w->now + delay, EV_ANSWER, sim_index(w, n));
 	e->life = n->life;
 	e->what = c;
@@ -258,6 +281,7 @@ static void start(struct sim_world *w, unsigned i)
 	struct core_options o = { .name = str_of(n->name), .addr = str_of(n->addr), .version = STR("1"),
 				  .workers = (uint16_t)w->plan.workers, .window_frames = w->plan.small_window ? 16 : 0, .checksum = true };
 	n->core = core_new(&o, &out, &n->rng);
+	n->accounts = w->plan.homes ? accounts_new(w, i) : NULL;
 	sim_log(w, "%s starts", n->name);
 	core_start(n->core, w->now, wall(w) + w->plan.skew[i]);
 	sim_at(w, w->now + 1, EV_TICK, i)->life = n->life;
@@ -277,6 +301,8 @@ static void stop(struct sim_world *w, unsigned i, const char *how)
 			arena_free(((struct registry_call *)w->heap[j].what)->arena);
 	core_free(n->core);
 	n->core = NULL;
+	accounts_free(w, n->accounts);
+	n->accounts = NULL;
 	view_unref(n->view);
 	n->view = NULL;
 	net_free(n);
@@ -305,7 +331,10 @@ static void tick(struct sim_world *w, const struct sim_event *e)
 		net_tick(w, e->node);
 	if (!n->runs || n->life != e->life)
 		return;
-	if (n->view->state == NODE_SYNCING && sim_chance(w, 30)) {
+	if (n->accounts) {
+		accounts_tick(w, e->node);
+		sim_after(w, e->node);
+	} else if (n->view->state == NODE_SYNCING && sim_chance(w, 30)) {
 		core_synced(n->core);
 		sim_after(w, e->node);
 	}
@@ -364,6 +393,8 @@ static void work(struct sim_world *w, const struct sim_event *e)
 		else if (to->epoch != n->view->self && view_is_alive(n->view, to->epoch))
 			send_one(w, n, to->epoch);
 	}
+	if (n->accounts)
+		accounts_work(w, e->node);
 	sim_after(w, e->node);
 	if (n->runs && n->life == e->life && w->now < SIM_HEAL_MS + 2000)
 		sim_at(w, w->now + 20 + sim_rand(w, 250), EV_WORK, e->node)->life = n->life;
@@ -423,6 +454,8 @@ static void begin_fault(struct sim_world *w, const struct sim_fault *f)
 	case FAULT_REDIS_FORGETS:
 		model_clear(w->model);
 		w->forgot = true;
+		for (unsigned i = 0; i < w->plan.nodes; i++)
+			accounts_replay(w, i);
 		break;
 	case FAULT_LEAVE:
 		if (!a->runs || sim_is_frozen(w, f->a))
@@ -491,11 +524,16 @@ static void heal(struct sim_world *w)
 
 /* ---- the run ---- */
 
+static bool is_of_process(uint8_t kind)
+{
+	return kind == EV_TICK || kind == EV_WORK || kind == EV_ANSWER || kind == EV_MAIL || kind == EV_HOMES;
+}
+
 static void happen(struct sim_world *w, const struct sim_event *e)
 {
 	struct sim_node *n = &w->nodes[e->node];
 	bool lives = n->runs && n->life == e->life;
-	if (lives && sim_is_frozen(w, e->node) && (e->kind == EV_TICK || e->kind == EV_WORK || e->kind == EV_ANSWER)) {
+	if (lives && sim_is_frozen(w, e->node) && is_of_process(e->kind)) {
 		struct sim_event *later = sim_at(w, n->frozen_until, (enum sim_event_kind)e->kind, e->node);
 		later->life = e->life;
 		later->what = e->what;
@@ -514,6 +552,15 @@ static void happen(struct sim_world *w, const struct sim_event *e)
 		if (lives) {
 			core_answered(n->core, e->what);
 			sim_after(w, e->node);
+		}
+		break;
+	case EV_MAIL:
+	case EV_HOMES:
+		if (lives) {
+			accounts_event(w, e);
+			sim_after(w, e->node);
+		} else if (e->what) {
+			accounts_forget(e->what);
 		}
 		break;
 	case EV_FAULT:
@@ -535,6 +582,7 @@ static void set_up(struct sim_world *w)
 	rng_init_seeded(&w->rng, p->seed);
 	w->model = model_new();
 	w->check = check_new();
+	accounts_begin();
 	w->now = 1;
 	for (unsigned i = 0; i < p->nodes; i++) {
 		struct sim_node *n = &w->nodes[i];
@@ -556,9 +604,12 @@ static void set_up(struct sim_world *w)
 
 static void tear_down(struct sim_world *w)
 {
-	for (unsigned i = 0; i < w->n_heap; i++)
+	for (unsigned i = 0; i < w->n_heap; i++) {
 		if (w->heap[i].kind == EV_LATE)
 			free(w->heap[i].what);
+		if (w->heap[i].kind == EV_HOMES)
+			accounts_forget(w->heap[i].what);
+	}
 	for (unsigned i = 0; i < w->plan.nodes; i++)
 		stop(w, i, "over");
 	for (unsigned i = 0; i < w->plan.nodes; i++)
@@ -584,6 +635,8 @@ bool sim_run(struct sim_world *w, const struct sim_plan *p, enum sim_mutation m,
 			w->now = look_at;
 			look_at += 500;
 			bad = check_quiet(w);
+			if (!bad && w->plan.homes)
+				bad = accounts_quiet(w);
 			if (bad && w->now > SIM_HEAL_MS + SIM_QUIET_MS)
 				sim_fail(w, "it does not become quiet: %s", bad);
 			continue;

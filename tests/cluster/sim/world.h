@@ -4,6 +4,7 @@
  *   plan.c    what goes wrong and when: a list made from the seed, of which some may be left out (to shrink it)
  *   world.c   the order of events; processes: started, frozen, killed at any action
  *   net.c     connections that delay, stall, break with what they hold, deliver it late or twice; cuts in one direction or both
+ *   accounts.c  homes of accounts above the cores, and clients
  *   check.c   what must hold: the history of every stream of bodies, and at the end what everybody believes
  *
  * Everything that happens is an event in one heap, ordered by time and then by number; two runs of one seed are the same.
@@ -42,10 +43,13 @@ struct sim_plan {
 
 /* What the simulator does wrong on purpose, to prove that the checker sees it. */
 enum sim_mutation {
-	MUTATE_NOTHING, MUTATE_LOSE, MUTATE_REPEAT, MUTATE_SWAP, MUTATE_DROP_REPLAY, MUTATE_KEEP_LOST, MUTATE_COUNT
+	MUTATE_NOTHING, MUTATE_LOSE, MUTATE_REPEAT, MUTATE_SWAP, MUTATE_DROP_REPLAY, MUTATE_KEEP_LOST,
+	MUTATE_LOSE_MESSAGE, MUTATE_STAY, MUTATE_KEEP_SEAT, MUTATE_COUNT
 };
 
-enum sim_event_kind { EV_TICK, EV_CONN, EV_LATE, EV_BREAK, EV_ANSWER, EV_WORK, EV_FAULT, EV_FAULT_END, EV_START, EV_TOLD };
+enum sim_event_kind {
+	EV_TICK, EV_CONN, EV_LATE, EV_BREAK, EV_ANSWER, EV_WORK, EV_FAULT, EV_FAULT_END, EV_START, EV_TOLD, EV_MAIL, EV_HOMES
+};
 
 struct sim_packet {
 	struct sim_packet *next;
@@ -103,7 +107,7 @@ struct sim_world {
 	struct check *check;
 	char failure[512];
 	unsigned seen[CORE_EVENT_COUNT]; /* how often: a simulation in which nothing happens proves nothing */
-	uint64_t taken, replayed, handed_back;
+	uint64_t taken, handed_back, bound, moved, delivered, offline;
 };
 
 void sim_plan_make(struct sim_plan *p, uint64_t seed);
@@ -127,6 +131,8 @@ unsigned sim_index(const struct sim_world *w, const struct sim_node *n);
 void sim_after(struct sim_world *w, unsigned node);
 /* Every action of a process passes here. False: it has died before it could do it. */
 bool sim_acts(struct sim_world *w, struct sim_node *n);
+/* Asks the registry as node does: *delay until the answer may be told. */
+void sim_registry(struct sim_world *w, unsigned node, struct registry_call *c, uint64_t *delay);
 /* The world that is run: what a core calls back has only its node. */
 extern struct sim_world *sim_of_now;
 

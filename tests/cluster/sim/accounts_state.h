@@ -1,0 +1,85 @@
+/* accounts_state.h: what is inside struct accounts, for accounts.c and the check of it at the end. */
+#ifndef TESTS_CLUSTER_SIM_ACCOUNTS_STATE_H
+#define TESTS_CLUSTER_SIM_ACCOUNTS_STATE_H
+
+#include "cluster/homes.h"
+#include "tests/cluster/sim/accounts.h"
+
+#define ACCOUNTS    6
+#define RESOURCES   3
+#define CLIENTS_MAX 8  /* of a node */
+#define SEATS_MAX   64
+#define RETRY_MS    400
+
+enum kind { K_BIND = HOMES_KIND_COUNT, K_OK, K_NO, K_UNBIND, K_KICK, K_MOVED, K_MESSAGE };
+
+enum client_state { WANTS, ASKED, BINDS, BOUND };
+
+/* At its edge. */
+struct client {
+	bool used;
+	uint8_t account, resource, state;
+	uint64_t sid, hlc, retry_at;
+	uint32_t home;
+};
+
+/* At its home. */
+struct seat {
+	uint8_t account, resource;
+	uint32_t edge;
+	uint64_t sid, hlc;
+};
+
+struct mail {
+	struct mail *next;
+	struct view *view;           /* or: */
+	uint32_t epoch;
+	bool lost;
+	struct blob *body;
+};
+
+/* A question about homes on its way. */
+struct errand {
+	struct registry_call call;
+	char bare[16];
+	uint64_t fp;
+	bool claim;
+};
+
+struct accounts {
+	struct sim_world *w;
+	unsigned node;
+	uint32_t self;
+	struct view *view;
+	struct homes *homes[4];
+	struct worker_arg { struct accounts *a; unsigned worker; bool synced; } args[4];
+	struct client clients[CLIENTS_MAX];
+	struct seat seats[SEATS_MAX];
+	unsigned n_seats;
+	uint64_t busy_until[ACCOUNTS];
+	struct mail *first, **last;
+	uint64_t sids, tick_at;
+	bool scheduled;
+};
+
+/* Who is answerable for a message, and what became of it. */
+struct message_fate {
+	uint8_t account, node;       /* node, life: who has it in hand */
+	uint32_t life, delivered, offline;
+	bool again;                  /* it was given back by a link: it may have arrived */
+};
+
+extern struct message_fate *accounts_fates;
+extern unsigned accounts_n_fates;
+
+static inline uint64_t accounts_fp(unsigned account)
+{
+	return (account + 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static inline struct homes *accounts_homes(const struct accounts *a, unsigned account)
+{
+	return a->homes[accounts_fp(account) % a->w->plan.workers];
+}
+
+#endif
