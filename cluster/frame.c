@@ -1,6 +1,9 @@
 #include "cluster/frame.h"
 
 #include <endian.h>
+#ifdef __ARM_FEATURE_CRC32
+#include <arm_acle.h>
+#endif
 
 /* The header's and the record's fields by offset: the drawing in frame.h. */
 enum {
@@ -61,20 +64,70 @@ static uint64_t get64(const char *p)
 	return le64toh(v);
 }
 
-/* Castagnoli's polynomial, reflected; a nibble at a time: frames are authenticated by CURVE where speed matters. */
-uint32_t crc32c(struct str s)
+/* Castagnoli's polynomial, reflected: the processor's own instruction where it has one (some 0.1 ns a byte), else a nibble at a time, at
+ * forty times that. */
+static uint32_t crc_by_nibbles(uint32_t c, struct str s)
 {
 	static const uint32_t of_nibble[16] = {
 		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
 		0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
 	};
-	uint32_t c = 0xffffffffu;
 	for (size_t i = 0; i < s.len; i++) {
 		c ^= (uint8_t)s.p[i];
 		c = c >> 4 ^ of_nibble[c & 15];
 		c = c >> 4 ^ of_nibble[c & 15];
 	}
-	return ~c;
+	return c;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) static uint32_t crc_by_words(uint32_t c, struct str *s)
+{
+	uint64_t wide = c, word;
+	for (; s->len >= sizeof word; *s = str_span(s->p + sizeof word, s->len - sizeof word)) {
+		memcpy(&word, s->p, sizeof word);
+		wide = __builtin_ia32_crc32di(wide, word);
+	}
+	return (uint32_t)wide;
+}
+
+static bool has_words(void)
+{
+	return __builtin_cpu_supports("sse4.2");
+}
+#elif defined(__ARM_FEATURE_CRC32)
+static uint32_t crc_by_words(uint32_t c, struct str *s)
+{
+	uint64_t word;
+	for (; s->len >= sizeof word; *s = str_span(s->p + sizeof word, s->len - sizeof word)) {
+		memcpy(&word, s->p, sizeof word);
+		c = __crc32cd(c, word);
+	}
+	return c;
+}
+
+static bool has_words(void)
+{
+	return true;
+}
+#else
+static uint32_t crc_by_words(uint32_t c, struct str *s)
+{
+	return c;
+}
+
+static bool has_words(void)
+{
+	return false;
+}
+#endif
+
+uint32_t crc32c(struct str s)
+{
+	uint32_t c = 0xffffffffu;
+	if (has_words())
+		c = crc_by_words(c, &s);
+	return ~crc_by_nibbles(c, s);
 }
 
 void frame_write_header(char h[FRAME_HEADER], const struct frame *f, bool checksum)
