@@ -289,17 +289,26 @@ void core_broadcast(struct core *c, struct blob *body, uint32_t nrec)
 	core_view(c);
 }
 
-void core_flush(struct core *c)
+bool core_pump(struct core *c)
 {
-	if (c->state == NODE_LEFT)
-		return;
-	for (unsigned i = 0; i < c->n_slots; i++) {
+	bool due = false;
+	for (unsigned i = 0; i < c->n_slots && c->state != NODE_LEFT; i++) {
 		struct core_peer *p = &c->peers[i];
 		if (!core_peer_alive(p))
 			continue;
 		core_path_pump(c, p);
-		core_path_ack(c, p);
+		due |= p->ack_due;
 	}
+	return due;
+}
+
+void core_flush(struct core *c)
+{
+	if (!core_pump(c))
+		return;
+	for (unsigned i = 0; i < c->n_slots; i++)
+		if (core_peer_alive(&c->peers[i]))
+			core_path_ack(c, &c->peers[i]);
 }
 
 void core_synced(struct core *c)

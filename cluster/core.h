@@ -100,6 +100,8 @@ MUST_CHECK enum err core_send(struct core *c, uint32_t epoch, struct blob *body,
 void core_broadcast(struct core *c, struct blob *body, uint32_t nrec);
 /* All that was given is on its way at the end of a pass: sends what waits, and bare acknowledgements. */
 void core_flush(struct core *c);
+/* The same without bare acknowledgements. True: one is due; what is sent soon may carry it, else core_flush does. */
+bool core_pump(struct core *c);
 /* The workers have heard the homes of all peers: SYNCING becomes UP. */
 void core_synced(struct core *c);
 /* No new work is placed here. Then core_leave: tells everybody; core_is_gone is true once they know, or after a while. */

@@ -8,6 +8,8 @@
 #include "cluster/wires.h"
 
 #define LEAVE_MS    2500 /* how long the peers are told that we leave */
+#define ACK_MS      2    /* how long an acknowledgement waits for something to go with */
+#define ACK_BODIES  16   /* or for so many more bodies */
 #define STATS_MS    1000
 #define STRANGER_MS 1000 /* strangers are counted, and told once in so long */
 #define WORKERS_MAX 256
@@ -27,6 +29,8 @@ struct mesh {
 	struct view *view;
 	struct deferred pass;
 	struct timer tick, stats_timer;
+	uv_timer_t ack;           /* when an acknowledgement is due that nothing has carried yet */
+	unsigned taken;           /* bodies since the last one */
 	uint64_t ticked_ms, leave_by_ms;
 	bool leaving;
 	struct registry_call *answers, **answers_tail; /* for the core, which must not be called from within itself */
@@ -183,6 +187,7 @@ static void out_take(void *arg, uint32_t from_epoch, uint32_t nrec, struct str b
 	struct mesh *m = arg;
 	struct blob *b = blob_new(body);
 	m->stats.bodies_in++;
+	m->taken++;
 	m->stats.records_in += nrec;
 	m->stats.bytes_in += body.len;
 	ports_deliver(m->ports, false, from_epoch, b);
@@ -416,11 +421,32 @@ static void give_answers(struct mesh *m)
 	}
 }
 
+static void on_ack(uv_timer_t *t)
+{
+	struct mesh *m = t->data;
+	worker_pass_begin(m->w);
+	m->taken = 0;
+	core_flush(m->core);
+}
+
+/* What is sent goes at once. A bare acknowledgement waits a little for something that carries it: most of what is taken is answered. */
+static void flush(struct mesh *m)
+{
+	if (m->taken >= ACK_BODIES || m->leaving) {
+		m->taken = 0;
+		core_flush(m->core);
+	} else if (!core_pump(m->core)) {
+		m->taken = 0;
+	} else if (!uv_is_active((uv_handle_t *)&m->ack)) {
+		uv_timer_start(&m->ack, on_ack, ACK_MS, 0);
+	}
+}
+
 static void on_pass(struct deferred *d)
 {
 	struct mesh *m = (struct mesh *)((char *)d - offsetof(struct mesh, pass));
 	give_answers(m);
-	core_flush(m->core);
+	flush(m);
 	set_tick(m);
 	if (m->leaving && (core_is_gone(m->core) || m->w->now_ms >= m->leave_by_ms))
 		worker_stop(m->w);
@@ -454,6 +480,8 @@ static void on_start(struct worker *w)
 {
 	struct mesh *m = mesh_of(w);
 	wires_start(m->wires, w);
+	uv_timer_init(&w->loop, &m->ack);
+	m->ack.data = m;
 	if (m->registry)
 		registry_start(m->registry);
 	m->ticked_ms = w->now_ms;
@@ -469,6 +497,7 @@ static void on_stop(struct worker *w)
 	struct mesh *m = mesh_of(w);
 	worker_timer_cancel(w, &m->tick);
 	worker_timer_cancel(w, &m->stats_timer);
+	uv_close((uv_handle_t *)&m->ack, NULL);
 	registry_free(m->registry); /* answers what waits; the core frees what came with its answers */
 	m->registry = NULL;
 	for (int i = 0; i < LAST_ANSWERS && m->answers; i++)
