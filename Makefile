@@ -193,7 +193,10 @@ $(B)/tests/cluster/%_test: $(B)/tests/cluster/%_test.o $(MODEL_OBJ) $(B)/libclus
 $(B)/tests/cluster/clock_preload.so: tests/cluster/clock_preload.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 $(WARN) -fPIC -shared -o $@ $<
-cluster-build: $(CLUSTER_BIN) $(B)/tests/cluster/clock_preload.so
+# A relay that spoils connections.
+$(B)/tests/cluster/proxy: $(B)/tests/cluster/proxy.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+cluster-build: $(CLUSTER_BIN) $(B)/tests/cluster/clock_preload.so $(B)/tests/cluster/proxy
 
 # The simulator of a cluster: the cores and homes of several nodes, and around them a network and a registry that obey a seed.
 SIM_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/cluster/sim/*.c))
@@ -230,16 +233,17 @@ corpus: $(CORPUS_BIN)
 	@tests/fuzz/run-corpora $(CORPUS_BIN)
 
 # ---- load tool and floor ----------------------------------------------------------------------------------------------------
-LOAD_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out tests/bench/floor.c tests/bench/store_cost.c tests/bench/registry_cost.c,$(wildcard tests/bench/*.c)))
+NOT_LOAD := $(addprefix tests/bench/,floor.c store_cost.c registry_cost.c mesh_cost.c)
+LOAD_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(NOT_LOAD),$(wildcard tests/bench/*.c)))
 $(B)/tests/bench/load: $(LOAD_OBJ)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_proto) -lm
 $(B)/tests/bench/floor: $(B)/tests/bench/floor.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 $(B)/tests/bench/store_cost: $(B)/tests/bench/store_cost.o $(B)/libnode.a $(B)/libcluster.a $(B)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-$(B)/tests/bench/registry_cost: $(B)/tests/bench/registry_cost.o $(B)/libcluster.a $(B)/libproto.a
+$(B)/tests/bench/registry_cost $(B)/tests/bench/mesh_cost: %: %.o $(B)/libcluster.a $(B)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-bench-build: $(B)/tests/bench/load $(B)/tests/bench/floor $(B)/tests/bench/store_cost $(B)/tests/bench/registry_cost
+bench-build: $(addprefix $(B)/tests/bench/,load floor store_cost registry_cost mesh_cost)
 
 -include $(shell find $(B) $(FUZZ_B) -name '*.d' 2>/dev/null)
 
