@@ -72,6 +72,7 @@ struct node {
 	uint64_t started_ms;
 	_Atomic bool draining;
 	_Atomic unsigned workers_ready; /* that accept */
+	_Atomic unsigned loading;  /* what features read at the start: without it the node is not ready */
 	_Atomic unsigned moving;   /* streams on their way from worker to worker */
 	struct metrics metrics;    /* the main thread's */
 };

@@ -10,7 +10,7 @@ const char *health_problem(const struct node *n)
 	const char *apart = fleet_problem(n);
 	if (apart)
 		return apart;
-	if (atomic_load(&n->workers_ready) < n->n_workers)
+	if (atomic_load(&n->workers_ready) < n->n_workers || atomic_load(&n->loading))
 		return "starting";
 	return store_healthy(n->store) ? NULL : "store down";
 }

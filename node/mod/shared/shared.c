@@ -29,8 +29,10 @@ static void host_ready(struct host *h)
 {
 	struct shared_host *p = shared_host(h);
 	p->boot.run = shared_boot;
-	if (!h->anonymous)
-		worker_post(h->node->main, &p->boot);
+	if (h->anonymous)
+		return;
+	atomic_fetch_add(&h->node->loading, 1);
+	worker_post(h->node->main, &p->boot);
 }
 
 static void host_stop(struct host *h)

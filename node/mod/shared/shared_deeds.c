@@ -100,6 +100,7 @@ static void loaded(void *arg)
 {
 	struct shared_host *p = arg;
 	p->ready = true;
+	atomic_fetch_sub(&p->host->node->loading, 1);
 	pump(p);
 }
 
