@@ -242,7 +242,8 @@ static void on_notice(void *arg, const char *text)
 {
 }
 
-static enum err connect_server(struct pg_link *k)
+/* ERR_IO: somebody said no, or nobody is there. */
+static enum err try_to_connect(struct pg_link *k)
 {
 	uint64_t until_us = store_now_us() + k->connect_timeout_ms * 1000ull;
 	k->conn = PQconnectStartParams(k->keys, k->args, 1);
@@ -258,7 +259,19 @@ static enum err connect_server(struct pg_link *k)
 	if (PQstatus(k->conn) == CONNECTION_OK && state == PGRES_POLLING_OK)
 		return ERR_NONE;
 	link_lose(k, ready == 0 ? "no connection in time" : ready < 0 ? "the store stops" : NULL);
-	return ready < 1 ? ERR_UNAVAILABLE : blame(k);
+	return ready < 1 ? ERR_UNAVAILABLE : ERR_IO;
+}
+
+/* A server that came up between our try and the question whether it answers has refused nobody: only a second no is one. */
+static enum err connect_server(struct pg_link *k)
+{
+	enum err err = ERR_IO;
+	for (int i = 0; i < 2 && err == ERR_IO; i++) {
+		err = try_to_connect(k);
+		if (err == ERR_IO && (err = blame(k)) == ERR_INVALID && i == 0)
+			err = ERR_IO;
+	}
+	return err;
 }
 
 /* What was in doubt must be over before anything else is done: a session whose connection broke may still wait for a lock. */
