@@ -55,7 +55,8 @@ UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 # As many jobs as there are cores, unless make was told how many.
 SUBMAKE      = @+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all build binaries run test walk unit corpus cluster-build sim docs lint fuzz fuzz-build bench bench-build install deb clean help cflags libs
+.PHONY: all build binaries run test walk unit unit-build corpus corpus-build cluster-build sim docs lint fuzz fuzz-build bench bench-build \
+	install deb clean help cflags libs
 .SECONDARY:
 all: build
 
@@ -204,6 +205,7 @@ $(B)/tests/cluster/sim/sim: $(SIM_OBJ) $(B)/libcluster.a $(B)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 sim: $(B)/tests/cluster/sim/sim
 
+unit-build: $(UNIT_BIN)
 unit: $(UNIT_BIN)
 	@tests/unit/run $(UNIT_BIN)
 
@@ -229,6 +231,7 @@ fuzz-build: $(FUZZ_BIN)
 CORPUS_BIN := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/corpus_%)
 $(B)/tests/fuzz/corpus_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/corpus.o $(B)/libnode.a $(B)/libcluster.a $(B)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+corpus-build: $(CORPUS_BIN)
 corpus: $(CORPUS_BIN)
 	@tests/fuzz/run-corpora $(CORPUS_BIN)
 
