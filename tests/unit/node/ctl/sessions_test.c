@@ -34,7 +34,7 @@ static void one_more(struct node_worker *nw, int i)
 	struct jid jid;
 	assert_int_equal(jid_parse(a, arena_printf(a, "user%05d@localhost/r", i), &jid), ERR_NONE);
 	if (node_shard(&node, jid_bare_str(&jid)) == nw->worker)
-		made[i] = session_new(nw, node.hosts[0], &jid, &outlet);
+		made[i] = session_new(nw, node.hosts[0], &jid, &outlet, 0);
 	arena_free(a);
 }
 
