@@ -82,7 +82,7 @@ build:
 run: build
 	@exec $(B)/starling $(ARGS)
 
-TESTS ?= unit corpus cluster script load ops docs interop abuse
+TESTS ?= unit corpus cluster script script2 load ops docs interop abuse
 # Where the nodes of script and ops keep their accounts: sqlite or postgres.
 STORE ?= sqlite
 test:

@@ -325,10 +325,13 @@ static void on_bind(struct node_worker *nw, uint32_t from, const struct frame_re
 		struct frame_record close = fleet_record(FLEET_CLOSE, r->dst_fp, r->dst_sid);
 		close.rule = STREAM_CONFLICT;
 		fleet_send(nw, from, &close);
-	} else if ((e = session_make_room(nw, &full)) != STANZA_ERROR_NONE) {
-		answer(nw, from, r, 0, e);
 	} else {
-		bind_here(nw, from, r, h, &full);
+		struct user *u = user_hold(nw, h, &full); /* its home stays here while one session makes room for the other */
+		if ((e = session_make_room(nw, &full)) != STANZA_ERROR_NONE)
+			answer(nw, from, r, 0, e);
+		else
+			bind_here(nw, from, r, h, &full);
+		user_release(u);
 	}
 	arena_free(a);
 }

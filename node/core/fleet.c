@@ -382,9 +382,14 @@ static void route_lost(struct node_worker *nw)
 
 /* ---- the view ---- */
 
-static void note_state(struct node *n, const struct view *v)
+static void note_state(struct node *n, struct view *v)
 {
 	struct fleet *f = n->fleet;
+	pthread_mutex_lock(&f->lock);
+	struct view *old = f->view;
+	f->view = view_ref(v);
+	pthread_mutex_unlock(&f->lock);
+	view_unref(old);
 	unsigned before = atomic_exchange(&f->state, v->state);
 	if (v->state == NODE_ISOLATED && before != NODE_ISOLATED)
 		atomic_store(&f->isolated_ms, n->workers[0]->now_ms);
@@ -452,7 +457,14 @@ static void on_purged(struct worker *w, uint32_t dead, struct str bare, struct s
 static void on_tick(struct timer *t)
 {
 	struct fleet_worker *fw = (struct fleet_worker *)((char *)t - offsetof(struct fleet_worker, tick));
+	struct homes_stats st;
 	homes_tick(fw->homes, fw->nw->worker->now_ms);
+	homes_stats(fw->homes, &st);
+	atomic_store(&fw->told_entries, st.entries);
+	atomic_store(&fw->told_own, st.own);
+	atomic_store(&fw->told_bytes, st.bytes);
+	atomic_store(&fw->told_mismatches, st.digest_mismatches);
+	atomic_store(&fw->told_conflicts, st.conflicts);
 	worker_timer_set(fw->nw->worker, t, TICK_MS);
 }
 

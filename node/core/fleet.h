@@ -15,6 +15,8 @@
 #ifndef NODE_CORE_FLEET_H
 #define NODE_CORE_FLEET_H
 
+#include <pthread.h>
+
 #include "cluster/homes.h"
 #include "cluster/mesh.h"
 #include "node/core/node.h"
@@ -59,6 +61,8 @@ struct fleet_worker {
 	struct timer tick;
 	uint64_t hlc;
 	bool serving, leaving;
+	/* homes_stats, for whoever scrapes */
+	_Atomic uint64_t told_entries, told_own, told_bytes, told_mismatches, told_conflicts;
 };
 
 /* Of the node. */
@@ -68,6 +72,10 @@ struct fleet {
 	struct arena *arena;
 	_Atomic unsigned state;      /* enum node_state, as last seen by the first worker */
 	_Atomic uint64_t isolated_ms; /* monotonic: since when it is ISOLATED; 0: it is not */
+	pthread_mutex_t lock;        /* of `view` */
+	struct view *view;           /* the latest that the first worker has seen */
+	_Atomic bool drains, ends_empty; /* drain.h */
+	struct timer look;           /* main's, while it drains */
 };
 
 /* ---- main thread ---- */
@@ -82,6 +90,8 @@ void fleet_drain(struct node *n);
 /* When the workers have stopped. */
 void fleet_stop(struct node *n);
 void fleet_free(struct node *n);
+/* Any thread; yours; NULL before the first. */
+struct view *fleet_view(struct fleet *f);
 /* NULL: this node serves; else why not: "joining", "isolated". */
 const char *fleet_problem(const struct node *n);
 

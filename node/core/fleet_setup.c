@@ -33,6 +33,8 @@ static const struct option options[] = {
 	  .doc = "The same 32 or more random bytes on every node, or a file with them; who does not have them is not let in." },
 	{ .name = "encryption", .kind = OPTION_BOOL, .default_text = "true", .needs_restart = true,
 	  .doc = "Encrypt and authenticate what nodes say to one another (CURVE); off only inside a network that nobody else reaches." },
+	{ .name = "drain_rate", .kind = OPTION_INT, .default_text = "500", .min = 10, .max = 1000000, .unit = "streams a second",
+	  .doc = "How fast a node that is told to drain or leave ends its clients' streams: as fast as the others can let them in." },
 	{ .name = "seeds", .kind = OPTION_STRINGS, .max = 32, .needs_restart = true,
 	  .doc = "Addresses of other nodes to ask when Redis is away: host:port." },
 };
@@ -104,6 +106,7 @@ enum err fleet_make(struct node *n, const struct config *c, struct buf *why)
 	f->node = n;
 	f->arena = n->arena;
 	derive(secret, "starling accounts", n->hash_key, sizeof n->hash_key);
+	pthread_mutex_init(&f->lock, NULL);
 	n->fleet = f;
 	return ERR_NONE;
 }
@@ -272,6 +275,22 @@ void fleet_stop(struct node *n)
 	n->fleet->mesh = NULL;
 }
 
+struct view *fleet_view(struct fleet *f)
+{
+	pthread_mutex_lock(&f->lock);
+	struct view *v = f->view ? view_ref(f->view) : NULL;
+	pthread_mutex_unlock(&f->lock);
+	return v;
+}
+
+void fleet_free(struct node *n)
+{
+	if (!n->fleet)
+		return;
+	view_unref(n->fleet->view);
+	pthread_mutex_destroy(&n->fleet->lock);
+}
+
 const char *fleet_problem(const struct node *n)
 {
 	uint64_t since = n->fleet ? atomic_load(&n->fleet->isolated_ms) : 0;
@@ -279,6 +298,8 @@ const char *fleet_problem(const struct node *n)
 		return NULL;
 	if (since && n->main->now_ms - since > ISOLATED_MS)
 		return "isolated";
+	if (atomic_load(&n->fleet->drains))
+		return "draining";
 	unsigned state = atomic_load(&n->fleet->state);
 	return state == NODE_JOINING || state == NODE_SYNCING ? node_state_name(state) : NULL;
 }

@@ -392,6 +392,7 @@ void life_finish(struct node *n)
 	worker_free(n->main);
 	ending_free(n->life->ending);
 	tls_config_unref(n->life->tls);
+	fleet_free(n);
 	limits_free(n->limits);
 	config_unref(n->config);
 	config_unref(n->started);

@@ -3,7 +3,7 @@
  */
 #include "node/ctl/command.h"
 
-#define GROUPS(X) X(account) X(session) X(message) X(store) X(pie) X(trace) X(server)
+#define GROUPS(X) X(account) X(session) X(message) X(store) X(pie) X(trace) X(cluster) X(server)
 
 #define X(name) extern const struct command_group ctl_##name;
 GROUPS(X)

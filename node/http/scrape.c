@@ -223,6 +223,14 @@ static void histogram_write(struct scrape *s, enum histogram_name name, unsigned
 	buf_fini(&labels);
 }
 
+static void sampled_write(struct scrape *s, const struct sampled_row *r)
+{
+	for (; r->name; r++) {
+		scrape_family(s, r->name, r->kind, r->help);
+		r->write(s);
+	}
+}
+
 void scrape_write(const struct node *n, bool plain, struct buf *out)
 {
 #define X(sym, ...) HISTOGRAM_AT_##sym,
@@ -233,10 +241,9 @@ void scrape_write(const struct node *n, bool plain, struct buf *out)
 		cells_write(&s, (enum metric)m);
 	for (unsigned h = 0; h < HISTOGRAM_COUNT; h++)
 		histogram_write(&s, (enum histogram_name)h, first[h]);
-	for (const struct sampled_row *r = sampled_rows; r->name; r++) {
-		scrape_family(&s, r->name, r->kind, r->help);
-		r->write(&s);
-	}
+	sampled_write(&s, sampled_rows);
+	if (n->fleet)
+		sampled_write(&s, sampled_cluster_rows);
 	if (!plain)
 		buf_addz(out, "# EOF\n");
 }
@@ -269,5 +276,7 @@ void scrape_print_reference(struct buf *out)
 	for (unsigned h = 0; h < HISTOGRAM_COUNT; h++)
 		row_print(out, histogram_rows[h].name, METRIC_HISTOGRAM, label_set_names(histogram_rows[h].labels), histogram_rows[h].help);
 	for (const struct sampled_row *r = sampled_rows; r->name; r++)
+		row_print(out, r->name, r->kind, r->labels, r->help);
+	for (const struct sampled_row *r = sampled_cluster_rows; r->name; r++)
 		row_print(out, r->name, r->kind, r->labels, r->help);
 }

@@ -41,7 +41,7 @@ struct sampled_row {
 	enum metric_kind kind;
 	void (*write)(struct scrape *s);
 };
-extern const struct sampled_row sampled_rows[]; /* ends with a NULL name */
+extern const struct sampled_row sampled_rows[], sampled_cluster_rows[]; /* end with a NULL name */
 
 /* Begins a family. The name without "starling_", a counter's with _total; one that begins with "process_" stays as it is. */
 void scrape_family(struct scrape *s, const char *name, enum metric_kind kind, const char *help);

@@ -558,7 +558,8 @@ static const struct pie_part parts[] = {
 static enum err host_start(struct host *h, struct buf *why)
 {
 	struct host_part *p = host_slot(h, &mod_blocking);
-	size_t weight = (size_t)module_int(h, &mod_blocking, "remembered");
+	/* In a cluster another node may change the list of an account that is at home here only while it is away. */
+	size_t weight = h->node->fleet ? 0 : (size_t)module_int(h, &mod_blocking, "remembered");
 	p->n_workers = h->node->n_workers;
 	p->lists = arena_alloc(h->arena, p->n_workers * sizeof *p->lists);
 	for (unsigned i = 0; i < p->n_workers; i++)

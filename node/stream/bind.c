@@ -61,11 +61,13 @@ bool bind_answer(struct c2s *c, struct stanza *st, const struct jid *full)
 
 void bind_here(struct c2s *c, struct stanza *st, const struct jid *full, uint64_t hlc)
 {
+	struct user *u = user_hold(c->nw, c->host, full); /* its home stays here while one session makes room for the other */
 	enum stanza_error error = session_make_room(c->nw, full);
 	if (error != STANZA_ERROR_NONE)
 		bind_refuse(c, st, error, STR("too many resources of this account are connected"));
 	else if (bind_answer(c, st, full))
 		c2s_open(c, full, hlc);
+	user_release(u);
 }
 
 bool bind_when_open(struct c2s *c, struct stanza *st)

@@ -199,6 +199,7 @@ static void settle_here(struct edge *e)
 	buf_init(&e->state, FREEZE_MAX);
 	buf_init(&e->again, FRAME_MAX);
 	edge_free(e);
+	struct user *u = user_hold(c->nw, c->host, &jid);
 	if (request) {
 		bind_here(c, request, &jid, hlc);
 	} else if (session_make_room(c->nw, &jid) != STANZA_ERROR_NONE) {
@@ -211,6 +212,7 @@ static void settle_here(struct edge *e)
 		replay_here(c, &again);
 	else if (c->state != C2S_CLOSING)
 		c2s_release(c);
+	user_release(u);
 	buf_fini(&state);
 	buf_fini(&again);
 	free(text);

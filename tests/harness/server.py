@@ -121,6 +121,10 @@ class Server:
         self.pass_fds = ()  # descriptors that the process inherits
         self.endpoint = {"address": self.address, **dict(zip(PORTS, free_ports(len(PORTS))))}
 
+    def endpoint_of(self, _number):
+        """Where the client of that number goes."""
+        return self.endpoint
+
     # ---- life ----
     def prepare(self):
         """Writes the configuration; gives the command line."""

@@ -42,6 +42,7 @@ class Script:
     accounts: list = field(default_factory=list)   # (user, host, password)
     tls: str = "on"
     split: int = 0
+    alone: bool = False   # it says something of one node, and is not held against several
     own: bool = False     # a node of its own, for it is stopped or killed
     timeout: float = 0
     ignore: set = field(default_factory=set)
@@ -101,9 +102,10 @@ def header_line(script, word, rest):
             raise ValueError("tls on, off or direct")
         script.tls = rest
     elif word == "node":
-        if rest != "own":
-            raise ValueError("node own")
-        script.own = True
+        if rest not in ("own", "alone"):
+            raise ValueError("node own, or node alone")
+        script.own |= rest == "own"
+        script.alone |= rest == "alone"
     elif word == "split":
         script.split = int(rest)
     elif word == "timeout":

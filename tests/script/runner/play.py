@@ -29,10 +29,10 @@ class Play(Talk, Expect, Around):
         self.transcript = Transcript()
         self.said = {}  # what each client sent last
         self.started = time.monotonic()
-        self.clients = {name: self.make_client(spec) for name, spec in script.clients.items()}
+        self.clients = {name: self.make_client(spec, i) for i, (name, spec) in enumerate(script.clients.items())}
         self.timeout = script.timeout * wire.PATIENCE if script.timeout else None
 
-    def make_client(self, spec):
+    def make_client(self, spec, number):
         opts = {"anonymous": spec.anonymous, "lag": self.lag if spec.name == self.slow else 0.0}
         if spec.address:
             opts["address"] = spec.address
@@ -50,7 +50,7 @@ class Play(Talk, Expect, Around):
 
         def log(direction, text):
             self.transcript.add(spec.name, f"{direction} {text}")
-        return xmpp.Client(spec.name, self.server.endpoint, user, spec.host, spec.password, spec.resource or None,
+        return xmpp.Client(spec.name, self.server.endpoint_of(number), user, spec.host, spec.password, spec.resource or None,
                            tls=TLS[spec.tls or self.script.tls], split=self.script.split if spec.split < 0 else spec.split,
                            mech=spec.mech or None, log=log, **opts)
 

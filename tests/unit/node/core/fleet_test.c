@@ -64,6 +64,11 @@ void mesh_synced(struct mesh *m, struct worker *w)
 {
 }
 
+void mesh_stats(struct mesh *m, struct mesh_stats *out)
+{
+	memset(out, 0, sizeof *out);
+}
+
 struct answer {
 	struct message message;
 	struct registry_call *call;
@@ -451,6 +456,21 @@ static void a_newer_client_here_ends_the_older_one_there(void **state)
 	rig_hang_up(&d);
 }
 
+static void an_account_stays_at_home_while_its_only_session_is_replaced(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "far"), d;
+	far_session(bare); /* the client here hears that it is replaced */
+	RIG_HEAR(&c, "<conflict xmlns");
+	assert_int_equal(homes_claimed(nw_of(node.workers[0])->fleet->homes, fp(bare)), 1);
+	d = rig_login(0, user, "far");
+	assert_int_equal(homes_claimed(nw_of(node.workers[0])->fleet->homes, fp(bare)), 1);
+	assert_null(next_of(HOMES_DEL));
+	rig_hang_up(&c);
+	rig_hang_up(&d);
+}
+
 static void a_node_that_is_no_home_says_so(void **state)
 {
 	char user[16], bare[64];
@@ -552,6 +572,7 @@ int main(void)
 		CASE(a_session_serves_a_client_of_another_node),
 		CASE(a_session_ends_with_the_node_of_its_client),
 		CASE(a_newer_client_here_ends_the_older_one_there),
+		CASE(an_account_stays_at_home_while_its_only_session_is_replaced),
 		CASE(a_node_that_is_no_home_says_so),
 		CASE(a_stanza_goes_to_its_recipients_home),
 		CASE(a_stanza_for_a_client_here_arrives),

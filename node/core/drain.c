@@ -1,0 +1,90 @@
+#include "node/core/drain.h"
+
+#include <stdlib.h>
+
+#include "node/core/fleet.h"
+#include "node/core/life.h"
+#include "node/core/log.h"
+#include "node/core/session.h"
+#include "node/net/listener.h"
+#include "node/stream/c2s.h"
+
+#define STEP_MS 100
+
+/* On one worker. */
+struct emptying {
+	struct message message;
+	struct node_worker *nw;
+	struct timer step;
+	unsigned rate; /* streams a step */
+};
+
+static void on_step(struct timer *t)
+{
+	struct emptying *e = (struct emptying *)((char *)t - offsetof(struct emptying, step));
+	unsigned left = e->rate;
+	for (struct c2s *c = e->nw->streams, *next; c && left; c = next) {
+		next = c->next;
+		if (c->state == C2S_CLOSING)
+			continue;
+		c2s_close(c, STREAM_SYSTEM_SHUTDOWN, STR("this node empties itself; log in again"));
+		left--;
+	}
+	if (e->nw->streams)
+		worker_timer_set(e->nw->worker, t, STEP_MS);
+	else
+		free(e);
+}
+
+static void on_worker(struct worker *w, struct message *m, bool cancelled)
+{
+	struct emptying *e = (struct emptying *)m;
+	if (cancelled) {
+		free(e);
+		return;
+	}
+	e->nw = nw_of(w);
+	e->nw->draining = true;
+	listener_stop_all(e->nw);
+	fleet_farewell(e->nw);
+	e->step.on_timer = on_step;
+	worker_timer_set(w, &e->step, 0);
+}
+
+bool drain_is_on(const struct node *n)
+{
+	return n->fleet && atomic_load(&n->fleet->drains);
+}
+
+/* Main: is it empty? */
+static void on_look(struct timer *t)
+{
+	struct fleet *f = (struct fleet *)((char *)t - offsetof(struct fleet, look));
+	int64_t left = node_metric(f->node, METRIC_CONNECTIONS) + node_metric(f->node, METRIC_SESSIONS);
+	if (left || !atomic_load(&f->ends_empty)) {
+		worker_timer_set(f->node->main, t, STEP_MS);
+		return;
+	}
+	LOG(LOG_INFO, "cluster", "empty; the node ends");
+	life_drain(f->node);
+}
+
+void drain_begin(struct node *n, bool then_end)
+{
+	struct fleet *f = n->fleet;
+	if (then_end)
+		atomic_store(&f->ends_empty, true);
+	if (atomic_exchange(&f->drains, true))
+		return;
+	unsigned rate = (unsigned)config_int(n->config, "cluster.drain_rate") / (1000 / STEP_MS) / n->n_workers;
+	LOG(LOG_INFO, "cluster", "draining", L_INT("sessions", node_metric(n, METRIC_SESSIONS)));
+	fleet_drain(n);
+	for (unsigned i = 0; i < n->n_workers; i++) {
+		struct emptying *e = xzalloc(sizeof *e);
+		e->message.run = on_worker;
+		e->rate = rate ? rate : 1;
+		worker_post(n->workers[i], &e->message);
+	}
+	f->look.on_timer = on_look;
+	worker_timer_set(n->main, &f->look, STEP_MS);
+}
