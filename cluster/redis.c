@@ -374,18 +374,16 @@ static void drop(struct redis *r, const char *text)
 		r->on_change(r->change_arg, false, false, kept);
 }
 
-static const char *late_text(const struct redis *r)
+static void drop_late(struct redis *r)
 {
-	switch (r->state) {
-	case REDIS_LOCATING:
-		return "no sentinel answered in time";
-	case REDIS_CONNECTING:
-		return "connecting: timed out";
-	case REDIS_HELLO:
-		return "HELLO: no answer in time";
-	default:
-		return "no answer in time";
-	}
+	char text[64];
+	if (r->state == REDIS_LOCATING)
+		snprintf(text, sizeof text, "no sentinel answered in time");
+	else if (r->state == REDIS_CONNECTING)
+		snprintf(text, sizeof text, "%s: no answer in time", redis_wire_doing(r->wire));
+	else
+		snprintf(text, sizeof text, "%sno answer in time", r->state == REDIS_HELLO ? "HELLO: " : "");
+	drop(r, text);
 }
 
 /* What came while we ourselves did not run counts: so it is read before we judge. */
@@ -398,7 +396,7 @@ static void judge_oldest(struct redis *r)
 		return;
 	uint64_t deadline_ms = r->ring[r->head].deadline_ms;
 	if (deadline_ms <= r->worker->now_ms)
-		drop(r, late_text(r));
+		drop_late(r);
 	else
 		worker_timer_set(r->worker, &r->timer, deadline_ms - r->worker->now_ms);
 }
@@ -411,7 +409,7 @@ static void on_timer(struct timer *t)
 	else if (r->state == REDIS_UP)
 		judge_oldest(r);
 	else
-		drop(r, late_text(r));
+		drop_late(r);
 }
 
 /* ---- life ---- */

@@ -93,6 +93,12 @@ static void wire_free(struct redis_wire *w)
 	free(w);
 }
 
+const char *redis_wire_doing(const struct redis_wire *w)
+{
+	static const char *const names[] = { "resolving its name", "connecting", "TLS", "open", "closing", "closing" };
+	return names[w->state];
+}
+
 void redis_wire_close(struct redis_wire *w)
 {
 	if (!w)

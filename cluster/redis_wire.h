@@ -40,6 +40,8 @@ struct redis_wire *redis_wire_open(struct worker *w, const struct redis_target *
 bool redis_wire_send(struct redis_wire *w, unsigned argc, const struct str *argv);
 /* Reads what is there already: before a command's deadline is judged. May call on_reply. */
 void redis_wire_read(struct redis_wire *w);
+/* What it is at: "connecting". */
+const char *redis_wire_doing(const struct redis_wire *w);
 void redis_wire_close(struct redis_wire *w);
 
 #endif

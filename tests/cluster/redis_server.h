@@ -50,8 +50,8 @@ static inline void redis_server_init(struct redis_server *s, int port)
 	snprintf(s->dir, sizeof s->dir, "/tmp/starling-redis-XXXXXX");
 	if (!mkdtemp(s->dir))
 		redis_server_die("mkdtemp");
-	snprintf(s->unix_path, sizeof s->unix_path, "%s/redis.sock", s->dir);
-	snprintf(s->clock, sizeof s->clock, "%s/clock", s->dir);
+	snprintf(s->unix_path, sizeof s->unix_path, "%.63s/redis.sock", s->dir);
+	snprintf(s->clock, sizeof s->clock, "%.63s/clock", s->dir);
 	s->port = port;
 }
 
@@ -124,7 +124,7 @@ static inline void redis_server_fini(struct redis_server *s)
 	char path[160];
 	redis_server_kill(s);
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		snprintf(path, sizeof path, "%s/%s", s->dir, files[i]);
+		snprintf(path, sizeof path, "%.63s/%s", s->dir, files[i]);
 		unlink(path);
 	}
 	rmdir(s->dir);

@@ -74,15 +74,16 @@ static inline void rig_turn(void)
 }
 
 /* Turns the loop until it holds; fails the test after a deadline. */
-#define rig_until(condition) \
-	do { \
-		uint64_t rig_end_ = rig_ms() + RIG_WAIT_MS; \
-		while (!(condition)) { \
-			if (rig_ms() > rig_end_) \
+#define rig_until_ms(condition, wait_ms)                                \
+	do {                                                            \
+		uint64_t rig_end_ = rig_ms() + (wait_ms);               \
+		while (!(condition)) {                                  \
+			if (rig_ms() > rig_end_)                        \
 				fail_msg("never true: %s", #condition); \
-			rig_turn(); \
-		} \
+			rig_turn();                                     \
+		}                                                       \
 	} while (0)
+#define rig_until(condition) rig_until_ms(condition, RIG_WAIT_MS)
 
 static inline void rig_open(void)
 {
