@@ -6,7 +6,7 @@
 #include "node/core/node.h"
 #include "node/core/session.h"
 
-#define TURN 16 /* accounts in one go: a worker has others to serve */
+#define TURN_NS 5000000 /* of a worker in one go: it has others to serve */
 
 void ties_add(struct tie_list *l, const struct tie *t)
 {
@@ -61,7 +61,8 @@ static bool tell_some(struct spread *s, struct node_worker *nw)
 {
 	if (!s->users)
 		gather(s, nw);
-	for (unsigned i = 0; i < TURN && s->at < s->n_users; i++) {
+	uint64_t begin_ns = uv_hrtime();
+	while (s->at < s->n_users && uv_hrtime() - begin_ns < TURN_NS) {
 		struct user *u = s->users[s->at++];
 		bool himself = jid_present(&s->who) && jid_bare_eq(&s->who, &u->jid);
 		hooks_ties_changed(u, jid_present(&s->who) && !himself ? &s->who : NULL, s->phase);

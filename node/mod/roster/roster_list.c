@@ -88,17 +88,6 @@ bool roster_list_next(const struct roster_list *l, uint32_t *at, struct roster_i
 	return true;
 }
 
-static void drop(struct roster_list *l, struct str bare)
-{
-	uint32_t at;
-	struct head h;
-	if (!find(l, bare, &at, &h))
-		return;
-	tally(l, &h, -1);
-	memmove(l->p + at, l->p + at + h.bytes, l->used - at - h.bytes);
-	l->used -= h.bytes;
-}
-
 static char *add(char *end, const void *p, size_t n)
 {
 	if (n)
@@ -106,69 +95,105 @@ static char *add(char *end, const void *p, size_t n)
 	return end + n;
 }
 
-/* In place of the one with this jid, from which the texts may be borrowed. */
-static void replace(struct roster_list *l, const struct roster_item *item, bool keep)
+static void write_item(char *to, const struct head *h, const struct roster_item *item)
 {
-	struct head h = { .bytes = (uint32_t)(roster_list_bytes(item) + item->tie_groups.len), .jid_len = item->jid.bare_len,
-			  .local_len = item->jid.local_len, .name_len = (uint16_t)item->name.len, .groups_len = (uint16_t)item->groups.len,
-			  .tie_groups_len = (uint16_t)item->tie_groups.len, .state = (uint8_t)item->side.state,
-			  .approved = item->side.approved, .listed = item->listed, .tie_to = item->tie_to, .tie_from = item->tie_from,
-			  .fresh = item->tie_fresh };
+	char *end = add(to, h, sizeof *h);
+	end = add(end, item->jid.text, h->jid_len);
+	end = add(end, item->name.p, h->name_len);
+	end = add(end, item->groups.p, h->groups_len);
+	add(end, item->tie_groups.p, h->tie_groups_len);
+}
+
+static struct head head_of(const struct roster_item *item)
+{
 	BUG_ON(item->name.len > UINT16_MAX || item->groups.len > ROSTER_GROUPS_BYTES_MAX || item->tie_groups.len > UINT16_MAX);
-	char *bytes = xmalloc(h.bytes), *end = add(bytes, &h, sizeof h);
-	struct str bare = str_span(end, h.jid_len);
-	end = add(end, item->jid.text, h.jid_len);
-	end = add(end, item->name.p, h.name_len);
-	end = add(end, item->groups.p, h.groups_len);
-	add(end, item->tie_groups.p, h.tie_groups_len);
-	drop(l, bare);
-	if (keep) {
-		BUG_ON(l->n == UINT16_MAX || l->used + h.bytes > UINT32_MAX / 2);
-		if (l->used + h.bytes > l->cap) {
-			l->cap = l->used + h.bytes + (l->cap ? l->used / 2 : 0);
-			l->p = xrealloc(l->p, l->cap);
-		}
-		memcpy(l->p + l->used, bytes, h.bytes);
-		l->used += h.bytes;
-		tally(l, &h, 1);
+	return (struct head){ .bytes = (uint32_t)(roster_list_bytes(item) + item->tie_groups.len), .jid_len = item->jid.bare_len,
+			      .local_len = item->jid.local_len, .name_len = (uint16_t)item->name.len,
+			      .groups_len = (uint16_t)item->groups.len, .tie_groups_len = (uint16_t)item->tie_groups.len,
+			      .state = (uint8_t)item->side.state, .approved = item->side.approved, .listed = item->listed,
+			      .tie_to = item->tie_to, .tie_from = item->tie_from, .fresh = item->tie_fresh };
+}
+
+void roster_list_append(struct roster_list *l, const struct roster_item *item)
+{
+	struct head h = head_of(item);
+	BUG_ON(l->n == UINT16_MAX || l->used + h.bytes > UINT32_MAX / 2);
+	if (l->used + h.bytes > l->cap) {
+		l->cap = l->used + h.bytes + (l->cap ? l->used / 2 : 0);
+		l->p = xrealloc(l->p, l->cap);
+	}
+	write_item(l->p + l->used, &h, item);
+	l->used += h.bytes;
+	tally(l, &h, 1);
+}
+
+/* What is at `at` goes, and `item`, which may borrow from it, comes in its place unless it is NULL. */
+static void replace(struct roster_list *l, uint32_t at, const struct roster_item *item)
+{
+	struct head old = head_at(l, at), h = item ? head_of(item) : (struct head){ 0 };
+	char *bytes = xmalloc(h.bytes + 1u);
+	if (item)
+		write_item(bytes, &h, item);
+	tally(l, &old, -1);
+	memmove(l->p + at, l->p + at + old.bytes, l->used - at - old.bytes);
+	l->used -= old.bytes;
+	struct roster_item copy;
+	if (item) {
+		struct roster_list one = { .p = bytes, .used = h.bytes };
+		item_of(&one, 0, &h, &copy);
+		roster_list_append(l, &copy);
 	}
 	free(bytes);
 }
 
-static void put(struct roster_list *l, const struct roster_item *item, bool keep)
+void roster_list_put(struct roster_list *l, const struct roster_item *item)
 {
+	uint32_t at;
+	struct head h;
 	struct roster_item both = *item, before = { 0 };
-	roster_list_find(l, jid_bare_str(&item->jid), &before);
+	bool is_there = find(l, jid_bare_str(&item->jid), &at, &h);
+	if (is_there)
+		item_of(l, at, &h, &before);
 	both.tie_to = before.tie_to;
 	both.tie_from = before.tie_from;
 	both.tie_fresh = before.tie_fresh;
 	both.tie_groups = before.tie_groups;
-	replace(l, &both, keep || both.tie_to || both.tie_from);
-}
-
-void roster_list_put(struct roster_list *l, const struct roster_item *item)
-{
-	put(l, item, true);
+	if (is_there)
+		replace(l, at, &both);
+	else
+		roster_list_append(l, &both);
 }
 
 void roster_list_del(struct roster_list *l, struct str bare)
 {
+	uint32_t at;
+	struct head h;
 	struct roster_item item;
-	if (roster_list_find(l, bare, &item))
-		put(l, &(struct roster_item){ .jid = item.jid, .name = STR(""), .groups = STR("") }, false);
+	if (!find(l, bare, &at, &h))
+		return;
+	item_of(l, at, &h, &item);
+	item.side = (struct subscription_side){ SUBSCRIPTION_NONE, false };
+	item.listed = false;
+	item.name = item.groups = STR("");
+	replace(l, at, is_tied(&h) ? &item : NULL);
 }
 
 void roster_list_tie(struct roster_list *l, const struct tie *t, bool fresh)
 {
+	uint32_t at;
+	struct head h;
 	struct roster_item item = { .jid = t->jid, .name = STR(""), .groups = STR("") };
-	bool keep = t->to || t->from;
-	if (roster_list_find(l, jid_bare_str(&t->jid), &item))
-		keep |= item.listed || item.side.approved || item.side.state != SUBSCRIPTION_NONE;
+	bool is_there = find(l, jid_bare_str(&t->jid), &at, &h), stays = t->to || t->from;
+	if (is_there)
+		item_of(l, at, &h, &item);
 	item.tie_to = t->to;
 	item.tie_from = t->from;
 	item.tie_groups = t->to ? t->groups : STR("");
 	item.tie_fresh = fresh && t->from;
-	replace(l, &item, keep);
+	if (is_there)
+		replace(l, at, stays || is_own(&h) ? &item : NULL);
+	else if (stays)
+		roster_list_append(l, &item);
 }
 
 void roster_list_trim(struct roster_list *l)

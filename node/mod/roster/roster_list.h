@@ -25,6 +25,8 @@ struct roster_list {
 bool roster_list_find(const struct roster_list *l, struct str bare, struct roster_item *out);
 /* for (uint32_t at = 0; roster_list_next(l, &at, &item);) */
 bool roster_list_next(const struct roster_list *l, uint32_t *at, struct roster_item *out);
+/* An item of which the caller knows that it is not there, with both parts. It does not borrow from the list. */
+void roster_list_append(struct roster_list *l, const struct roster_item *item);
 /* The user's part: adds or replaces it; the item's tie stays as it is. */
 void roster_list_put(struct roster_list *l, const struct roster_item *item);
 /* Harmless when there is none. */

@@ -16,16 +16,6 @@ static uint64_t version_of(const struct roster_item *item)
 	return item->tie_to ? str_hash(str_span((const char *)parts, sizeof parts), key) : 0;
 }
 
-static void put(struct roster *r, const struct tie *t, bool fresh)
-{
-	struct roster_item item;
-	if (roster_list_find(&r->list, jid_bare_str(&t->jid), &item))
-		r->tie_ver -= version_of(&item);
-	roster_list_tie(&r->list, t, fresh);
-	if (roster_list_find(&r->list, jid_bare_str(&t->jid), &item))
-		r->tie_ver += version_of(&item);
-}
-
 static int by_jid(const void *a, const void *b)
 {
 	return str_cmp(jid_str(&((const struct tie *)a)->jid), jid_str(&((const struct tie *)b)->jid));
@@ -46,12 +36,33 @@ static struct tie_list look_up(struct user *u, const struct jid *who, struct are
 	return l;
 }
 
+/* A group may be large and the user's own part small: who is in both is looked for in the small one. */
 void roster_ties_load(struct user *u)
 {
+	struct roster *r = roster_of(u);
 	struct arena *a = arena_new(0);
 	struct tie_list l = look_up(u, NULL, a);
-	for (uint32_t i = 0; i < l.n; i++)
-		put(roster_of(u), &l.v[i], false);
+	struct roster_list own = r->list;
+	struct roster_item item;
+	if (l.n)
+		r->list = (struct roster_list){ 0 };
+	for (uint32_t i = 0; i < l.n; i++) {
+		const struct tie *t = &l.v[i];
+		bool both = roster_list_find(&own, jid_bare_str(&t->jid), &item);
+		if (!both)
+			item = (struct roster_item){ .jid = t->jid, .name = STR(""), .groups = STR("") };
+		item.tie_to = t->to;
+		item.tie_from = t->from;
+		item.tie_groups = t->to ? t->groups : STR("");
+		roster_list_append(&r->list, &item);
+		r->tie_ver += version_of(&item);
+		if (both)
+			roster_list_del(&own, jid_bare_str(&t->jid));
+	}
+	for (uint32_t at = 0; l.n && roster_list_next(&own, &at, &item);)
+		roster_list_append(&r->list, &item);
+	if (l.n)
+		roster_list_fini(&own);
 	arena_free(a);
 }
 
@@ -86,11 +97,16 @@ static void change(struct user *u, const struct tie *t, enum when when)
 	bool shown = roster_item_shows(&item);
 	if (item.tie_to == t->to && item.tie_from == t->from && (!t->to || str_eq(item.tie_groups, t->groups)))
 		return;
+	struct roster_item after = item;
+	after.tie_to = t->to;
+	after.tie_from = t->from;
+	after.tie_groups = t->groups;
+	r->tie_ver += version_of(&after) - version_of(&item);
 	bool to = subscription_has_to(item.side.state) || t->to, from = subscription_has_from(item.side.state) || t->from;
 	bool gains = from && !subscription_has_from(before);
 	if (!from && subscription_has_from(before))
 		roster_hide_presence(u, &t->jid);
-	put(r, t, gains && when == WITH_ALL);
+	roster_list_tie(&r->list, t, gains && when == WITH_ALL);
 	if (shown || t->to)
 		roster_push(u, &t->jid);
 	if (gains && when == LATE)
