@@ -63,10 +63,12 @@ void bind_here(struct c2s *c, struct stanza *st, const struct jid *full, uint64_
 {
 	struct user *u = user_hold(c->nw, c->host, full); /* its home stays here while one session makes room for the other */
 	enum stanza_error error = session_make_room(c->nw, full);
+	stanza_ref(st); /* `full` may live in it */
 	if (error != STANZA_ERROR_NONE)
 		bind_refuse(c, st, error, STR("too many resources of this account are connected"));
 	else if (bind_answer(c, st, full))
 		c2s_open(c, full, hlc);
+	stanza_unref(st);
 	user_release(u);
 }
 
