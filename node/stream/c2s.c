@@ -713,6 +713,7 @@ static void on_bytes(struct conn *conn, struct str *input)
 			pay_stanza(c, rates);
 	}
 	c->nw->read_ns = 0;
+	c->nw->input_at = 0; /* what comes from other nodes is paced by them */
 	/* A stream that ends, now or at the next pass, takes nothing more; and the conn is not paused, so nothing may be left to it. */
 	if (c->state == C2S_CLOSING || c->overflowed)
 		*input = str_span(input->p + input->len, 0);

@@ -64,6 +64,7 @@ static void fast_sender_is_paused_while_the_recipients_worker_is_behind(void **s
 	assert_in_range(n, 3, 30); /* what it may be ahead, and the socket's buffer */
 	assert_true(c2s_of(rig_session(&a, "r")->outlet)->holds == 1);
 	assert_in_range(worker_backlog(node.workers[1]), 20000, 200000);
+	assert_int_equal(nw_of(node.workers[0])->input_at, 0); /* it is the client's whose input is handled, not the next one's */
 	rig_held = UINT32_MAX;
 	char last[32];
 	snprintf(last, sizeof last, "id='m%u'", n - 1);
