@@ -705,9 +705,11 @@ static void begin_care(struct rig *r)
 {
 	care.on_done = on_cared;
 	care.arg = r;
-	care.err = store_care_begin(r->store, &care);
-	if (care.err)
-		rig_wake(r);
+	enum err err = store_care_begin(r->store, &care);
+	if (!err)
+		return;
+	care.err = err;
+	rig_wake(r);
 }
 
 static enum err take_care(struct rig *r, enum care_kind kind)
