@@ -116,6 +116,13 @@ static void put(struct homes *h, uint64_t fp, uint32_t epoch, uint64_t hlc)
 	routes_put(&h->routes, fp, epoch, hlc);
 }
 
+/* Somebody says so of a third. */
+static void put_hearsay(struct homes *h, uint64_t fp, uint32_t epoch, uint64_t hlc)
+{
+	put(h, fp, epoch, hlc);
+	routes_find(&h->routes, fp)->hearsay = 1;
+}
+
 static void del(struct homes *h, uint64_t fp)
 {
 	const struct route *e = routes_find(&h->routes, fp);
@@ -162,7 +169,7 @@ static void claim_lost(struct homes *h, struct claim *c, uint32_t winner, uint64
 {
 	if (c->arbiter != h->self && c->arbiter != winner)
 		tell(h, c->arbiter, HOMES_DEL, c->fp, 0);
-	put(h, c->fp, winner, hlc);
+	put_hearsay(h, c->fp, winner, hlc);
 	struct frame_record r = record(HOMES_YOURS, c->fp, 0);
 	r.to = claim_bare(c);
 	h->out.send(h->out.arg, winner, &r);
@@ -244,7 +251,7 @@ static void grant(struct homes *h, uint32_t claimant, struct str bare, uint64_t 
 	if (!home && claim_find(h, fp)) /* we want it ourselves: whoever gets it, we shall know */
 		home = h->self;
 	if (!home) {
-		put(h, fp, claimant, hlc);
+		put_hearsay(h, fp, claimant, hlc);
 		home = claimant;
 	}
 	struct frame_record r = record(HOMES_GRANT, fp, hlc);
@@ -334,7 +341,7 @@ static bool is_older(uint64_t hlc, uint32_t epoch, const struct route *than)
 static void on_add(struct homes *h, uint32_t from, uint64_t fp, uint64_t hlc)
 {
 	const struct route *e = routes_find(&h->routes, fp);
-	bool theirs = !e || e->epoch == from || !is_alive(h, e->epoch) || is_older(hlc, from, e);
+	bool theirs = !e || e->epoch == from || e->hearsay || !is_alive(h, e->epoch) || is_older(hlc, from, e);
 	if (!e || e->epoch != h->self) {
 		if (theirs)
 			put(h, fp, from, hlc);

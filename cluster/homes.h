@@ -15,7 +15,8 @@
  *  6. Two claims of one account that both live (made in two parts of a split cluster): the smaller (time, epoch) keeps it; the other one
  *     gives its sessions up to it (out->moved).
  *     What an arbiter or the registry says of a third node may be older than what that node said itself: it is asked (HOMES_YOURS). So is
- *     repaired, too, what it could not take back while the registry was away.
+ *     repaired, too, what it could not take back while the registry was away. Until then it is hearsay: a claim that its owner tells of
+ *     goes before it, whatever their times.
  *  7. An entry of an incarnation that is not alive in the view is none.
  *
  *   claim: ASKS the arbiter -GRANT to us-> REGISTERS -won-> ours;  -GRANT to another, lost-> theirs;  arbiter gone, silent -> ASKS anew

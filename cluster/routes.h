@@ -16,7 +16,7 @@ struct route {
 	uint64_t fp;    /* 0: an empty slot; the fingerprint 0 is kept as 1 */
 	uint64_t hlc;   /* when the home was claimed */
 	uint32_t epoch;
-	uint32_t unused;
+	uint32_t hearsay; /* not 0: its owner has not told it (yet); routes_put makes it 0 */
 };
 
 struct routes {

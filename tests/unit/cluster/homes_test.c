@@ -400,6 +400,25 @@ static void homes_under_a_new_name_forget_what_others_claimed(void **state)
 	assert_int_equal(homes_claimed(net.homes[0], fp), epoch_of(1));
 }
 
+static void homes_believe_an_owner_before_hearsay(void **state)
+{
+	uint64_t fp = fp_at(2);
+	net.cut[0] = true; /* node 0 asks the place, and hears no answer */
+	struct frame_record claim = { .kind = HOMES_CLAIM, .ttl = 4, .dst_fp = fp, .osm = 3, .dst_sid = epoch_of(0), .to = BARE };
+	homes_record(net.homes[2], epoch_of(0), &claim, net.now);
+	assert_int_equal(homes_claimed(net.homes[2], fp), epoch_of(0));
+	struct frame_record add = { .kind = HOMES_ADD, .dst_fp = fp, .osm = 9 };
+	homes_record(net.homes[2], epoch_of(1), &add, net.now);
+	assert_int_equal(homes_claimed(net.homes[2], fp), epoch_of(1));
+	/* Two that their owners told of: the older one. */
+	add.osm = 5;
+	homes_record(net.homes[2], epoch_of(0), &add, net.now);
+	assert_int_equal(homes_claimed(net.homes[2], fp), epoch_of(0));
+	add.osm = 7;
+	homes_record(net.homes[2], epoch_of(1), &add, net.now);
+	assert_int_equal(homes_claimed(net.homes[2], fp), epoch_of(0));
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
@@ -418,6 +437,7 @@ int main(void)
 		CASE(homes_keep_their_own_under_a_new_name),
 		CASE(homes_take_back_what_the_registry_was_not_told),
 		CASE(homes_that_are_granted_what_they_no_longer_want_say_so),
+		CASE(homes_believe_an_owner_before_hearsay),
 		CASE(homes_under_a_new_name_forget_what_others_claimed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
