@@ -62,7 +62,11 @@ static void take_row(struct core *c, const struct registry_node *n)
 			core_peer_dead(c, n->epoch, n->state == NODE_LEFT, 0);
 		return;
 	}
-	if (core_dead_find(c, n->epoch) || n->epoch == c->epoch || !core_text_ok(n->addr, VIEW_ADDR_MAX))
+	/* The registry has not heard that it is gone: it was away then, and whoever was to tell it died. */
+	struct core_dead *d = core_dead_find(c, n->epoch);
+	if (d && n->lease_ms <= 0)
+		d->tell = true;
+	if (d || n->epoch == c->epoch || !core_text_ok(n->addr, VIEW_ADDR_MAX))
 		return;
 	struct core_member m = {
 		.epoch = n->epoch, .id = n->id, .workers = n->workers, .state = n->state, .min = n->speaks_min, .max = n->speaks_max,
@@ -107,6 +111,19 @@ static void take_rows(struct core *c, const struct registry_call *a)
 		c->again = true;
 }
 
+/* Perhaps nobody is left who purges them: see core_inherit_purges. */
+static void find_dead(struct core *c, const struct registry_call *a)
+{
+	unsigned n = 0;
+	for (unsigned i = a->n_nodes; i && n < CORE_FOUND_DEAD; i--) {
+		const struct registry_node *r = &a->nodes[i - 1];
+		if (!r->dead || r->state == NODE_LEFT || core_dead_find(c, r->epoch))
+			continue;
+		core_dead_add(c, r->epoch, false, 0);
+		n++;
+	}
+}
+
 static void joined(struct core *c, const struct registry_call *a)
 {
 	c->epoch = a->epoch;
@@ -123,6 +140,7 @@ static void joined(struct core *c, const struct registry_call *a)
 	c->nodes.at = c->now + RETRY_MS;
 	core_event(c, CORE_JOINED, c->epoch, "as node %u", c->id);
 	take_rows(c, a);
+	find_dead(c, a);
 	c->again = false;
 	/* What listened at our address before us cannot live: we listen there. Only once, lest two that were given one address by mistake
 	 * fence one another for ever. */
@@ -174,7 +192,7 @@ static void fence_answered(struct core *c, const struct registry_call *a)
 	struct core_peer *p = core_peer_find(c, a->epoch);
 	bool unsure = p && p->fence_unsure;
 	if (p)
-		p->fence_unsure = unsure || !reachable(a->err);
+		p->fence_unsure = !reachable(a->err) || (unsure && a->err == ERR_DENIED);
 	if (a->err != ERR_NONE && a->err != ERR_EXISTS)
 		return;
 	/* Perhaps it was we, and the answer was lost. */
@@ -204,11 +222,19 @@ static void tell_the_dead(struct core *c)
 static void tell_answered(struct core *c, const struct registry_call *a)
 {
 	struct core_dead *d = core_dead_find(c, a->epoch);
-	if (!d || (a->err != ERR_NONE && a->err != ERR_EXISTS && a->err != ERR_NOT_FOUND))
+	if (!d)
+		return;
+	bool ours = a->err == ERR_NONE || (a->err == ERR_EXISTS && d->unsure);
+	d->unsure |= !reachable(a->err);
+	if (a->err != ERR_NONE && a->err != ERR_EXISTS && a->err != ERR_NOT_FOUND)
 		return;
 	d->tell = false;
-	if (a->err == ERR_NONE)
-		c->out.janitor(c->out.arg, a->epoch);
+	d->by = ours ? c->epoch : 0;
+	d->ms = c->now;
+	if (!ours)
+		return;
+	core_remap_all(c, a->epoch, c->epoch);
+	c->out.janitor(c->out.arg, a->epoch);
 }
 
 void core_fenced(struct core *c, const char *why)
@@ -314,6 +340,7 @@ void core_lease_tick(struct core *c)
 	}
 	renew_by_proxy(c);
 	tell_the_dead(c);
+	core_inherit_purges(c);
 }
 
 void core_lease_answered(struct core *c, struct core_ask *a)

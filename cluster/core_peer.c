@@ -76,17 +76,26 @@ static bool are_lowest(const struct core *c)
 	return c->epoch != 0;
 }
 
-/* Who fenced others and is gone now may not have purged them: the oldest node does it again, which harms nothing. */
-static void inherit_purges(struct core *c, uint32_t gone)
+/* Is anybody at it? Who fenced it is, unless it is gone itself; who did is told with the news, or soon after. */
+static bool is_being_purged(struct core *c, const struct core_dead *d)
+{
+	if (d->by == 0)
+		return c->now - d->ms < CORE_WHO_MS;
+	return d->by == c->epoch || !core_dead_find(c, d->by);
+}
+
+/* What is purged twice is not harmed: the oldest node goes on where another has died. Who left has nothing, unless it was fenced since. */
+void core_inherit_purges(struct core *c)
 {
 	if (!are_lowest(c))
 		return;
 	for (unsigned i = 0; i < c->n_dead; i++) {
 		struct core_dead *d = &c->dead[i];
-		if (d->by != gone || c->now - d->ms > CORE_JANITOR_MS)
+		if ((d->left && !d->by) || d->tell || c->now - d->ms > CORE_JANITOR_MS || is_being_purged(c, d))
 			continue;
+		/* By a FENCE first: perhaps the registry has not heard yet that it is dead. */
 		d->by = c->epoch;
-		c->out.janitor(c->out.arg, d->epoch);
+		d->tell = d->unsure = true;
 	}
 }
 
@@ -119,8 +128,10 @@ void core_peer_dead(struct core *c, uint32_t epoch, bool left, uint32_t by)
 		d->by = by;
 	if (d || epoch == c->epoch || !epoch)
 		return;
-	core_dead_add(c, epoch, left, by);
+	d = core_dead_add(c, epoch, left, by);
 	struct core_peer *p = core_peer_find(c, epoch);
+	/* Perhaps we fenced it, and the answer was lost: asked again, we know. */
+	d->tell = d->unsure = p && p->fence_unsure;
 	if (p) {
 		core_path_none(c, p);
 		core_peer_orphan(c, p);
@@ -134,7 +145,6 @@ void core_peer_dead(struct core *c, uint32_t epoch, bool left, uint32_t by)
 	for (unsigned i = 0; i < c->n_seeds; i++)
 		if (c->seeds[i].epoch == epoch)
 			c->seeds[i].epoch = 0;
-	inherit_purges(c, epoch);
 }
 
 /* ---- slots ---- */
@@ -305,6 +315,7 @@ void core_gossip_fill(const struct core *c, struct core_gossip *g)
 		if (c->now - d->ms > CORE_JANITOR_MS)
 			break;
 		g->dead[g->n_dead].epoch = d->epoch;
+		g->dead[g->n_dead].by = d->by;
 		g->dead[g->n_dead++].left = d->left;
 	}
 }
@@ -316,7 +327,7 @@ void core_gossip_take(struct core *c, const struct core_gossip *g)
 			core_fenced(c, "a peer says that we are dead");
 			return;
 		}
-		core_peer_dead(c, g->dead[i].epoch, g->dead[i].left, 0);
+		core_peer_dead(c, g->dead[i].epoch, g->dead[i].left, g->dead[i].by);
 	}
 	for (unsigned i = 0; i < g->n; i++)
 		if (!core_dead_find(c, g->members[i].epoch))

@@ -31,6 +31,8 @@
 #define CORE_SEEDS_MAX   16
 #define CORE_BURY_MS     10000      /* a dead peer keeps its slot so long: to be named, and told that it is dead */
 #define CORE_JANITOR_MS  600000     /* who fenced in this time and dies has perhaps not purged */
+#define CORE_WHO_MS      5000       /* until it is heard who fenced */
+#define CORE_FOUND_DEAD  8          /* so many of the dead that a joiner finds may not be purged */
 #define CORE_LEAVE_MS    2000       /* for what is retained; then 1 s to be heard */
 #define CORE_SKEW_MS     5000
 
@@ -97,7 +99,7 @@ struct core_peer {
 
 struct core_dead {
 	uint32_t epoch, by;            /* by: who fenced it; 0: not known */
-	bool left, tell;               /* tell: the registry does not know it yet */
+	bool left, tell, unsure;       /* tell: the registry does not know it yet; unsure: an answer of it was lost */
 	uint32_t votes;
 	uint64_t ms, tell_at;
 };
@@ -124,7 +126,7 @@ struct core_member {
 struct core_gossip {
 	struct core_member members[VIEW_NODES_MAX + 1];
 	unsigned n;
-	struct { uint32_t epoch; bool left; } dead[CORE_GOSSIP_DEAD];
+	struct { uint32_t epoch, by; bool left; } dead[CORE_GOSSIP_DEAD];
 	unsigned n_dead;
 };
 struct core_hello {
@@ -204,6 +206,8 @@ void core_peer_orphan(struct core *c, struct core_peer *p);
 void core_peer_dead(struct core *c, uint32_t epoch, bool left, uint32_t by);
 struct core_dead *core_dead_find(struct core *c, uint32_t epoch);
 struct core_dead *core_dead_add(struct core *c, uint32_t epoch, bool left, uint32_t by);
+/* Those dead whose purge nobody is known to be at. */
+void core_inherit_purges(struct core *c);
 void core_peer_release(struct core *c, struct core_peer *p);
 /* Its state in our eyes anew. */
 void core_peer_believe(struct core *c, struct core_peer *p);

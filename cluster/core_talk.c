@@ -224,6 +224,9 @@ static void talk_remap(struct core *c, struct core_peer *p, const struct frame *
 		core_fenced(c, "a peer says that we are dead");
 	else
 		core_peer_dead(c, epoch, false, by);
+	struct core_dead *d = core_dead_find(c, epoch);
+	if (d && by == p->epoch)
+		d->by = by; /* it knows */
 }
 
 static void talk_drain(struct core *c, struct core_peer *p, const struct frame *f)

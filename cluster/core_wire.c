@@ -4,7 +4,7 @@
  * Little endian, without padding:
  *
  *   member   epoch u32, id u16, workers u16, state u8, min u8, max u8, 3 lengths u8, name, addr, version
- *   gossip   n u8, members; n u8, dead (epoch u32, left u8)
+ *   gossip   n u8, members; n u8, dead (epoch u32, by u32, left u8)
  *   HELLO    member, birth u64, yours u64, gen u32, via u32, redis_ok u8, seed u8, seed_echo u8, gossip
  *   PING     state u8, flags u8, wall i64, digest u64, token u32, echo u32, held u32, n u8, says (epoch u32, flags u8), gossip when flagged
  *   HELLO_ACK  gen u32, via u32 (gen 0: a gap); how far it got is the header's lack
@@ -108,6 +108,7 @@ static void put_gossip(struct buf *b, const struct core_gossip *g)
 	put(b, g->n_dead, 1);
 	for (unsigned i = 0; i < g->n_dead; i++) {
 		put(b, g->dead[i].epoch, 4);
+		put(b, g->dead[i].by, 4);
 		put(b, g->dead[i].left, 1);
 	}
 }
@@ -124,6 +125,7 @@ static void get_gossip(struct reader *r, struct core_gossip *g)
 		r->failed = true;
 	for (unsigned i = 0; i < g->n_dead && !r->failed; i++) {
 		g->dead[i].epoch = (uint32_t)get(r, 4);
+		g->dead[i].by = (uint32_t)get(r, 4);
 		g->dead[i].left = get(r, 1) != 0;
 	}
 	if (r->failed)

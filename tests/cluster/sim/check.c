@@ -185,6 +185,26 @@ static bool receives(const struct sim_world *w, uint64_t epoch)
 	return false;
 }
 
+/* Whoever is fenced was purged by somebody who lived to do it, or still can. */
+static const char *all_are_purged(struct sim_world *w)
+{
+	struct registry_call c;
+	const char *bad = NULL;
+	sim_list(w, &c);
+	for (unsigned i = 0; i < c.n_nodes && !bad; i++) {
+		uint32_t by = w->purged[c.nodes[i].epoch % SIM_EPOCHS];
+		const struct sim_node *n = by ? &w->nodes[(by & 255) - 1] : NULL;
+		if (!c.nodes[i].dead || c.nodes[i].state == NODE_LEFT || w->forgot)
+			continue;
+		if (!n)
+			bad = unwell("%u is fenced, and nobody purges it", c.nodes[i].epoch);
+		else if (!n->runs || n->life != by >> 8)
+			bad = unwell("%u was to be purged by %s, which has died since", c.nodes[i].epoch, n->name);
+	}
+	arena_free(c.arena);
+	return bad;
+}
+
 const char *check_quiet(struct sim_world *w)
 {
 	for (unsigned i = 0; i < w->plan.nodes; i++) {
@@ -200,5 +220,5 @@ const char *check_quiet(struct sim_world *w)
 		if (sends(w, s->from) && !receives(w, s->to) && !s->over)
 			return unwell("%u was never told that %u is gone", (uint32_t)s->from, (uint32_t)s->to);
 	}
-	return NULL;
+	return all_are_purged(w);
 }

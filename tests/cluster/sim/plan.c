@@ -15,7 +15,7 @@ const char *sim_fault_name(uint8_t kind)
 const char *sim_mutation_name(enum sim_mutation m)
 {
 	static const char *const of[MUTATE_COUNT] = {
-		"nothing", "lose", "repeat", "swap", "drop-replay", "keep-lost", "lose-message", "stay", "keep-seat",
+		"nothing", "lose", "repeat", "swap", "drop-replay", "keep-lost", "lose-message", "stay", "keep-seat", "no-purge",
 	};
 	return m < MUTATE_COUNT ? of[m] : "?";
 }

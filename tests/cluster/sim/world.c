@@ -214,7 +214,10 @@ static void on_janitor(void *arg, uint32_t epoch)
 	struct sim_node *n = arg;
 	if (!sim_acts(w, n))
 		return;
+	if (w->mutation == MUTATE_NO_PURGE && sim_rand(w, 5) == 0)
+		return;
 	sim_log(w, "%s purges %u", n->name, epoch);
+	w->purged[epoch % SIM_EPOCHS] = n->life << 8 | (sim_index(w, n) + 1);
 	if (n->accounts)
 		accounts_janitor(w, sim_index(w, n), epoch);
 }
@@ -248,6 +251,12 @@ void sim_registry(struct sim_world *w, unsigned node, struct registry_call *c, u
 		refuse(c, &asked);
 		*delay = 500;
 	}
+}
+
+void sim_list(struct sim_world *w, struct registry_call *c)
+{
+	*c = (struct registry_call){ .verb = REGISTRY_NODES };
+	model_ask(w->model, c, wall(w));
 }
 
 static void on_ask(void *arg, struct registry_call *c)

@@ -17,6 +17,7 @@
 
 #define SIM_NODES  7
 #define SIM_FAULTS 24
+#define SIM_EPOCHS 512
 #define SIM_HEAL_MS  20000  /* from then on nothing goes wrong */
 #define SIM_QUIET_MS 45000  /* within so long after it, all must be well */
 
@@ -44,7 +45,7 @@ struct sim_plan {
 /* What the simulator does wrong on purpose, to prove that the checker sees it. */
 enum sim_mutation {
 	MUTATE_NOTHING, MUTATE_LOSE, MUTATE_REPEAT, MUTATE_SWAP, MUTATE_DROP_REPLAY, MUTATE_KEEP_LOST,
-	MUTATE_LOSE_MESSAGE, MUTATE_STAY, MUTATE_KEEP_SEAT, MUTATE_COUNT
+	MUTATE_LOSE_MESSAGE, MUTATE_STAY, MUTATE_KEEP_SEAT, MUTATE_NO_PURGE, MUTATE_COUNT
 };
 
 enum sim_event_kind {
@@ -102,6 +103,7 @@ struct sim_world {
 	bool cut[SIM_NODES][SIM_NODES];
 	unsigned redis_away;
 	bool healed, forgot, verbose;
+	uint32_t purged[SIM_EPOCHS]; /* by which life of which node, last: life << 8 | node + 1 */
 	struct model *model;
 	enum sim_mutation mutation;
 	struct check *check;
@@ -131,6 +133,8 @@ unsigned sim_index(const struct sim_world *w, const struct sim_node *n);
 void sim_after(struct sim_world *w, unsigned node);
 /* Every action of a process passes here. False: it has died before it could do it. */
 bool sim_acts(struct sim_world *w, struct sim_node *n);
+/* Who is fenced, as the registry has it; the call's arena is the caller's. */
+void sim_list(struct sim_world *w, struct registry_call *c);
 /* Asks the registry as node does: *delay until the answer may be told. */
 void sim_registry(struct sim_world *w, unsigned node, struct registry_call *c, uint64_t *delay);
 /* The world that is run: what a core calls back has only its node. */
