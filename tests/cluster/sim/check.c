@@ -185,22 +185,23 @@ static bool receives(const struct sim_world *w, uint64_t epoch)
 	return false;
 }
 
-/* Whoever is fenced was purged by somebody who lived to do it, or still can. */
+/* Whoever is fenced was purged by somebody who lived to do it. */
+static bool is_purged(const struct sim_world *w, uint32_t epoch)
+{
+	for (unsigned i = 0; i < w->plan.nodes; i++)
+		if (w->nodes[i].runs && w->purged[epoch % SIM_EPOCHS][i] == w->nodes[i].life)
+			return true;
+	return false;
+}
+
 static const char *all_are_purged(struct sim_world *w)
 {
 	struct registry_call c;
 	const char *bad = NULL;
 	sim_list(w, &c);
-	for (unsigned i = 0; i < c.n_nodes && !bad; i++) {
-		uint32_t by = w->purged[c.nodes[i].epoch % SIM_EPOCHS];
-		const struct sim_node *n = by ? &w->nodes[(by & 255) - 1] : NULL;
-		if (!c.nodes[i].dead || c.nodes[i].state == NODE_LEFT || w->forgot)
-			continue;
-		if (!n)
-			bad = unwell("%u is fenced, and nobody purges it", c.nodes[i].epoch);
-		else if (!n->runs || n->life != by >> 8)
-			bad = unwell("%u was to be purged by %s, which has died since", c.nodes[i].epoch, n->name);
-	}
+	for (unsigned i = 0; i < c.n_nodes && !bad && !w->forgot; i++)
+		if (c.nodes[i].dead && c.nodes[i].state != NODE_LEFT && !is_purged(w, c.nodes[i].epoch))
+			bad = unwell("%u is fenced, and nobody who lives purges it", c.nodes[i].epoch);
 	arena_free(c.arena);
 	return bad;
 }

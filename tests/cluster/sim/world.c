@@ -217,7 +217,7 @@ static void on_janitor(void *arg, uint32_t epoch)
 	if (w->mutation == MUTATE_NO_PURGE && sim_rand(w, 5) == 0)
 		return;
 	sim_log(w, "%s purges %u", n->name, epoch);
-	w->purged[epoch % SIM_EPOCHS] = n->life << 8 | (sim_index(w, n) + 1);
+	w->purged[epoch % SIM_EPOCHS][sim_index(w, n)] = n->life;
 	if (n->accounts)
 		accounts_janitor(w, sim_index(w, n), epoch);
 }

@@ -103,7 +103,7 @@ struct sim_world {
 	bool cut[SIM_NODES][SIM_NODES];
 	unsigned redis_away;
 	bool healed, forgot, verbose;
-	uint32_t purged[SIM_EPOCHS]; /* by which life of which node, last: life << 8 | node + 1 */
+	uint32_t purged[SIM_EPOCHS][SIM_NODES]; /* by which life of that node, the last time; 0: not at all */
 	struct model *model;
 	enum sim_mutation mutation;
 	struct check *check;
