@@ -27,7 +27,9 @@ struct registry {
 		char sha[SHA_CHARS];
 	} scripts[REGISTRY_VERB_COUNT];
 	unsigned loading;          /* answers that are awaited */
-	bool ready, fresh, lost;   /* lost: a RENEW was not found, and nobody has JOINed since */
+	bool ready, fresh;
+	uint32_t own;              /* the incarnation that JOINed; 0: none */
+	bool lost;                 /* its RENEW was not found, and that was told */
 	char where[256];
 	struct timer reload;       /* after SCRIPT LOAD was refused */
 	void (*on_change)(void *arg, bool up, bool fresh, const char *text);
@@ -388,14 +390,20 @@ static void finish(struct asked *a)
 	done(arg, c);
 }
 
-/* What the node has registered is gone: found out by the first RENEW after it. Told once, until somebody joined again. */
+/* What the node has registered is gone: found out by the first RENEW after it, and told once. One for a peer proves nothing: who is dead
+ * for long is not found either. */
 static void note_memory(struct registry *r, const struct registry_call *c)
 {
-	if (c->verb == REGISTRY_JOIN && c->err == ERR_NONE)
+	if (c->verb == REGISTRY_JOIN && c->err == ERR_NONE) {
+		r->own = c->epoch;
 		r->lost = false;
-	if (c->verb != REGISTRY_RENEW || c->err != ERR_NOT_FOUND || r->lost)
+	}
+	if (c->verb != REGISTRY_RENEW || c->epoch != r->own)
 		return;
-	r->lost = true;
+	bool told = r->lost;
+	r->lost = c->err == ERR_NOT_FOUND;
+	if (told || !r->lost)
+		return;
 	r->stats.freshes++;
 	if (r->on_change)
 		r->on_change(r->change_arg, true, true, "Redis has lost its memory");

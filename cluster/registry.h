@@ -122,7 +122,8 @@ struct registry *registry_new(struct worker *w, const struct redis_options *o);
 void registry_free(struct registry *r);
 void registry_start(struct registry *r);
 /* Told on the loop: up (`fresh`: it has lost its memory or is another one, see redis.h: homes and sessions must be registered again), or
- * down. Also told up and fresh when it was up, and a RENEW was answered ERR_NOT_FOUND. `text`: why it is down, or what is up. */
+ * down. Also told up and fresh when it was up, and a RENEW of what JOINed here was answered ERR_NOT_FOUND. `text`: why it is down, or what
+ * is up. */
 void registry_on_change(struct registry *r, void (*fn)(void *arg, bool up, bool fresh, const char *text), void *arg);
 bool registry_is_up(const struct registry *r);
 /* Answered by `done` on this same loop with c's outputs filled, perhaps before this returns (when Redis is away). It neither looks at nor
