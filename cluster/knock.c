@@ -11,7 +11,8 @@ struct knock {
 	uv_tcp_t tcp;
 	struct timer limit;
 	bool resolving, closing;
-	void (*done)(void *arg, int status); /* NULL: told, or cancelled */
+	char numeric[KNOCK_NUMERIC];
+	void (*done)(void *arg, int status, const char *numeric); /* NULL: told, or cancelled */
 	void *arg;
 };
 
@@ -22,7 +23,7 @@ static void on_closed(uv_handle_t *h)
 
 static void finish(struct knock *k, int status)
 {
-	void (*done)(void *arg, int status) = k->done;
+	void (*done)(void *arg, int status, const char *numeric) = k->done;
 	k->done = NULL;
 	worker_timer_cancel(k->w, &k->limit);
 	if (!k->resolving && !k->closing) {
@@ -30,7 +31,7 @@ static void finish(struct knock *k, int status)
 		uv_close((uv_handle_t *)&k->tcp, on_closed);
 	}
 	if (done)
-		done(k->arg, status);
+		done(k->arg, status, k->numeric);
 }
 
 static void on_connect(uv_connect_t *c, int status)
@@ -41,13 +42,35 @@ static void on_connect(uv_connect_t *c, int status)
 		finish(k, status);
 }
 
+static const struct sockaddr *choose(const struct addrinfo *found)
+{
+	for (const struct addrinfo *a = found; a; a = a->ai_next)
+		if (a->ai_family == AF_INET)
+			return a->ai_addr;
+	return found->ai_addr;
+}
+
+static void name_it(struct knock *k, const struct sockaddr *sa)
+{
+	char host[INET6_ADDRSTRLEN];
+	const struct sockaddr_in *four = (const struct sockaddr_in *)sa;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)sa;
+	if (sa->sa_family == AF_INET && uv_ip4_name(four, host, sizeof host) == 0)
+		snprintf(k->numeric, sizeof k->numeric, "tcp://%s:%u", host, ntohs(four->sin_port));
+	else if (sa->sa_family == AF_INET6 && uv_ip6_name(six, host, sizeof host) == 0)
+		snprintf(k->numeric, sizeof k->numeric, "tcp://[%s]:%u", host, ntohs(six->sin6_port));
+}
+
 static void on_resolved(uv_getaddrinfo_t *g, int status, struct addrinfo *found)
 {
 	struct knock *k = g->data;
 	worker_pass_begin(k->w);
 	k->resolving = false;
-	if (k->done && status == 0)
-		status = uv_tcp_connect(&k->connect, &k->tcp, found->ai_addr, on_connect);
+	if (k->done && status == 0 && found) {
+		const struct sockaddr *sa = choose(found);
+		name_it(k, sa);
+		status = uv_tcp_connect(&k->connect, &k->tcp, sa, on_connect);
+	}
 	uv_freeaddrinfo(found);
 	if (!k->done || status != 0)
 		finish(k, status);
@@ -81,7 +104,8 @@ static bool split(struct str addr, char *host, size_t host_size, char *port, siz
 	return true;
 }
 
-struct knock *knock_begin(struct worker *w, struct str addr, uint64_t limit_ms, void (*done)(void *arg, int status), void *arg)
+struct knock *knock_begin(struct worker *w, struct str addr, uint64_t limit_ms,
+			  void (*done)(void *arg, int status, const char *numeric), void *arg)
 {
 	char host[256], port[8];
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };

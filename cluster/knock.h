@@ -12,9 +12,13 @@
 
 struct knock;
 
+#define KNOCK_NUMERIC 64
+
 /* `addr` as ZeroMQ writes it: "tcp://host:port". `done` is called once, later, unless knock_cancel comes first: 0, or libuv's error
- * (UV_ECONNREFUSED; UV_ETIMEDOUT after limit_ms). NULL: no such address, or nothing to open it with. */
-struct knock *knock_begin(struct worker *w, struct str addr, uint64_t limit_ms, void (*done)(void *arg, int status), void *arg);
+ * (UV_ECONNREFUSED; UV_ETIMEDOUT after limit_ms); `numeric` is the address in numbers, "" when the name has none (of several, the first of
+ * IPv4, else the first). NULL: no such address, or nothing to open it with. */
+struct knock *knock_begin(struct worker *w, struct str addr, uint64_t limit_ms,
+			  void (*done)(void *arg, int status, const char *numeric), void *arg);
 /* NULL is fine. */
 void knock_cancel(struct knock *k);
 

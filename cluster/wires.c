@@ -15,6 +15,7 @@
 #define KNOCK_MS      1000 /* how long a knock may take */
 #define KNOCK_AGAIN   200  /* ms until the next when one was refused: a process that ended is found out soon */
 #define KNOCKS_MAX    6    /* in one go; afterwards ZeroMQ's own attempts bring them about */
+#define NAME_AGAIN    1000 /* ms until a name is looked up again that led nowhere */
 #define MONITORED     (ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED)
 
 struct wire {
@@ -28,6 +29,8 @@ struct wire {
 	struct timer knock_again;
 	unsigned knocks;
 	bool connected, want_out;
+	bool named;                     /* addr is to be resolved: */
+	char numeric[KNOCK_NUMERIC];    /* what it is connected to */
 	char addr[]; /* NUL-terminated */
 };
 
@@ -51,6 +54,12 @@ struct wires {
 static void set_int(void *socket, int option, int value)
 {
 	BUG_ON(zmq_setsockopt(socket, option, &value, sizeof value) != 0);
+}
+
+static bool is_named(const char *addr)
+{
+	const char *host = strncmp(addr, "tcp://", 6) == 0 ? addr + 6 : addr;
+	return host[0] != '[' && strspn(host, "0123456789.:*") != strlen(host);
 }
 
 /* A name, or an address with colons: IPv6 may be meant. Numbers and dots alone are left to IPv4, which reads better in logs. */
@@ -211,15 +220,34 @@ static void on_knock_again(struct timer *t)
 	knock((struct wire *)((char *)t - offsetof(struct wire, knock_again)));
 }
 
-static void on_knocked(void *arg, int status)
+static void connect_to(struct wire *r, const char *numeric)
+{
+	if (!*numeric || strcmp(r->numeric, numeric) == 0)
+		return;
+	if (r->numeric[0])
+		zmq_disconnect(r->push, r->numeric);
+	snprintf(r->numeric, sizeof r->numeric, "%s", numeric);
+	set_int(r->push, ZMQ_IPV6, wants_v6(numeric));
+	if (zmq_connect(r->push, numeric) != 0)
+		r->x->events.odd(r->x->events.arg, "a peer's address is none of ZeroMQ's");
+	zwatch_ready(r->push);
+}
+
+static void on_knocked(void *arg, int status, const char *numeric)
 {
 	struct wire *r = arg;
+	bool refused = status == UV_ECONNREFUSED;
 	r->knock = NULL;
-	if (r->connected || status != UV_ECONNREFUSED)
+	if (r->connected)
 		return;
-	if (r->knocks < KNOCKS_MAX)
+	if (r->named)
+		connect_to(r, numeric);
+	if (refused && r->knocks < KNOCKS_MAX)
 		worker_timer_set(r->x->w, &r->knock_again, KNOCK_AGAIN);
-	r->x->events.disconnected(r->x->events.arg, r->slot, true);
+	else if (r->named && status != 0)
+		worker_timer_set(r->x->w, &r->knock_again, NAME_AGAIN);
+	if (refused)
+		r->x->events.disconnected(r->x->events.arg, r->slot, true);
 }
 
 static void knock(struct wire *r)
@@ -293,7 +321,13 @@ void wires_open(struct wires *x, unsigned slot, struct str addr)
 	zmonitor_open(&r->monitor, x->context, r->push, MONITORED);
 	r->watch = zwatch_new(x->w, r->push, on_push, r);
 	zmonitor_watch(&r->monitor, x->w, on_monitor, r);
-	if (zmq_connect(r->push, r->addr) != 0)
+	r->named = is_named(r->addr);
+	bool ok = true;
+	if (r->named)
+		knock(r); /* ZeroMQ would look the name up on its I/O thread, where all links would wait for a slow name server */
+	else
+		ok = zmq_connect(r->push, r->addr) == 0;
+	if (!ok || (r->named && !r->knock))
 		x->events.odd(x->events.arg, "a peer's address is none of ZeroMQ's");
 }
 

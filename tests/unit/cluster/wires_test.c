@@ -385,6 +385,30 @@ static void a_new_incarnation_gets_nothing_of_the_old_ones(void **state)
 	end_close(&b);
 }
 
+/* A name is looked up beside the I/O thread, and again for as long as it leads nowhere. */
+static void a_peer_may_be_named(void **state)
+{
+	char addr[256];
+	end_open(&b, true, 1);
+	snprintf(addr, sizeof addr, "tcp://localhost%s", strrchr(wires_bound(b.wires).p, ':'));
+	end_open(&a, true, 1);
+	wires_open(a.wires, 0, str_of(addr));
+	wait_for(a.connected == 1);
+	assert_true(send_number(&a, 1, 10));
+	wait_for(b.frames == 1);
+	end_close(&b);
+	wait_for(a.refused >= 3);
+	char numeric[256];
+	snprintf(numeric, sizeof numeric, "tcp://127.0.0.1%s", strrchr(addr, ':'));
+	end_open_at(&b, numeric, true, 1);
+	wait_for(a.connected == 2);
+	assert_true(send_number(&a, 1, 10));
+	wait_for(b.frames == 1);
+	assert_int_equal(a.odd, 0);
+	end_close(&a);
+	end_close(&b);
+}
+
 static void an_address_that_cannot_be_bound_is_said(void **state)
 {
 	struct wires_options o = { .bind = STR_INIT("tcp://192.0.2.1:7400") };
@@ -426,6 +450,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(several_parts_are_dropped_whole_and_too_large_ones_end_the_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_port_where_nobody_listens_is_told_as_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_new_incarnation_gets_nothing_of_the_old_ones, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_peer_may_be_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_address_that_cannot_be_bound_is_said, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_peers_address_that_is_none_stays_unconnected, set_up, tear_down),
 	};
