@@ -227,6 +227,7 @@ struct relay {
 	bool everywhere, local;     /* local: it is to run here, after all */
 	unsigned waiting, silent;   /* nodes asked that have not answered yet; that never will */
 	int code, own_code;
+	json_t *own_data;
 	json_t *answers;            /* data */
 	struct str text;
 	/* the call's own, while our own answer is one of many */
@@ -253,8 +254,8 @@ static void finish_one(struct relay *y)
 		call_fail(c, (enum ctl_exit)y->code, "%s", y->text.p);
 }
 
-/* Lists become one, numbers their sum. */
-static json_t *merged(json_t *answers, uint64_t limit)
+/* Lists become one, numbers their sum; of anything else our own answer stands for all. */
+static json_t *merged(json_t *answers, uint64_t limit, json_t *own)
 {
 	json_t *list = NULL, *a;
 	json_int_t sum = 0;
@@ -269,7 +270,9 @@ static json_t *merged(json_t *answers, uint64_t limit)
 		if (json_is_array(data))
 			json_array_extend(list, data);
 	}
-	return list ? show_sorted(list, limit) : json_integer(sum);
+	if (list)
+		return show_sorted(list, limit);
+	return json_is_integer(own) ? json_integer(sum) : json_incref(own);
 }
 
 static void finish_all(struct relay *y)
@@ -279,7 +282,7 @@ static void finish_all(struct relay *y)
 	uint64_t limit = 0;
 	if (str_present(text) && !str_to_u64(text, &limit))
 		limit = 0; /* our own answer says so */
-	json_t *data = merged(y->answers, limit);
+	json_t *data = merged(y->answers, limit, y->own_data);
 	json_decref(y->answers);
 	c->done = y->done;
 	if (y->silent)
@@ -289,8 +292,9 @@ static void finish_all(struct relay *y)
 	else if (json_is_integer(data))
 		call_ok(c, json_incref(data), "%lld", (long long)json_integer_value(data));
 	else
-		call_ok(c, json_incref(data), "%s", "");
+		call_ok(c, json_incref(data), "%.*s", STR_ARG(json_is_array(data) ? STR("") : y->text));
 	json_decref(data);
+	json_decref(y->own_data);
 }
 
 static void on_back(struct worker *w, struct message *m, bool cancelled)
@@ -369,6 +373,7 @@ static void on_own_done(struct call *c, enum ctl_exit code, struct str text, jso
 	struct relay *y = c->relay;
 	y->own_code = (int)code; /* a host that is unknown here is unknown to all */
 	y->text = arena_str(c->arena, text);
+	y->own_data = data ? json_incref(data) : json_null();
 	struct own_answer *o = xzalloc(sizeof *o);
 	o->relay = y;
 	o->code = code;

@@ -11,11 +11,13 @@
 #include <sys/resource.h>
 
 #include "tests/bench/load_modes.h"
+#include "tests/bench/load_proc.h"
 
 static const char usage[] =
 	"load MODE [options]   MODE: register login idle chat befriend presence\n"
 	"  --address IP --port N --domain NAME   the server (127.0.0.1, 5222, localhost)\n"
 	"  --pid N              its process: processor time and memory are read from there\n"
+	"  --other-port N --other-pid N   every other user goes there: two nodes of one service; processor times are added\n"
 	"  --tls HOW            none starttls direct (none)\n"
 	"  --sasl HOW           scram plain (scram)\n"
 	"  --prefix S --password S   accounts are S0, S1, ... (load), with one password (secret)\n"
@@ -64,7 +66,8 @@ static enum load_tls parse_tls(const char *text)
 }
 
 static const struct option options[] = {
-	{ "address", 1, 0, 'a' }, { "port", 1, 0, 'p' }, { "domain", 1, 0, 'd' }, { "pid", 1, 0, 'P' }, { "tls", 1, 0, 't' },
+	{ "address", 1, 0, 'a' }, { "port", 1, 0, 'p' }, { "domain", 1, 0, 'd' }, { "pid", 1, 0, 'P' }, { "other-port", 1, 0, 'O' },
+	{ "other-pid", 1, 0, 'Q' }, { "tls", 1, 0, 't' },
 	{ "sasl", 1, 0, 'S' }, { "prefix", 1, 0, 'x' }, { "password", 1, 0, 'w' }, { "users", 1, 0, 'u' }, { "parallel", 1, 0, 'l' },
 	{ "rate", 1, 0, 'r' }, { "rounds", 1, 0, 'R' }, { "seconds", 1, 0, 's' }, { "warm-up", 1, 0, 'W' }, { "in-flight", 1, 0, 'f' },
 	{ "bytes", 1, 0, 'b' }, { "settle", 1, 0, 'T' }, { "contacts", 1, 0, 'c' }, { "help", 0, 0, 'h' }, { 0 },
@@ -74,6 +77,7 @@ static void take_number(int option, const char *text, struct load_options *o)
 {
 	switch (option) {
 	case 'P': o->pid = (pid_t)number("--pid", text, 1u << 30); break;
+	case 'Q': load_proc_add((pid_t)number("--other-pid", text, 1u << 30)); break;
 	case 'u': o->users = number("--users", text, 1000000); break;
 	case 'l': o->parallel = number("--parallel", text, 100000); break;
 	case 'r': o->rate = (double)number("--rate", text, 10000000); break;
@@ -97,6 +101,7 @@ static void parse_options(int argc, char **argv, struct load *load, struct load_
 				refuse("--address", optarg);
 			break;
 		case 'p': load->server.sin_port = htons((uint16_t)number("--port", optarg, 65535)); break;
+		case 'O': load->other_port = htons((uint16_t)number("--other-port", optarg, 65535)); break;
 		case 'd': load->domain = optarg; break;
 		case 't': load->tls = parse_tls(optarg); break;
 		case 'S':

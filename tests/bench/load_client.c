@@ -99,7 +99,10 @@ void client_start(struct client *c)
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT, .data.ptr = c };
 	c->want_write = true;
 	epoll_ctl(c->load->epoll, EPOLL_CTL_ADD, c->fd, &ev);
-	if (connect(c->fd, (const struct sockaddr *)&c->load->server, sizeof(c->load->server)) != 0 && errno != EINPROGRESS)
+	struct sockaddr_in to = c->load->server;
+	if (c->load->other_port && c->index % 2)
+		to.sin_port = c->load->other_port;
+	if (connect(c->fd, (const struct sockaddr *)&to, sizeof(to)) != 0 && errno != EINPROGRESS)
 		fail(c, "refused");
 }
 

@@ -28,6 +28,7 @@ struct client;
 /* What all clients of a run share. */
 struct load {
 	struct sockaddr_in server;
+	in_port_t other_port; /* network order: of every other client; 0: the same */
 	const char *domain;
 	const char *password;
 	const char *prefix; /* accounts are prefix0, prefix1, ... */

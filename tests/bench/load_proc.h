@@ -9,6 +9,8 @@
 
 /* Nanoseconds of processor time of all threads so far, those that ended included. 0 when the process is gone. */
 uint64_t load_proc_cpu_ns(pid_t pid);
+/* The server has a second process: its time is added from now on. */
+void load_proc_add(pid_t pid);
 /* Proportional set size in KiB of what it allocated (Pss_Anon and Pss_Shmem of smaps_rollup); 0 when it cannot be read. Pages of files
  * are left out: the load tool uses OpenSSL too, and what two processes share counts as half as soon as the second touches it. */
 uint64_t load_proc_pss_kib(pid_t pid);

@@ -11,6 +11,8 @@ FENCES = {
     "sh source": "tests/docs, in a checkout: make run and what is typed beside it",
     "sh docker": "tests/container, with a Docker engine",
     "sh package": "tests/container, in a Debian that systemd runs",
+    "sh compose": "tests/container, with docker-compose",
+    "yaml cluster": "tests/container: the image says that it is a configuration",
     "yaml config": "tests/docs: the node of that page has it",
     "yaml prometheus": "tests/interop, with promtool",
     "ini fail2ban": "tests/ops, with fail2ban-regex",

@@ -370,15 +370,16 @@ static void run_members(struct call *c)
 }
 
 const struct command shared_commands[] = {
-	{ "srg_create", "GROUP HOST LABEL DESCRIPTION [DISPLAY]", 0,
+	{ "srg_create", "GROUP HOST LABEL DESCRIPTION [DISPLAY]", COMMAND_EVERYWHERE,
 	  "Makes a shared group, or changes it; its members see those of the groups in DISPLAY (commas between; itself if left out).",
 	  run_create },
-	{ "srg_delete", "GROUP HOST", 0, "Removes a shared group.", run_delete },
+	{ "srg_delete", "GROUP HOST", COMMAND_EVERYWHERE, "Removes a shared group.", run_delete },
 	{ "srg_list", "HOST", COMMAND_READS, "Lists a host's shared groups.", run_list },
 	{ "srg_get_info", "GROUP HOST", COMMAND_READS, "Tells what a shared group is called, and whom its members see.", run_info },
 	{ "srg_get_members", "GROUP HOST", COMMAND_READS, "Lists the members of a shared group.", run_members },
-	{ "srg_user_add", "USER HOST GROUP GROUPHOST", 0,
+	{ "srg_user_add", "USER HOST GROUP GROUPHOST", COMMAND_EVERYWHERE,
 	  "Puts an account into a shared group; @all@: all accounts; @online@: who is online.", run_user_add },
-	{ "srg_user_del", "USER HOST GROUP GROUPHOST", 0, "Takes an account, @all@ or @online@ out of a shared group.", run_user_del },
+	{ "srg_user_del", "USER HOST GROUP GROUPHOST", COMMAND_EVERYWHERE,
+	  "Takes an account, @all@ or @online@ out of a shared group.", run_user_del },
 	{ 0 },
 };

@@ -1,0 +1,271 @@
+"""docker/compose.yml as an operator uses it: nodes behind a balancer; one dies, one comes, all are replaced, and people chat on."""
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.dirname(HERE))
+sys.dont_write_bytecode = True
+
+from harness import pages  # noqa: E402
+from harness.client import Client  # noqa: E402
+from harness.server import free_ports  # noqa: E402
+
+PROJECT = f"starling-fleet-{os.getpid()}"
+C2S, DIRECT, PROMETHEUS = free_ports(3)
+ENV = dict(os.environ, STARLING_C2S=str(C2S), STARLING_DIRECT=str(DIRECT), STARLING_PROMETHEUS=str(PROMETHEUS), COMPOSE_HTTP_TIMEOUT="300")
+AT = {"address": "127.0.0.1", "starttls": C2S, "direct": DIRECT}
+PAIRS = 6
+
+
+def run(*command, timeout=600):
+    p = subprocess.run(command, capture_output=True, text=True, env=ENV, cwd=ROOT, timeout=timeout)
+    assert p.returncode == 0, f"{' '.join(command)} ended with {p.returncode}:\n{p.stdout[-3000:]}{p.stderr[-3000:]}"
+    return p.stdout
+
+
+def compose(*args, **more):
+    return run("docker-compose", "-p", PROJECT, "-f", "docker/compose.yml", *args, **more)
+
+
+def nodes():
+    return compose("ps", "-q", "node").split()
+
+
+def until(what, condition, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.3)
+    return value
+
+
+def ctl(container, *args):
+    return run("docker", "exec", container, "starlingctl", *args)
+
+
+def rows(container):
+    p = subprocess.run(["docker", "exec", container, "starlingctl", "--json", "list_cluster"], capture_output=True, text=True, env=ENV)
+    return json.loads(p.stdout)["data"] if p.returncode == 0 else []
+
+
+def up(count):
+    """So many nodes, all of which know one another."""
+    compose("up", "-d", "--scale", f"node={count}", "--no-recreate")
+    until(f"{count} nodes form one service", lambda: len(nodes()) == count and
+          all(sum(r["state"] == "up" for r in rows(n)) == count for n in nodes()))
+
+
+class Talker:
+    """Sends numbered messages to its partner, and notes what comes. Logs in again when its stream ends."""
+
+    def __init__(self, name, partner):
+        self.name, self.partner = name, partner
+        self.client, self.sent, self.got, self.breaks, self.stop = None, 0, [], 0, False
+
+    async def login(self):
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.client = Client(self.name, AT, self.name, "localhost", "secret", "r", log=lambda *_: None)
+                await asyncio.wait_for(self.client.connect(), 15)
+                await self.client.send("<presence/>")
+                return
+            except Exception:
+                if time.monotonic() > deadline:
+                    raise
+                self.client.abort()
+                await asyncio.sleep(0.3)
+
+    async def read(self):
+        while not self.stop:
+            try:
+                kind, e = await self.client.next(timeout=0.5)
+            except Exception:
+                continue
+            if kind == "stanza" and e.name == "message" and e.get("type") == "chat":
+                self.got.append(int(e.get("id")))
+            elif kind in ("end", "close", "problem") and not self.stop:
+                self.breaks += 1
+                self.client.abort()
+                await self.login()
+
+    async def talk(self):
+        while not self.stop:
+            self.sent += 1
+            try:
+                await self.client.send(f"<message to='{self.partner}@localhost/r' type='chat' id='{self.sent}'><body>{self.sent}</body></message>")
+            except Exception:
+                pass
+            await asyncio.sleep(0.02)
+
+
+class Crowd:
+    def __init__(self):
+        self.pairs = [(Talker(f"a{i}", f"b{i}"), Talker(f"b{i}", f"a{i}")) for i in range(PAIRS)]
+        self.all = [t for p in self.pairs for t in p]
+
+    async def begin(self):
+        for t in self.all:
+            await t.login()
+        self.tasks = [asyncio.create_task(f()) for t in self.all for f in (t.read, t.talk)]
+
+    async def end(self, grace=3):
+        """Those whose streams stayed must have everything, once and in order."""
+        for t in self.all:
+            t.talking = False
+        for task in self.tasks[1::2]:
+            task.cancel()
+        await asyncio.sleep(grace)
+        for t in self.all:
+            t.stop = True
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        whole = 0
+        for one, two in self.pairs:
+            if one.breaks or two.breaks:
+                continue
+            whole += 1
+            for sender, reader in ((one, two), (two, one)):
+                wanted = list(range(1, sender.sent + 1))
+                assert reader.got in (wanted, wanted[:-1]), f"{reader.name} got {len(reader.got)} of {sender.sent}: lacks {sorted(set(wanted) - set(reader.got))[:10]}"
+        for t in self.all:
+            t.client.abort()
+        return whole, [t.breaks for t in self.all]
+
+
+async def in_thread(f, *args):
+    return await asyncio.to_thread(f, *args)
+
+
+def forms(_):
+    """docs/cluster.md, as typed: three nodes; then accounts, and a chat across nodes."""
+    page = os.path.join(ROOT, "docs/cluster.md")
+    lines = [line for block in pages.blocks(page, "sh compose") for line in pages.commands(block)]
+    for line in lines:
+        def typed():
+            return subprocess.run(line.replace("docker compose", f"docker-compose -p {PROJECT}").replace(" exec ", " exec -T "), shell=True,
+                                  capture_output=True, text=True, env=ENV, cwd=ROOT, timeout=900)
+        # Who types takes a moment after `up`: the nodes meet.
+        until(line, lambda: typed().returncode == 0)
+    up(3)
+    for i in range(PAIRS):
+        for side in "ab":
+            assert "successfully registered" in ctl(nodes()[0], "register_identified", f"{side}{i}", "localhost", "secret")
+
+    async def chats():
+        crowd = Crowd()
+        await crowd.begin()
+        await asyncio.sleep(3)
+        spread = [r["sessions"] for r in rows(nodes()[0])]
+        whole, breaks = await crowd.end()
+        assert whole == PAIRS and min(spread) > 0, (whole, breaks, spread)
+    asyncio.run(chats())
+
+
+def one_dies(_):
+    """SIGKILL: who was on it logs in again elsewhere; the others notice nothing."""
+    async def story():
+        crowd = Crowd()
+        await crowd.begin()
+        await asyncio.sleep(2)
+        victim = (await in_thread(nodes))[-1]
+        await in_thread(run, "docker", "update", "--restart=no", victim)
+        await in_thread(run, "docker", "kill", victim)
+        await asyncio.sleep(12)
+        whole, breaks = await crowd.end()
+        assert 0 < whole < PAIRS or sum(breaks) == 0, (whole, breaks)
+        assert all(b <= 1 for b in breaks), breaks
+        await in_thread(run, "docker", "rm", "-f", "-v", victim)
+    asyncio.run(story())
+    up(2)
+
+
+def scales(_):
+    """More nodes while people talk: nobody notices. Fewer: who was there logs in again."""
+    async def story():
+        crowd = Crowd()
+        await crowd.begin()
+        await in_thread(up, 4)
+        await asyncio.sleep(1)
+        whole, breaks = await crowd.end()
+        assert whole == PAIRS and not any(breaks), breaks
+    asyncio.run(story())
+
+
+def rolls(_):
+    """Every node is replaced, one after the other."""
+    async def story():
+        crowd = Crowd()
+        await crowd.begin()
+        for c in await in_thread(nodes):
+            await in_thread(run, "docker", "restart", c)
+            await in_thread(until, "it is back", lambda: sum(r["state"] == "up" for r in rows(c)) == 4)
+        await crowd.end()
+        assert all(0 < t.breaks <= 4 for t in crowd.all), [t.breaks for t in crowd.all]
+        assert all(max(t.got) > t.sent * 0.8 for t in crowd.all), [(t.sent, len(t.got)) for t in crowd.all]
+    asyncio.run(story())
+
+
+def by_hand(_):
+    """The configuration of docs/cluster.md is one."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        text = pages.blocks(os.path.join(ROOT, "docs/cluster.md"), "yaml cluster")[0]
+        for name, content in (("starling.yml", text), ("cluster", "x" * 40), ("postgres", "secret")):
+            with open(os.path.join(folder, name), "w") as f:
+                f.write(content)
+        run("docker", "run", "--rm", "-v", f"{folder}:/etc/starling:ro", "starling", "--check-config", "/etc/starling/starling.yml")
+
+
+def watched(_):
+    """Prometheus finds every node."""
+    import urllib.request
+
+    def targets():
+        with urllib.request.urlopen(f"http://127.0.0.1:{PROMETHEUS}/api/v1/query?query=starling_ready", timeout=10) as r:
+            return sum(s["value"][1] == "1" for s in json.load(r)["data"]["result"]) == len(nodes())
+    until("Prometheus has them all", targets)
+
+
+CASES = {
+    "three nodes form one service": forms,
+    "one node dies": one_dies,
+    "nodes come": scales,
+    "all nodes are replaced": rolls,
+    "Prometheus watches them": watched,
+    "a configuration by hand": by_hand,
+}
+
+
+def main():
+    passed = failed = 0
+    run("docker/make-secrets")
+    try:
+        compose("build", "balancer", "redis", "postgres", "prometheus", timeout=900)
+        for name, case in CASES.items():
+            begin = time.monotonic()
+            try:
+                case(None)
+                print(f"ok    compose: {name} ({time.monotonic() - begin:.1f} s)", flush=True)
+                passed += 1
+            except Exception as err:
+                logs = re.sub(r"(?m)^.*level=debug.*\n", "", subprocess.run(
+                    ["docker-compose", "-p", PROJECT, "-f", "docker/compose.yml", "logs", "--no-color", "--tail", "25"], capture_output=True, text=True,
+                    env=ENV, cwd=ROOT).stdout)
+                print(f"FAIL  compose: {name}", *traceback.format_exception(err), logs, sep="\n", flush=True)
+                failed += 1
+    finally:
+        subprocess.run(["docker-compose", "-p", PROJECT, "-f", "docker/compose.yml", "down", "-v", "--timeout", "10"], capture_output=True, env=ENV, cwd=ROOT)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
