@@ -16,6 +16,7 @@ FENCES = {
     "yaml config": "tests/docs: the node of that page has it",
     "yaml prometheus": "tests/interop, with promtool",
     "ini fail2ban": "tests/ops, with fail2ban-regex",
+    "text redis": "tests/cluster/redis_server_test.c, as a server's ACL file",
     "text": "nobody: no commands",
     "text profanity": "tests/walk, in other words",
 }
