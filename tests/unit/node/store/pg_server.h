@@ -26,13 +26,14 @@ static struct {
 
 static inline void pg_find_programs(void)
 {
-	glob_t found;
+	glob_t found = { 0 };
 	const char *given = getenv("STARLING_PG_BIN");
 	if (!given && glob("/usr/lib/postgresql/*/bin", 0, NULL, &found) == 0)
 		given = found.gl_pathv[found.gl_pathc - 1];
 	if (!given)
 		fail_msg("no PostgreSQL server here: scripts/deps test installs one; or set STARLING_PG_BIN to the folder of its programs");
 	snprintf(pg.bin, sizeof pg.bin, "%s", given);
+	globfree(&found);
 }
 
 /* The server refuses to be root. */
