@@ -111,7 +111,8 @@ static void change(struct user *u, const struct tie *t, enum when when)
 		roster_push(u, &t->jid);
 	if (gains && when == LATE)
 		roster_show_presence(u, &t->jid);
-	if (to && !subscription_has_to(before) && when == LATE)
+	/* Other nodes hear of a change when they do: what they showed may have come before the contact was known here. */
+	if (to && !subscription_has_to(before) && (when == LATE || u->nw->fleet))
 		probe(u, &t->jid);
 }
 

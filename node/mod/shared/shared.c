@@ -72,8 +72,11 @@ static void note(struct user *u, bool (*set)(struct shared_groups *g, struct str
 	bool fits = !yes || set != shared_set_account || p->groups.n_accounts < p->max_accounts;
 	bool changed = fits && set(&p->groups, jid_local(&u->jid), yes);
 	pthread_mutex_unlock(&p->lock);
-	if (changed)
-		ties_spread(u->host, &u->jid, NULL, NULL);
+	if (!changed)
+		return;
+	ties_spread(u->host, &u->jid, NULL, NULL);
+	if (set == shared_set_account)
+		host_changed(u->host, &mod_shared);
 }
 
 /* Those who came before anybody asked. */
@@ -132,8 +135,10 @@ static void account_ended(struct user *u, bool removed)
 	pthread_mutex_unlock(&p->lock);
 	if (left.len)
 		shared_forget(u->host, left);
-	if (changed)
+	if (changed) {
 		ties_spread(u->host, &u->jid, NULL, NULL);
+		host_changed(u->host, &mod_shared);
+	}
 	buf_fini(&names);
 }
 
@@ -154,5 +159,6 @@ const struct module mod_shared = {
 	.host_slot = sizeof(struct shared_host),
 	.host_start = host_start,
 	.host_ready = host_ready,
+	.host_stale = shared_stale,
 	.host_stop = host_stop,
 };

@@ -27,6 +27,7 @@ struct shared_host {
 	uint32_t max_groups, max_members, max_accounts;
 	_Atomic bool counts_online, counts_accounts; /* some group asks, or asked once */
 	_Atomic bool any;            /* there are groups */
+	_Atomic bool stale;          /* a deed that reads them again waits */
 	/* the main thread's */
 	bool ready, busy;
 	unsigned n_waiting;
@@ -40,6 +41,8 @@ static inline struct shared_host *shared_host(struct host *h) { return host_slot
 
 /* Main thread, as its loop begins: reads the groups. */
 void shared_boot(struct worker *w, struct message *m, bool cancelled);
+/* Any thread: another node has changed them, or accounts: they are read again. */
+void shared_stale(struct host *h);
 /* Any thread: the account is gone; `names`, packed as roster groups, are the groups that it was in: they are written again. */
 void shared_forget(struct host *h, struct str names);
 /* Drops deeds that wait, at the end. */

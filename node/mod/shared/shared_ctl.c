@@ -72,6 +72,7 @@ static void on_created(struct store_op *op)
 	p->any = true;
 	pthread_mutex_unlock(&p->lock);
 	d->done = "The group is there";
+	host_changed(d->host, &mod_shared);
 	ties_spread(d->host, NULL, shared_deed_done, d);
 }
 
@@ -131,6 +132,7 @@ static void on_deleted(struct store_op *op)
 	p->any = p->groups.n > 0;
 	pthread_mutex_unlock(&p->lock);
 	d->done = "The group is gone";
+	host_changed(d->host, &mod_shared);
 	ties_spread(d->host, NULL, shared_deed_done, d);
 }
 
@@ -178,6 +180,7 @@ static void on_member(struct store_op *op)
 		shared_deed_fail(d, op->err == ERR_LIMIT ? "the group is too large" : err_name(op->err));
 		return;
 	}
+	host_changed(d->host, &mod_shared);
 	bool count = d->joins && str_eq(d->member, SHARED_ALL) && !p->counts_accounts;
 	if (d->joins && str_eq(d->member, SHARED_ONLINE))
 		p->counts_online = true;

@@ -125,10 +125,14 @@ static void on_names(const struct account_answer *a)
 	if (full)
 		LOG(LOG_WARN, "shared", "more accounts than count for groups of all", L_STR("host", p->host->name),
 		    L_UINT("accounts", p->max_accounts));
-	if (a->more && a->n_rows && !full)
+	if (a->more && a->n_rows && !full) {
 		roll_call(r, a->rows[a->n_rows - 1].key);
-	else
-		r->then(r, ERR_NONE);
+		return;
+	}
+	pthread_mutex_lock(&p->lock);
+	shared_accounts_end(&p->groups);
+	pthread_mutex_unlock(&p->lock);
+	r->then(r, ERR_NONE);
 }
 
 static void roll_call(struct shared_roll *r, struct str after)
@@ -144,6 +148,9 @@ void shared_roll_call(struct shared_host *p, struct shared_deed *d, void (*then)
 	struct shared_roll *r = xzalloc(sizeof *r);
 	*r = (struct shared_roll){ .p = p, .deed = d, .then = then };
 	p->counts_accounts = true;
+	pthread_mutex_lock(&p->lock);
+	shared_accounts_begin(&p->groups);
+	pthread_mutex_unlock(&p->lock);
 	roll_call(r, STR_NONE);
 }
 
@@ -157,15 +164,13 @@ static void on_loaded_names(struct shared_roll *r, enum err err)
 		ties_spread(p->host, NULL, loaded, p);
 }
 
-static void on_rows(struct store_op *op)
+/* Puts what is stored in the place of what was known. True: some group is of all accounts. */
+static bool take_rows(struct shared_host *p, const struct store_op *op)
 {
-	struct shared_host *p = op->arg;
 	bool all = false, online = false;
-	if (op->err) {
-		load_later(p, op->err);
-		return;
-	}
 	pthread_mutex_lock(&p->lock);
+	while (p->groups.n)
+		shared_del(&p->groups, p->groups.v[p->groups.n - 1]);
 	for (uint32_t i = 0; i < op->first->n_rows; i++)
 		if (shared_parse(&p->groups, op->arena, op->first->rows[i].key, op->first->rows[i].value) != ERR_NONE)
 			LOG(LOG_WARN, "shared", "a stored group cannot be used", L_STR("group", op->first->rows[i].key));
@@ -174,9 +179,19 @@ static void on_rows(struct store_op *op)
 		online |= p->groups.v[i]->online;
 	}
 	p->any = p->groups.n > 0;
-	p->counts_online = online;
+	p->counts_online |= online;
 	pthread_mutex_unlock(&p->lock);
-	if (all)
+	return all;
+}
+
+static void on_rows(struct store_op *op)
+{
+	struct shared_host *p = op->arg;
+	if (op->err) {
+		load_later(p, op->err);
+		return;
+	}
+	if (take_rows(p, op))
 		shared_roll_call(p, NULL, on_loaded_names);
 	else if (p->any)
 		ties_spread(p->host, NULL, loaded, p);
@@ -197,6 +212,63 @@ void shared_boot(struct worker *w, struct message *m, bool cancelled)
 {
 	if (!cancelled)
 		load((struct shared_host *)((char *)m - offsetof(struct shared_host, boot)));
+}
+
+/* ---- what other nodes have changed: a deed like others, so that it does not undo what is under way ---- */
+
+static void on_names_again(struct shared_roll *r, enum err err)
+{
+	struct shared_deed *d = r->deed;
+	free(r);
+	if (err)
+		LOG(LOG_ERROR, "shared", "accounts cannot be listed again", L_STR("host", d->host->name), L_ERR(err));
+	ties_spread(d->host, NULL, shared_deed_done, d);
+}
+
+static void on_rows_again(struct store_op *op)
+{
+	struct shared_deed *d = op->arg;
+	struct shared_host *p = shared_host(d->host);
+	if (op->err) {
+		LOG(LOG_ERROR, "shared", "shared groups cannot be read again", L_STR("host", d->host->name), L_ERR(op->err));
+		shared_deed_end(d);
+	} else if (take_rows(p, op)) {
+		shared_roll_call(p, d, on_names_again);
+	} else {
+		ties_spread(d->host, NULL, shared_deed_done, d);
+	}
+}
+
+static void read_again(struct shared_deed *d)
+{
+	struct shared_host *p = shared_host(d->host);
+	p->stale = false;
+	struct store_op *op = store_op_new(d->host->name, STR(""), on_rows_again, d);
+	store_map_all(op, &shared_space, STR_NONE, SHARED_GROUPS_MAX);
+	enum err err = store_submit(d->host->store, op);
+	if (err) {
+		LOG(LOG_ERROR, "shared", "shared groups cannot be read again", L_STR("host", d->host->name), L_ERR(err));
+		shared_deed_end(d);
+	}
+}
+
+static void on_stale(struct worker *w, struct message *m, bool cancelled)
+{
+	struct shared_deed *d = (struct shared_deed *)m;
+	if (cancelled)
+		arena_free(d->arena);
+	else
+		shared_deed_queue(d);
+}
+
+void shared_stale(struct host *h)
+{
+	struct shared_host *p = shared_host(h);
+	if (h->anonymous || atomic_exchange(&p->stale, true)) /* one that has not begun sees this change as well */
+		return;
+	struct shared_deed *d = shared_deed_new(h, read_again);
+	d->message.run = on_stale;
+	worker_post(h->node->main, &d->message);
 }
 
 /* ---- removed accounts ---- */
@@ -228,6 +300,8 @@ static void rewrite(struct shared_deed *d)
 
 static void on_rewritten(struct store_op *op)
 {
+	struct shared_deed *d = op->arg;
+	host_changed(d->host, &mod_shared);
 	if (op->err)
 		shared_deed_fail(op->arg, err_name(op->err));
 	else

@@ -9,7 +9,7 @@ struct shared_person {
 	struct shared_group **groups; /* the named ones */
 	unsigned n_groups, cap;
 	bool account, online;
-	uint64_t marked;
+	uint64_t marked, told;
 };
 
 void shared_init(struct shared_groups *g, const uint64_t hash_key[2])
@@ -71,12 +71,38 @@ static void person_tidy(struct shared_groups *g, struct shared_person *p)
 bool shared_set_account(struct shared_groups *g, struct str user, bool exists)
 {
 	struct shared_person *p = exists ? person_of(g, user) : map_get(&g->people, user);
+	if (p)
+		p->told = g->roll;
 	if (!p || p->account == exists)
 		return false;
 	p->account = exists;
 	g->n_accounts += exists ? 1 : UINT32_MAX;
 	person_tidy(g, p);
 	return true;
+}
+
+void shared_accounts_begin(struct shared_groups *g)
+{
+	g->roll++;
+}
+
+void shared_accounts_end(struct shared_groups *g)
+{
+	struct shared_person **gone = xmalloc((map_count(&g->people) + 1) * sizeof *gone);
+	size_t n = 0;
+	struct str key;
+	void *value;
+	for (size_t i = 0; map_next(&g->people, &i, &key, &value);) {
+		struct shared_person *p = value;
+		if (p->account && p->told != g->roll)
+			gone[n++] = p;
+	}
+	for (size_t i = 0; i < n; i++) {
+		gone[i]->account = false;
+		g->n_accounts--;
+		person_tidy(g, gone[i]);
+	}
+	free(gone);
 }
 
 bool shared_set_online(struct shared_groups *g, struct str user, bool online)

@@ -45,7 +45,7 @@ struct shared_groups {
 	struct map people;        /* user name -> struct shared_person */
 	uint32_t n_accounts;      /* people who count as accounts */
 	struct shared_set all, online; /* groups with such members */
-	uint64_t turn;            /* of marking people */
+	uint64_t turn, roll;      /* of marking people; of telling of accounts */
 	bool stale;               /* numbers and sets must be made anew */
 };
 
@@ -66,6 +66,10 @@ void shared_leave(struct shared_groups *g, struct shared_group *group, struct st
 /* What makes somebody a member of SHARED_ALL and SHARED_ONLINE. False: it was so. */
 bool shared_set_account(struct shared_groups *g, struct str user, bool exists);
 bool shared_set_online(struct shared_groups *g, struct str user, bool online);
+
+/* Around telling of all accounts that there are, when some may have gone: who was not told of in between is none. */
+void shared_accounts_begin(struct shared_groups *g);
+void shared_accounts_end(struct shared_groups *g);
 
 /* Adds the ties of a user, in the order of addresses; with `who` (a user name, or absent) at most the one with him. */
 void shared_ties(struct shared_groups *g, struct str domain, struct str user, struct str who, struct tie_list *out);

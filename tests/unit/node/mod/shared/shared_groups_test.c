@@ -167,6 +167,22 @@ static void a_ceiling_keeps_the_first_by_address(void **state)
 	arena_free(a);
 }
 
+static void accounts_that_are_not_told_of_again_are_gone(void **state)
+{
+	struct arena *a = arena_new(0);
+	struct shared_groups *g = arena_zalloc(a, sizeof *g);
+	shared_init(g, key);
+	assert_true(shared_set_account(g, STR("a"), true) && shared_set_account(g, STR("b"), true));
+	shared_accounts_begin(g);
+	assert_false(shared_set_account(g, STR("a"), true));
+	assert_true(shared_set_account(g, STR("c"), true)); /* born meanwhile */
+	shared_accounts_end(g);
+	assert_int_equal(g->n_accounts, 2);
+	assert_null(map_get(&g->people, STR("b")));
+	shared_fini(g);
+	arena_free(a);
+}
+
 static void a_group_is_read_as_it_was_written(void **state)
 {
 	struct arena *a = arena_new(0);
@@ -192,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_sees_whom_is_what_the_definition_says),
 		cmocka_unit_test(a_ceiling_keeps_the_first_by_address),
+		cmocka_unit_test(accounts_that_are_not_told_of_again_are_gone),
 		cmocka_unit_test(a_group_is_read_as_it_was_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
