@@ -56,7 +56,8 @@ static inline pid_t pg_spawn(const char *program, const char *const argv[])
 	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0666);
 	dup2(fd, 1);
 	dup2(fd, 2);
-	if (user && (setgroups(0, NULL) || setgid(user->pw_gid) || setuid(user->pw_uid)))
+	/* That user may not look into our folder (root's home is closed), and initdb asks where it is. */
+	if (chdir("/") || (user && (setgroups(0, NULL) || setgid(user->pw_gid) || setuid(user->pw_uid))))
 		_exit(126);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	execv(path, (char *const *)argv);
