@@ -221,6 +221,8 @@ static const char *const event_texts[CORE_EVENT_COUNT] = {
 	[CORE_BAD_FRAME] = "a node or a stranger was refused, or sent what is no frame",
 	[CORE_RELAYING] = "a node is reached through a third one",
 	[CORE_CLOCK_SKEW] = "this node's clock differs from the others'",
+	[CORE_INCOMPATIBLE] = "a node of another version is left out: no common protocol",
+	[CORE_PEER_REFUSED] = "somebody without the cluster's secret was refused",
 };
 
 static void on_event(void *arg, enum core_event e, uint32_t epoch, const char *text)
@@ -228,6 +230,7 @@ static void on_event(void *arg, enum core_event e, uint32_t epoch, const char *t
 	static const bool bad[CORE_EVENT_COUNT] = {
 		[CORE_PEER_SUSPECT] = true, [CORE_PEER_DEAD] = true, [CORE_FENCED] = true,	[CORE_ISOLATED] = true,
 		[CORE_REGISTRY_DOWN] = true, [CORE_BAD_FRAME] = true, [CORE_RELAYING] = true, [CORE_CLOCK_SKEW] = true,
+		[CORE_INCOMPATIBLE] = true, [CORE_PEER_REFUSED] = true,
 	};
 	(void)arg;
 	if ((unsigned)e < CORE_EVENT_COUNT)

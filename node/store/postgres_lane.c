@@ -166,10 +166,12 @@ static void on_lost(struct pg_lane *l)
 {
 	pool_tell_link(l, false);
 	l->retry_at_us = 0;
-	if (store_now_us() - l->up_since_us > STEADY_US)
-		l->tries = 0;
-	else
+	if (store_now_us() - l->up_since_us > STEADY_US) {
+		l->tries = 0; /* perhaps the next one is there at once, and nobody notices */
+	} else {
+		lane_set_sick(l, true, l->link.text);
 		wait_longer(l);
+	}
 }
 
 /* Waits for ops, the stop, news from the server, or the time. True: it was the time alone. */

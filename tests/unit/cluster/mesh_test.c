@@ -174,11 +174,12 @@ static void node_close(unsigned i)
 	struct node *n = &nodes[i];
 	if (!n->mesh)
 		return;
-	mesh_stop(n->mesh);
-	for (unsigned k = 0; k < WORKERS; k++)
+	for (unsigned k = 0; k < WORKERS; k++) { /* workers must not send any more */
 		worker_stop(n->ends[k].worker);
-	for (unsigned k = 0; k < WORKERS; k++) {
 		worker_join(n->ends[k].worker);
+	}
+	mesh_stop(n->mesh);
+	for (unsigned k = 0; k < WORKERS; k++) {
 		worker_free(n->ends[k].worker);
 		view_unref(n->ends[k].view);
 	}
@@ -396,7 +397,7 @@ static void a_dead_peer_gives_back_what_it_has_not_acknowledged(void **state)
 		node_open(i, 1, true);
 	wait_for(all_linked(2));
 	send_begin(0, 1, COUNT);
-	wait_for(SUM(1, got) == COUNT);
+	wait_for(SUM(1, got) == COUNT && !sending);
 	snprintf(fake.cut_off, sizeof fake.cut_off, "n1");
 	nodes[0].cutter->closed = nodes[1].cutter->closed = true;
 	send_begin(0, 1, COUNT);
@@ -416,23 +417,13 @@ static void a_node_that_leaves_is_done_within_three_seconds(void **state)
 	send_begin(0, 1, COUNT);
 	send_begin(1, 0, UNTIL_ENOUGH);
 	wait_for(SUM(0, sent) == COUNT && SUM(1, sent) > 1000);
-	for (unsigned k = 0; k < WORKERS; k++) { /* workers must not send any more */
-		worker_stop(nodes[0].ends[k].worker);
-		worker_join(nodes[0].ends[k].worker);
-	}
 	uint64_t began = fake_now();
-	struct mesh *m = nodes[0].mesh;
-	mesh_stop(m);
+	node_close(0);
 	assert_true(fake_now() - began < 4000);
 	wait_for(SUM(1, got) == COUNT); /* it flushed first */
 	wait_for(nodes[1].ends[0].alive == 0 && nodes[1].events[CORE_PEER_LEFT] == 1);
 	assert_int_equal(nodes[1].events[CORE_PEER_DEAD], 0);
 	wait_for(SUM(1, lost) > 0); /* what node 1 goes on to send has nowhere to go */
-	nodes[0].mesh = NULL;
-	for (unsigned k = 0; k < WORKERS; k++) {
-		worker_free(nodes[0].ends[k].worker);
-		view_unref(nodes[0].ends[k].view);
-	}
 }
 
 static void another_secret_is_refused_and_named(void **state)

@@ -97,12 +97,19 @@ static inline struct store_op *rig_op(struct rig *r, const char *host, const cha
 	return op;
 }
 
-/* Frees all answered ops. */
-static inline void rig_sweep(struct rig *r)
+static inline void rig_on_sweep(struct rig *r)
 {
 	for (unsigned i = 0; i < r->n_kept; i++)
 		store_op_cancel(&r->kept[i]);
 	r->n_kept = 0;
+	rig_wake(r);
+}
+
+/* Frees all answered ops; on the worker, as one whose deadline has passed may be answered at this moment. */
+static inline void rig_sweep(struct rig *r)
+{
+	if (r->n_kept)
+		rig_call(r, rig_on_sweep);
 }
 
 /* Submits all ops in one go, in order, and waits for all answers. Returns the error of the last: its answer, or why it was refused. */
