@@ -165,6 +165,53 @@ async def a_node_that_ends_leaves(cluster):
     assert len(leases) == 2, leases
 
 
+async def a_node_that_redis_alone_cannot_reach_lives_on(cluster):
+    """Its lease is renewed by the others, who hear it."""
+    nodes, clients = await three_with_users(cluster)
+    cluster.network.cut(nodes[0].member, cluster.redis.member)
+    await says_in_log(nodes[0], "Redis is away")
+    lease = 9 * PATIENCE
+    await asyncio.sleep(lease)  # past it there would be no lease: nothing to wait for
+    await talk(*clients)
+    assert not any(heard(n, "a node is dead") for n in nodes)
+    cluster.network.heal()
+    await says_in_log(nodes[0], "Redis is there", since=nodes[0].log_text().index("Redis is away"))
+
+
+async def nothing_is_lost_repeated_or_reordered_by_resets(cluster):
+    """Two users of two nodes, one of whom talks all the time while the link between the nodes is reset again and again."""
+    nodes, (romeo, juliet, _) = await three_with_users(cluster)
+    count, got = 1500, []
+
+    async def send():
+        for i in range(count):
+            await romeo.send(f"<message to='{juliet.jid}' type='chat'><body>{i}</body></message>")
+            await asyncio.sleep(0.003)
+
+    async def receive():
+        while len(got) < count:
+            kind, value = await juliet.next(60 * PATIENCE, "a message")
+            assert kind == "stanza", (kind, value)
+            if value.name == "message":
+                got.append(int(value.child("body").text()))
+    both = asyncio.gather(send(), receive())
+    resets = 0
+    while not both.done() and resets < 5:
+        before = len(got)
+
+        async def goes_on():
+            return len(got) > before + 50 or both.done()
+        await wait_for(goes_on)
+        cluster.network.reset(nodes[0].member, nodes[1].member)
+        await asyncio.sleep(0.5)  # the fault itself
+        cluster.network.heal(nodes[0].member, nodes[1].member)
+        resets += 1
+    await both
+    assert resets == 5, f"only {resets} resets while they talked"
+    assert got == list(range(count)), [x for x, y in zip(got, range(count)) if x != y][:5]
+
+
 CASES = [users_of_all_nodes_talk, a_killed_node_is_buried_and_its_users_come_back_elsewhere, a_link_that_is_cut_is_gone_round,
          a_link_that_loses_packets_loses_no_messages, a_node_that_is_cut_off_says_so_and_comes_back, without_redis_all_goes_on,
-         a_frozen_node_is_buried_and_thaws_as_another, a_short_freeze_is_a_delay, a_node_that_ends_leaves]
+         a_frozen_node_is_buried_and_thaws_as_another, a_short_freeze_is_a_delay, a_node_that_ends_leaves,
+         a_node_that_redis_alone_cannot_reach_lives_on, nothing_is_lost_repeated_or_reordered_by_resets]
