@@ -118,9 +118,10 @@ static void on_event(void *arg, enum core_event event, uint32_t epoch, const cha
 	struct node *n = arg;
 	if (getenv("MESH_TEST_SAYS"))
 		fprintf(stderr, "%d: event %d of %u: %s\n", (int)(n - nodes), event, epoch, text);
-	if (event == CORE_PEER_REFUSED && !n->refused)
+	if (event == CORE_PEER_REFUSED && !n->refused && !strstr(text, "an unknown address")) { /* one may have gone before we looked */
 		snprintf(n->refused_text, sizeof n->refused_text, "%s", text);
-	n->refused += event == CORE_PEER_REFUSED;
+		n->refused++;
+	}
 	n->events[event]++;
 }
 
@@ -397,13 +398,15 @@ static void a_dead_peer_gives_back_what_it_has_not_acknowledged(void **state)
 		node_open(i, 1, true);
 	wait_for(all_linked(2));
 	send_begin(0, 1, COUNT);
+	struct mesh_stats stats;
 	wait_for(SUM(1, got) == COUNT && !sending);
+	wait_for((mesh_stats(nodes[0].mesh, &stats), stats.records_out == COUNT && stats.n_links == 1 && !stats.links[0].retained_frames));
 	snprintf(fake.cut_off, sizeof fake.cut_off, "n1");
 	nodes[0].cutter->closed = nodes[1].cutter->closed = true;
 	send_begin(0, 1, COUNT);
 	wait_for(nodes[0].ends[0].alive == 0 && nodes[0].ends[1].alive == 0);
 	wait_for(SUM(0, sent) == 2 * COUNT && SUM(0, lost) + SUM(1, got) >= 2 * COUNT);
-	assert_true(SUM(0, lost) > 0 && SUM(0, lost) < COUNT + COUNT / 2); /* what was acknowledged is not given back */
+	assert_true(SUM(0, lost) > 0 && SUM(0, lost) <= COUNT); /* what was acknowledged is not given back */
 	wait_for(SUM(0, purged) == 1200); /* the janitor, on the accounts' workers */
 	assert_int_equal(SUM(0, wrong) + SUM(1, wrong), 0);
 }
@@ -431,7 +434,7 @@ static void another_secret_is_refused_and_named(void **state)
 	node_open(0, 1, false);
 	node_open(1, 2, false);
 	wait_for(nodes[0].refused && nodes[1].refused);
-	assert_string_equal(nodes[0].refused_text, "127.0.0.1: another secret");
+	assert_true(str_starts(str_of(nodes[0].refused_text), STR("127.0.0.1: another secret"))); /* "; 3 others since the last" */
 	assert_int_equal(nodes[0].ends[0].alive + nodes[1].ends[0].alive, 0);
 	struct mesh_stats s;
 	wait_for((mesh_stats(nodes[0].mesh, &s), s.refused_peers > 0));
