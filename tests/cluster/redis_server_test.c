@@ -4,7 +4,9 @@
 #include "cluster/registry.h"
 #include "tests/cluster/redis_server.h"
 
-static struct redis_server server;
+#define SENTINELS 3
+
+static struct redis_server server, replica, sentinels[SENTINELS];
 static struct redis *redis;
 static struct registry *registry;
 static struct redis_options options;
@@ -54,6 +56,9 @@ static int tear_down(void **state)
 	redis = NULL;
 	registry = NULL;
 	rig_close();
+	for (unsigned i = 0; i < SENTINELS; i++)
+		redis_server_fini(&sentinels[i]);
+	redis_server_fini(&replica);
 	redis_server_fini(&server);
 	return 0;
 }
@@ -313,14 +318,6 @@ static void make_certificates(struct certificates *c)
 				   "-out", c->cert, NULL });
 }
 
-static void remove_certificates(const struct certificates *c)
-{
-	unlink(c->ca_key);
-	unlink(c->ca);
-	unlink(c->key);
-	unlink(c->cert);
-}
-
 static void expect_tls_refusal(const char *text)
 {
 	unsigned downs = rig_changes.downs;
@@ -372,12 +369,10 @@ static void redis_verifies_the_chain_and_the_name(void **state)
 	assert_int_equal(strlen(got.text), sizeof got.text - 1);
 	kill(server.pid, SIGKILL);
 	rig_until(!redis_is_up(redis));
-	remove_certificates(&c);
 }
 
 /* ---- Sentinels ---- */
 
-#define SENTINELS    3
 #define FAIL_OVER_MS 120000 /* Sentinels have timers of ten seconds and more */
 
 static void start_sentinel(struct redis_server *s, int master_port, unsigned quorum)
@@ -406,7 +401,6 @@ static void start_sentinel(struct redis_server *s, int master_port, unsigned quo
 
 static void fail_over_with(unsigned n_sentinels)
 {
-	struct redis_server replica, sentinels[SENTINELS];
 	char port[16], others[32], names[SENTINELS][32], where[64];
 	struct str list[SENTINELS];
 	redis_server_start(&server, NULL);
@@ -448,9 +442,6 @@ static void fail_over_with(unsigned n_sentinels)
 	}
 	assert_int_equal(rig_changes.freshes, 2);
 	assert_string_equal(rig_changes.text, where);
-	for (unsigned i = 0; i < n_sentinels; i++)
-		redis_server_fini(&sentinels[i]);
-	redis_server_fini(&replica);
 }
 
 static void registry_follows_one_sentinel(void **state)

@@ -416,6 +416,8 @@ static void registry_scripts_equal_the_model(void **state)
 		print_message("seed %" PRIu64 "\n", seed);
 		run_seed(seed);
 	}
+	if (n_seeds == 1) /* a seed that is looked at alone */
+		return;
 	/* Each verb was answered well, and with each of its refusals. */
 	static const struct {
 		enum registry_verb verb;
