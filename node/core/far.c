@@ -3,11 +3,13 @@
 #include <stdlib.h>
 
 #include "node/core/freeze.h"
+#include "node/core/limits.h"
 #include "node/core/log.h"
 #include "node/core/router.h"
 #include "node/core/trace.h"
 
 #define QUEUE_HIGH (64u << 10) /* bytes that wait here before the client is not read */
+#define PAUSE_STEP 100         /* ms by which a pause that the edge knows of is too short before it is told again */
 
 struct queued {
 	struct queued *next;
@@ -24,6 +26,7 @@ struct far {
 	bool told;                   /* the edge holds its client */
 	struct queued *first, **end;
 	size_t queued_bytes;
+	uint64_t paused_until_ms;    /* as the edge was told */
 	struct deferred resume;
 	char ip[IP_TEXT_BYTES];
 };
@@ -230,6 +233,24 @@ static void queue(struct far *f, struct stanza *st)
 	say(f, FLEET_HOLD);
 }
 
+/* All clients of an account share a rate (limits.h), wherever they are. What is under way when the edge hears of a pause comes still, and
+ * makes it longer. */
+static void pay(struct far *f, struct user *u)
+{
+	uint64_t now_ms = f->nw->worker->now_ms;
+	uint64_t wait_ms = bucket_take(&u->stanzas, &limits_rates(f->nw->node->limits)->account, 1, now_ms);
+	bool paused = f->paused_until_ms > now_ms;
+	if (!wait_ms || (paused && now_ms + wait_ms < f->paused_until_ms + PAUSE_STEP))
+		return;
+	if (!paused) {
+		LOG(LOG_INFO, "fleet", "a client sends too fast: it is not read for a while", L_UINT("node", f->edge),
+		    L_Z("limit", limit_text(LIMIT_ACCOUNT_RATE)), L_STR("jid", jid_str(&u->jid)), L_UINT("wait_ms", wait_ms));
+		count_limit(f->nw, LIMIT_ACCOUNT_RATE);
+	}
+	f->paused_until_ms = now_ms + wait_ms;
+	far_pause(&f->outlet, wait_ms < UINT32_MAX ? (uint32_t)wait_ms : UINT32_MAX);
+}
+
 /* The session that this record of that node is for; the edge hears when there is none any more. */
 static struct far *far_find(struct node_worker *nw, uint32_t from, uint64_t sid)
 {
@@ -244,6 +265,7 @@ static void on_up(struct node_worker *nw, uint32_t from, const struct frame_reco
 	struct stanza *st = f ? fleet_stanza(nw, r) : NULL;
 	if (!st)
 		return; /* it was closed: the edge hears, or has heard */
+	pay(f, session_of(f)->user);
 	if (f->holds || f->first)
 		queue(f, st);
 	else
