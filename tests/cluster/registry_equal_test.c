@@ -475,6 +475,43 @@ static void registry_forgets_the_dead(void **state)
 	arena_free(c.arena);
 }
 
+/* Of four with a lease two are no majority; nobody is fenced while Redis is young; once it is done it is done. */
+static void registry_fences_by_a_majority_only(void **state)
+{
+	uint32_t four[4];
+	*clock_ms = INT64_C(1800000000000);
+	empty_both();
+	struct registry_call c, fence = { .verb = REGISTRY_FENCE, .refused = true, .votes = 4 };
+	for (unsigned i = 0; i < 4; i++) {
+		c = (struct registry_call){ .verb = REGISTRY_JOIN, .self = random_self(i) };
+		ask_both(&c);
+		four[i] = c.epoch;
+	}
+	fence.epoch = four[0];
+	ask_both(&fence);
+	assert_int_equal(fence.err, ERR_DENIED);
+	for (unsigned round = 0; round < 2; round++) {
+		*clock_ms += REGISTRY_LEASE_MS / 2 + 1;
+		for (unsigned i = 0; i < 4; i++) {
+			c = (struct registry_call){ .verb = REGISTRY_RENEW, .epoch = four[i] };
+			ask_both(&c);
+		}
+	}
+	for (unsigned votes = 2; votes <= 3; votes++) {
+		fence.votes = votes;
+		ask_both(&fence);
+		assert_int_equal(fence.err, votes == 2 ? ERR_DENIED : ERR_NONE);
+	}
+	ask_both(&fence);
+	assert_int_equal(fence.err, ERR_EXISTS);
+	fence = (struct registry_call){ .verb = REGISTRY_FENCE, .epoch = four[1], .votes = 3 };
+	ask_both(&fence);
+	assert_int_equal(fence.err, ERR_DENIED); /* nobody says that it was refused */
+	*clock_ms += REGISTRY_LEASE_MS + 1;
+	ask_both(&fence);
+	assert_int_equal(fence.err, ERR_NONE);
+}
+
 /* ---- set up ---- */
 
 static bool registry_came_up;
@@ -542,6 +579,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(registry_refuses_more_nodes_than_a_view_has),
 		cmocka_unit_test(registry_forgets_the_dead),
+		cmocka_unit_test(registry_fences_by_a_majority_only),
 		cmocka_unit_test(registry_scripts_equal_the_model),
 	};
 	return cmocka_run_group_tests_name("registry_equal", tests, set_up_all, tear_down_all);
