@@ -69,7 +69,7 @@ void birth_heard(struct node_worker *nw, struct str bare)
 	struct jid jid;
 	struct arena *a = arena_new(256);
 	struct host *h = jid_parse(a, bare, &jid) == ERR_NONE ? host_find(nw->node, jid_domain(&jid)) : NULL;
-	if (h)
+	if (h && jid_has_local(&jid) && node_shard(nw->node, jid_bare_str(&jid)) == nw->worker)
 		born(nw, h, &jid);
 	arena_free(a);
 }

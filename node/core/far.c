@@ -336,7 +336,7 @@ static void on_bind(struct node_worker *nw, uint32_t from, const struct frame_re
 {
 	struct jid full;
 	struct arena *a = arena_new(512);
-	bool valid = jid_parse(a, r->to, &full) == ERR_NONE && jid_is_full(&full);
+	bool valid = jid_parse(a, r->to, &full) == ERR_NONE && jid_is_full(&full) && jid_has_local(&full) && fleet_is_for(nw, r, &full);
 	struct host *h = valid ? host_find(nw->node, jid_domain(&full)) : NULL;
 	enum stanza_error e = STANZA_ERROR_NONE;
 	if (!h) {
@@ -445,7 +445,8 @@ void far_bury(struct node_worker *nw, struct str full)
 {
 	struct jid jid;
 	struct arena *a = arena_new(512);
-	bool valid = jid_parse(a, full, &jid) == ERR_NONE && jid_is_full(&jid);
+	bool valid = jid_parse(a, full, &jid) == ERR_NONE && jid_is_full(&jid) && jid_has_local(&jid) &&
+		     node_shard(nw->node, jid_bare_str(&jid)) == nw->worker;
 	struct host *h = valid ? host_find(nw->node, jid_domain(&jid)) : NULL;
 	struct user *u = h ? user_find(nw, jid_bare_str(&jid)) : NULL;
 	if (h && !(u && user_session(u, jid_resource(&jid)))) {

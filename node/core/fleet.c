@@ -285,7 +285,10 @@ static void on_stanza(struct node_worker *nw, const struct frame_record *r)
 	if (!st)
 		return;
 	struct host *h = jid_has_local(&st->to) ? host_find(nw->node, jid_domain(&st->to)) : NULL;
-	if (h)
+	if (!jid_present(&st->to) || !fleet_is_for(nw, r, &st->to)) {
+		LOG(LOG_ERROR, "fleet", "a node sent a stanza to the wrong account");
+		stanza_unref(st);
+	} else if (h)
 		router_arrive_here(nw, h, st);
 	else
 		router_bounce(nw, st, STANZA_REMOTE_SERVER_NOT_FOUND, STR("the nodes of this service do not have the same hosts"));

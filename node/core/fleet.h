@@ -116,6 +116,12 @@ void fleet_send_stanza(struct node_worker *nw, uint32_t epoch, struct frame_reco
 struct stanza *fleet_stanza(struct node_worker *nw, const struct frame_record *r);
 /* Is the recipient's home elsewhere? Then the stanza (consumed) goes there. Else nothing is consumed. */
 bool fleet_forwards(struct node_worker *nw, struct stanza *st);
+/* The account that a record names is the one whose worker it came to. A node with a bug must not bring accounts to workers that do not own
+ * them. */
+static inline bool fleet_is_for(const struct node_worker *nw, const struct frame_record *r, const struct jid *to)
+{
+	return fleet_fp(nw, jid_bare_str(to)) == r->dst_fp;
+}
 /* The account's home if it is another node, else 0. */
 uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare);
 /* The sender, wherever its client is, is not read for a while. Consumes nothing. */

@@ -132,6 +132,8 @@ static bool read_question(struct call *c, const json_t *o)
 		return false;
 	for (size_t i = 0; i < json_array_size(args); i++) {
 		v = json_array_get(args, i);
+		if (!json_is_string(v))
+			return false;
 		c->args[c->n_args++] = arena_str(c->arena, str_span(json_string_value(v), json_string_length(v)));
 	}
 	json_object_foreach(json_object_get(o, "options"), name, v)

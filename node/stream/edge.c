@@ -11,6 +11,7 @@
 #define AGAIN_MS  100   /* when a home says that it is none */
 #define TRIES     50
 #define REPLAY_MS 16
+#define PAUSE_MAX_MS 10000 /* that a home may ask for */
 
 enum edge_step { EDGE_FINDS, EDGE_ASKS, EDGE_BOUND };
 
@@ -305,7 +306,7 @@ static void on_bound(struct edge *e, const struct frame_record *r)
 		return;
 	worker_timer_cancel(e->nw->worker, &e->timer);
 	if (!r->osm && r->rule) {
-		edge_fail(e, (enum stanza_error)r->rule, "");
+		edge_fail(e, r->rule < STANZA_ERROR_COUNT ? (enum stanza_error)r->rule : STANZA_INTERNAL_SERVER_ERROR, "");
 		return;
 	}
 	if (!r->osm) { /* our table, or its, is behind */
@@ -386,17 +387,18 @@ void edge_record(struct node_worker *nw, uint32_t from, const struct frame_recor
 		on_bound(e, r);
 		break;
 	case FLEET_DOWN:
-		c2s_send_wire(e->stream, (enum stanza_kind)r->rule, r->xml);
+		if (e->step == EDGE_BOUND && r->rule <= STANZA_IQ)
+			c2s_send_wire(e->stream, (enum stanza_kind)r->rule, r->xml);
 		break;
 	case FLEET_HOLD:
 	case FLEET_RELEASE:
 		on_hold(e, r->kind == FLEET_HOLD);
 		break;
 	case FLEET_PAUSE:
-		c2s_pause(e->stream, r->oseq, NULL);
+		c2s_pause(e->stream, r->oseq < PAUSE_MAX_MS ? r->oseq : PAUSE_MAX_MS, NULL);
 		break;
 	case FLEET_CLOSE:
-		edge_close(e, (enum stream_error)r->rule, r->xml);
+		edge_close(e, r->rule < STREAM_ERROR_COUNT ? (enum stream_error)r->rule : STREAM_INTERNAL_SERVER_ERROR, r->xml);
 		break;
 	case FLEET_STATE:
 		keep_state(e, r);

@@ -558,6 +558,73 @@ static void the_contacts_of_who_died_with_his_node_are_told(void **state)
 	rig_hang_up(&c);
 }
 
+/* ---- a node with a bug ---- */
+
+static void values_that_are_none_end_a_stream_or_nothing(void **state)
+{
+	char user[16], bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = far_login(user, &edge);
+	struct frame_record down = record(FLEET_DOWN, bare, edge);
+	down.rule = 200;
+	down.xml = STR("<message><body>of no kind</body></message>");
+	other_says(down);
+	down.rule = STANZA_MESSAGE;
+	down.xml = STR("<message><body>of a kind</body></message>");
+	other_says(down);
+	RIG_HEAR(&c, "of a kind");
+	assert_false(rig_heard(&c, "of no kind"));
+	struct frame_record close = record(FLEET_CLOSE, bare, edge);
+	close.rule = 200;
+	other_says(close);
+	RIG_HEAR(&c, "<internal-server-error xmlns");
+	rig_hang_up(&c);
+}
+
+static void a_refusal_that_is_none_is_an_internal_error(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = begin_login(user);
+	struct frame_record bound = record(FLEET_BOUND, bare, expect(FLEET_BIND).dst_sid);
+	bound.rule = 200;
+	other_says(bound);
+	RIG_HEAR(&c, "<internal-server-error");
+	rig_hang_up(&c);
+}
+
+/* Another account of the worker to which `bare` does not belong, and is at home here. */
+static void a_record_for_another_account_than_it_says_is_refused(void **state)
+{
+	char user[16], bare[64], other[64] = "stranger0@localhost";
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	for (int i = 1; node_shard(&node, str_of(other)) == node.workers[c.worker]; i++)
+		snprintf(other, sizeof other, "stranger%d@localhost", i);
+	struct frame_record bind = record(FLEET_BIND, bare, 9);
+	bind.to = arena_printf(keep, "%s/far", other);
+	bind.osm = UINT64_C(1) << 60;
+	other_says(bind);
+	struct frame_record bound = expect(FLEET_BOUND);
+	assert_int_equal(bound.osm, 0);
+	assert_int_equal(bound.rule, STANZA_INTERNAL_SERVER_ERROR);
+	struct frame_record st = record(FLEET_STANZA, bare, 0);
+	st.xml = arena_printf(keep, "<message from='x@localhost/y' to='%s'><body>astray</body></message>", other);
+	other_says(st);
+	struct frame_record bury = record(FLEET_BURY, bare, 0);
+	bury.to = bind.to;
+	other_says(bury);
+	struct frame_record born = record(FLEET_BORN, bare, 0);
+	born.to = str_of(other);
+	other_says(born);
+	rig_turns(10);
+	assert_null(user_find(nw_of(node.workers[c.worker]), str_of(other)));
+	rig_hang_up(&c);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
@@ -579,6 +646,9 @@ int main(void)
 		CASE(what_a_dead_node_did_not_take_goes_where_it_belongs_now),
 		CASE(an_account_claimed_on_two_nodes_goes_to_the_older_claim),
 		CASE(the_contacts_of_who_died_with_his_node_are_told),
+		CASE(values_that_are_none_end_a_stream_or_nothing),
+		CASE(a_refusal_that_is_none_is_an_internal_error),
+		CASE(a_record_for_another_account_than_it_says_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
