@@ -106,8 +106,11 @@ void routes_sweep(struct routes *r, bool (*goes)(const struct route *e, void *ar
 	size_t i = 0;
 	const struct route *e;
 	routes_init(r);
-	while ((e = routes_next(&old, &i)))
-		if (!goes(e, arg))
-			routes_put(r, e->fp, e->epoch, e->hlc);
+	while ((e = routes_next(&old, &i))) {
+		if (goes(e, arg))
+			continue;
+		routes_put(r, e->fp, e->epoch, e->hlc);
+		routes_find(r, e->fp)->hearsay = e->hearsay;
+	}
 	routes_fini(&old);
 }

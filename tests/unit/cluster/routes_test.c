@@ -25,6 +25,26 @@ static void routes_find_what_was_put_last(void **state)
 	routes_fini(&r);
 }
 
+static bool is_of_one(const struct route *e, void *arg)
+{
+	return e->epoch == 1;
+}
+
+static void routes_that_stay_in_a_sweep_stay_hearsay(void **state)
+{
+	struct routes r;
+	routes_init(&r);
+	routes_put(&r, 7, 1, 10);
+	routes_put(&r, 8, 2, 10);
+	routes_put(&r, 9, 2, 10);
+	routes_find(&r, 8)->hearsay = 1;
+	routes_sweep(&r, is_of_one, NULL);
+	assert_null(routes_find(&r, 7));
+	assert_int_equal(routes_find(&r, 8)->hearsay, 1);
+	assert_int_equal(routes_find(&r, 9)->hearsay, 0);
+	routes_fini(&r);
+}
+
 #define NAMES 3000
 
 /* Fingerprints whose slots collide often; a plain array tells what should be there. */
@@ -87,6 +107,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routes_find_what_was_put_last),
+		cmocka_unit_test(routes_that_stay_in_a_sweep_stay_hearsay),
 		cmocka_unit_test(routes_agree_with_a_plain_array_through_random_changes),
 		cmocka_unit_test(routes_sweep_drops_what_goes_and_walks_over_the_rest),
 	};
