@@ -340,6 +340,8 @@ static bool is_older(uint64_t hlc, uint32_t epoch, const struct route *than)
 
 static void on_add(struct homes *h, uint32_t from, uint64_t fp, uint64_t hlc)
 {
+	if (!is_alive(h, from))
+		return;
 	const struct route *e = routes_find(&h->routes, fp);
 	bool theirs = !e || e->epoch == from || e->hearsay || !is_alive(h, e->epoch) || is_older(hlc, from, e);
 	if (!e || e->epoch != h->self) {
@@ -352,6 +354,7 @@ static void on_add(struct homes *h, uint32_t from, uint64_t fp, uint64_t hlc)
 		tell(h, from, HOMES_ADD, fp, e->hlc);
 		return;
 	}
+	tell_all(h, HOMES_DEL, fp, 0); /* to whom our claim is still under way it would look alive */
 	put(h, fp, from, hlc);
 	h->out.moved(h->out.arg, fp, from);
 }

@@ -13,7 +13,7 @@
  *  5. Then the registry is asked, which knows better when two nodes have different ideas of the place. Without it (DEGRADED) the arbiter's
  *     word is enough.
  *  6. Two claims of one account that both live (made in two parts of a split cluster): the smaller (time, epoch) keeps it; the other one
- *     gives its sessions up to it (out->moved).
+ *     takes its own back, and gives its sessions up to it (out->moved).
  *     What an arbiter or the registry says of a third node may be older than what that node said itself: it is asked (HOMES_YOURS). So is
  *     repaired, too, what it could not take back while the registry was away. Until then it is hearsay: a claim that its owner tells of
  *     goes before it, whatever their times.

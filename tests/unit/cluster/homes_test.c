@@ -419,6 +419,20 @@ static void homes_believe_an_owner_before_hearsay(void **state)
 	assert_int_equal(homes_claimed(net.homes[2], fp), epoch_of(0));
 }
 
+static void homes_that_lose_take_their_claim_back(void **state)
+{
+	uint64_t fp = fp_at(2);
+	want(0, fp, 9);
+	deliver();
+	assert_int_equal(homes_claimed(net.homes[2], fp), epoch_of(0));
+	struct frame_record add = { .kind = HOMES_ADD, .dst_fp = fp, .osm = 8 };
+	homes_record(net.homes[0], epoch_of(1), &add, net.now);
+	deliver();
+	assert_int_equal(net.moved[0], epoch_of(1));
+	assert_int_equal(homes_claimed(net.homes[0], fp), epoch_of(1));
+	assert_int_equal(homes_claimed(net.homes[2], fp), 0);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
@@ -438,6 +452,7 @@ int main(void)
 		CASE(homes_take_back_what_the_registry_was_not_told),
 		CASE(homes_that_are_granted_what_they_no_longer_want_say_so),
 		CASE(homes_believe_an_owner_before_hearsay),
+		CASE(homes_that_lose_take_their_claim_back),
 		CASE(homes_under_a_new_name_forget_what_others_claimed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
