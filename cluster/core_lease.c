@@ -117,7 +117,7 @@ static void find_dead(struct core *c, const struct registry_call *a)
 	unsigned n = 0;
 	for (unsigned i = a->n_nodes; i && n < CORE_FOUND_DEAD; i--) {
 		const struct registry_node *r = &a->nodes[i - 1];
-		if (!r->dead || r->state == NODE_LEFT || core_dead_find(c, r->epoch))
+		if (!r->epoch || !r->dead || r->state == NODE_LEFT || core_dead_find(c, r->epoch))
 			continue;
 		core_dead_add(c, r->epoch, false, 0);
 		n++;
@@ -191,6 +191,9 @@ static void fence_answered(struct core *c, const struct registry_call *a)
 {
 	struct core_peer *p = core_peer_find(c, a->epoch);
 	bool unsure = p && p->fence_unsure;
+	struct core_dead *d = core_dead_find(c, a->epoch);
+	if (d && !reachable(a->err)) /* heard of meanwhile: as in core_peer_dead */
+		d->tell = d->unsure = true;
 	if (p)
 		p->fence_unsure = !reachable(a->err) || (unsure && a->err == ERR_DENIED);
 	if (a->err != ERR_NONE && a->err != ERR_EXISTS)

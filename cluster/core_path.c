@@ -105,7 +105,7 @@ static void hello_body(struct core *c, const struct core_peer *p, uint32_t via)
 		.seed = p->seed,
 		.seed_echo = p->seed_echo,
 	};
-	core_gossip_fill(c, &c->told);
+	core_gossip_fill(c, &c->told, true);
 	buf_clear(&c->scratch);
 	core_write_hello(&c->scratch, &h, &c->told);
 }
@@ -280,10 +280,8 @@ void core_ping(struct core *c, struct core_peer *p)
 		.echo = p->echo_token,
 		.echo_held_ms = p->echo_ms ? (uint32_t)(c->now - p->echo_ms) : 0,
 	};
-	ping.list = p->digest != ping.digest;
 	fill_says(c, &ping);
-	if (ping.list)
-		core_gossip_fill(c, &c->told);
+	core_gossip_fill(c, &c->told, p->digest != ping.digest);
 	buf_clear(&c->scratch);
 	core_write_ping(&c->scratch, &ping, &c->told);
 	/* Directly as well while it goes through a third node: so that the peer can say that it hears us again. */

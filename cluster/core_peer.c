@@ -124,8 +124,6 @@ void core_peer_orphan(struct core *c, struct core_peer *p)
 void core_peer_dead(struct core *c, uint32_t epoch, bool left, uint32_t by)
 {
 	struct core_dead *d = core_dead_find(c, epoch);
-	if (d && by && !d->by)
-		d->by = by;
 	if (d || epoch == c->epoch || !epoch)
 		return;
 	d = core_dead_add(c, epoch, left, by);
@@ -298,10 +296,10 @@ uint64_t core_digest(const struct core *c)
 	return d;
 }
 
-void core_gossip_fill(const struct core *c, struct core_gossip *g)
+void core_gossip_fill(const struct core *c, struct core_gossip *g, bool all)
 {
 	g->n = g->n_dead = 0;
-	for (unsigned i = 0; i < c->n_slots; i++) {
+	for (unsigned i = 0; all && i < c->n_slots; i++) {
 		const struct core_peer *p = &c->peers[i];
 		if (!core_peer_alive(p) || !p->addr[0])
 			continue;
@@ -312,15 +310,22 @@ void core_gossip_fill(const struct core *c, struct core_gossip *g)
 	}
 	for (unsigned i = 0; i < c->n_dead && g->n_dead < CORE_GOSSIP_DEAD; i++) {
 		const struct core_dead *d = &c->dead[(c->next_dead + CORE_DEAD_MAX - 1 - i) % CORE_DEAD_MAX];
-		if (c->now - d->ms > CORE_JANITOR_MS)
-			break;
+		if (c->now - d->ms > (all ? CORE_JANITOR_MS : CORE_NEWS_MS))
+			continue;
 		g->dead[g->n_dead].epoch = d->epoch;
-		g->dead[g->n_dead].by = d->by;
+		g->dead[g->n_dead].by = d->tell ? 0 : d->by;
 		g->dead[g->n_dead++].left = d->left;
 	}
 }
 
-void core_gossip_take(struct core *c, const struct core_gossip *g)
+void core_dead_by(struct core *c, uint32_t epoch, uint32_t by, uint32_t teller)
+{
+	struct core_dead *d = core_dead_find(c, epoch);
+	if (d && by && d->by != c->epoch && (by == teller || !d->by))
+		d->by = by;
+}
+
+void core_gossip_take(struct core *c, const struct core_gossip *g, uint32_t teller)
 {
 	for (unsigned i = 0; i < g->n_dead; i++) {
 		if (g->dead[i].epoch == c->epoch) {
@@ -328,6 +333,7 @@ void core_gossip_take(struct core *c, const struct core_gossip *g)
 			return;
 		}
 		core_peer_dead(c, g->dead[i].epoch, g->dead[i].left, g->dead[i].by);
+		core_dead_by(c, g->dead[i].epoch, g->dead[i].by, teller);
 	}
 	for (unsigned i = 0; i < g->n; i++)
 		if (!core_dead_find(c, g->members[i].epoch))

@@ -32,6 +32,7 @@
 #define CORE_BURY_MS     10000      /* a dead peer keeps its slot so long: to be named, and told that it is dead */
 #define CORE_JANITOR_MS  600000     /* who fenced in this time and dies has perhaps not purged */
 #define CORE_WHO_MS      5000       /* until it is heard who fenced */
+#define CORE_NEWS_MS     20000
 #define CORE_FOUND_DEAD  8          /* so many of the dead that a joiner finds may not be purged */
 #define CORE_LEAVE_MS    2000       /* for what is retained; then 1 s to be heard */
 #define CORE_SKEW_MS     5000
@@ -122,7 +123,7 @@ struct core_member {
 	uint8_t state, min, max;
 	struct str name, addr, version;
 };
-/* The list of members that HELLO carries, and PING when digests differ. */
+/* What HELLO and PING tell of others: the members (PING only when digests differ), and who is dead (PING only the news). */
 struct core_gossip {
 	struct core_member members[VIEW_NODES_MAX + 1];
 	unsigned n;
@@ -138,7 +139,7 @@ struct core_hello {
 };
 struct core_ping {
 	uint8_t state;
-	bool redis_ok, list;
+	bool redis_ok;
 	int64_t wall_ms;
 	uint64_t digest;
 	uint32_t token, echo, echo_held_ms;
@@ -212,8 +213,10 @@ void core_peer_release(struct core *c, struct core_peer *p);
 /* Its state in our eyes anew. */
 void core_peer_believe(struct core *c, struct core_peer *p);
 void core_peer_incompatible(struct core *c, struct core_peer *p);
-void core_gossip_fill(const struct core *c, struct core_gossip *g);
-void core_gossip_take(struct core *c, const struct core_gossip *g);
+void core_gossip_fill(const struct core *c, struct core_gossip *g, bool all);
+void core_gossip_take(struct core *c, const struct core_gossip *g, uint32_t teller);
+/* Who fenced it: that node itself knows best. */
+void core_dead_by(struct core *c, uint32_t epoch, uint32_t by, uint32_t teller);
 uint64_t core_digest(const struct core *c);
 void core_set_state(struct core *c, uint8_t state);
 void core_seeds_tick(struct core *c);

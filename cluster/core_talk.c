@@ -134,7 +134,7 @@ static void talk_hello(struct core *c, const struct frame *f, bool direct)
 		return;
 	}
 	core_path_full(c, p);
-	core_gossip_take(c, &c->heard);
+	core_gossip_take(c, &c->heard, p->epoch);
 	if (!c->epoch || !core_peer_alive(p))
 		return;
 	if (!to_us) {
@@ -181,8 +181,7 @@ static void talk_ping(struct core *c, struct core_peer *p, const struct frame *f
 	p->n_says = ping.n_says;
 	memcpy(p->says, ping.says, ping.n_says * sizeof p->says[0]);
 	core_peer_believe(c, p);
-	if (ping.list)
-		core_gossip_take(c, &c->heard);
+	core_gossip_take(c, &c->heard, p->epoch);
 }
 
 static void talk_data(struct core *c, struct core_peer *p, const struct frame *f)
@@ -224,9 +223,7 @@ static void talk_remap(struct core *c, struct core_peer *p, const struct frame *
 		core_fenced(c, "a peer says that we are dead");
 	else
 		core_peer_dead(c, epoch, false, by);
-	struct core_dead *d = core_dead_find(c, epoch);
-	if (d && by == p->epoch)
-		d->by = by; /* it knows */
+	core_dead_by(c, epoch, by, p->epoch);
 }
 
 static void talk_drain(struct core *c, struct core_peer *p, const struct frame *f)

@@ -97,7 +97,7 @@ static void dead_by_majority(struct core *c, struct core_peer *p, unsigned votes
 	struct core_dead *d = core_dead_find(c, epoch);
 	d->tell = true;
 	d->votes = votes;
-	core_remap_all(c, epoch, c->epoch);
+	core_remap_all(c, epoch, 0); /* who purges it is known once the registry is told */
 }
 
 static void judge(struct core *c, struct core_peer *p)

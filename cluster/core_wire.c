@@ -6,14 +6,14 @@
  *   member   epoch u32, id u16, workers u16, state u8, min u8, max u8, 3 lengths u8, name, addr, version
  *   gossip   n u8, members; n u8, dead (epoch u32, by u32, left u8)
  *   HELLO    member, birth u64, yours u64, gen u32, via u32, redis_ok u8, seed u8, seed_echo u8, gossip
- *   PING     state u8, flags u8, wall i64, digest u64, token u32, echo u32, held u32, n u8, says (epoch u32, flags u8), gossip when flagged
+ *   PING     state u8, flags u8, wall i64, digest u64, token u32, echo u32, held u32, n u8, says (epoch u32, flags u8), gossip
  *   HELLO_ACK  gen u32, via u32 (gen 0: a gap); how far it got is the header's lack
  *   REMAP    epoch u32, by u32
  *
  * What follows is ignored: a later version may say more.
  */
 
-enum { PING_REDIS = 1, PING_LIST = 2 };
+enum { PING_REDIS = 1 };
 
 static void put(struct buf *b, uint64_t v, unsigned bytes)
 {
@@ -163,7 +163,7 @@ enum err core_read_hello(struct str body, struct core_hello *h, struct core_goss
 void core_write_ping(struct buf *b, const struct core_ping *p, const struct core_gossip *g)
 {
 	put(b, p->state, 1);
-	put(b, (p->redis_ok ? PING_REDIS : 0) | (p->list ? PING_LIST : 0), 1);
+	put(b, p->redis_ok ? PING_REDIS : 0, 1);
 	put(b, (uint64_t)p->wall_ms, 8);
 	put(b, p->digest, 8);
 	put(b, p->token, 4);
@@ -174,8 +174,7 @@ void core_write_ping(struct buf *b, const struct core_ping *p, const struct core
 		put(b, p->says[i].epoch, 4);
 		put(b, p->says[i].flags, 1);
 	}
-	if (p->list)
-		put_gossip(b, g);
+	put_gossip(b, g);
 }
 
 enum err core_read_ping(struct str body, struct core_ping *p, struct core_gossip *g)
@@ -184,7 +183,6 @@ enum err core_read_ping(struct str body, struct core_ping *p, struct core_gossip
 	p->state = (uint8_t)get(&r, 1);
 	uint64_t flags = get(&r, 1);
 	p->redis_ok = flags & PING_REDIS;
-	p->list = flags & PING_LIST;
 	p->wall_ms = (int64_t)get(&r, 8);
 	p->digest = get(&r, 8);
 	p->token = (uint32_t)get(&r, 4);
@@ -197,9 +195,7 @@ enum err core_read_ping(struct str body, struct core_ping *p, struct core_gossip
 		p->says[i].epoch = (uint32_t)get(&r, 4);
 		p->says[i].flags = (uint8_t)get(&r, 1);
 	}
-	g->n = g->n_dead = 0;
-	if (p->list && !r.failed)
-		get_gossip(&r, g);
+	get_gossip(&r, g);
 	return r.failed ? ERR_INVALID : ERR_NONE;
 }
 
