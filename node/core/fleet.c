@@ -424,7 +424,8 @@ static void on_view(struct worker *w, struct view *v)
 		note_state(nw->node, v);
 	nodes_gone(nw, before, v);
 	route_lost(nw);
-	if (self && v->self && v->self != self)
+	bool back = before && !before->registry_ok && v->registry_ok; /* what was claimed meanwhile it does not know */
+	if (self && v->self && (v->self != self || back))
 		fleet_register_all(fw);
 	if (!fw->serving && v->state == NODE_UP) {
 		fw->serving = true;

@@ -68,7 +68,7 @@ class Talker:
 
     def __init__(self, name, partner):
         self.name, self.partner = name, partner
-        self.client, self.sent, self.got, self.breaks, self.stop = None, 0, [], 0, False
+        self.client, self.sent, self.got, self.breaks, self.stop, self.there = None, 0, [], 0, False, False
 
     async def login(self):
         deadline = time.monotonic() + 60
@@ -77,6 +77,7 @@ class Talker:
                 self.client = Client(self.name, AT, self.name, "localhost", "secret", "r", log=lambda *_: None)
                 await asyncio.wait_for(self.client.connect(), 15)
                 await self.client.send("<presence/>")
+                self.there = True
                 return
             except Exception:
                 if time.monotonic() > deadline:
@@ -91,24 +92,33 @@ class Talker:
             except Exception:
                 continue
             if kind == "stanza" and e.name == "message" and e.get("type") == "chat":
-                self.got.append(int(e.get("id")))
+                story, _, number = e.get("id").partition("-")
+                if story == str(Crowd.stories):  # not what was kept of an earlier one
+                    self.got.append(int(number))
             elif kind in ("end", "close", "problem") and not self.stop:
                 self.breaks += 1
+                self.there = False
                 self.client.abort()
                 await self.login()
 
     async def talk(self):
         while not self.stop:
+            await asyncio.sleep(0.02)
+            if not self.there:
+                continue
             self.sent += 1
             try:
-                await self.client.send(f"<message to='{self.partner}@localhost/r' type='chat' id='{self.sent}'><body>{self.sent}</body></message>")
+                await self.client.send(f"<message to='{self.partner}@localhost/r' type='chat' id='{Crowd.stories}-{self.sent}'>"
+                                       f"<body>{self.sent}</body></message>")
             except Exception:
                 pass
-            await asyncio.sleep(0.02)
 
 
 class Crowd:
+    stories = 0
+
     def __init__(self):
+        Crowd.stories += 1
         self.pairs = [(Talker(f"a{i}", f"b{i}"), Talker(f"b{i}", f"a{i}")) for i in range(PAIRS)]
         self.all = [t for p in self.pairs for t in p]
 
@@ -119,8 +129,6 @@ class Crowd:
 
     async def end(self, grace=3):
         """Those whose streams stayed must have everything, once and in order."""
-        for t in self.all:
-            t.talking = False
         for task in self.tasks[1::2]:
             task.cancel()
         await asyncio.sleep(grace)
@@ -134,7 +142,10 @@ class Crowd:
             whole += 1
             for sender, reader in ((one, two), (two, one)):
                 wanted = list(range(1, sender.sent + 1))
-                assert reader.got in (wanted, wanted[:-1]), f"{reader.name} got {len(reader.got)} of {sender.sent}: lacks {sorted(set(wanted) - set(reader.got))[:10]}"
+                lacks, twice = sorted(set(wanted) - set(reader.got)), len(reader.got) - len(set(reader.got))
+                # The last one may have been on its way as its sender was stopped.
+                assert reader.got in (wanted, wanted[:-1]), \
+                    f"{reader.name} got {len(reader.got)} of {sender.sent}: lacks {lacks[:10]}, has {twice} twice, in order: {reader.got == sorted(reader.got)}"
         for t in self.all:
             t.client.abort()
         return whole, [t.breaks for t in self.all]
@@ -178,7 +189,7 @@ def one_dies(_):
         victim = (await in_thread(nodes))[-1]
         await in_thread(run, "docker", "update", "--restart=no", victim)
         await in_thread(run, "docker", "kill", victim)
-        await asyncio.sleep(12)
+        await asyncio.sleep(20)  # what is not noticed by then is not noticed
         whole, breaks = await crowd.end()
         assert 0 < whole < PAIRS or sum(breaks) == 0, (whole, breaks)
         assert all(b <= 1 for b in breaks), breaks
@@ -207,9 +218,11 @@ def rolls(_):
         for c in await in_thread(nodes):
             await in_thread(run, "docker", "restart", c)
             await in_thread(until, "it is back", lambda: sum(r["state"] == "up" for r in rows(c)) == 4)
+        await asyncio.sleep(3)
         await crowd.end()
-        assert all(0 < t.breaks <= 4 for t in crowd.all), [t.breaks for t in crowd.all]
-        assert all(max(t.got) > t.sent * 0.8 for t in crowd.all), [(t.sent, len(t.got)) for t in crowd.all]
+        assert all(0 < t.breaks <= 8 for t in crowd.all), [t.breaks for t in crowd.all]
+        for one, two in crowd.pairs:
+            assert one.got[-1] >= two.sent - 1 and two.got[-1] >= one.sent - 1, (one.name, one.sent, one.got[-3:], two.sent, two.got[-3:])
     asyncio.run(story())
 
 
