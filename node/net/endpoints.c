@@ -174,6 +174,8 @@ struct tls_config *endpoints_tls(const struct node *n, const struct config *c, c
 		hosts[i].n_pairs = pairs_read(c, n->hosts[i]->name, pairs);
 	}
 	struct tls_paths paths = { .hosts = hosts, .n_hosts = n_hosts, .data_dir = n->data_dir.p };
+	if (n->fleet)
+		paths.ticket_secret = n->secret;
 	struct tls_config *made = tls_config_load(&paths, old, text);
 	if (!made)
 		buf_addz(why, text);

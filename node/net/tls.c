@@ -114,7 +114,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, 
 
 static int on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
 {
-	return tls_tickets_crypt(about_of(ssl)->config->tickets, name, iv, cipher, mac, encrypt);
+	return tls_tickets_crypt(about_of(ssl)->config->tickets, SSL_version(ssl), name, iv, cipher, mac, encrypt);
 }
 
 /* A resumed session does not say which certificate the client once saw, and it may be gone by now: the ticket carries its end point. */
@@ -209,7 +209,7 @@ struct tls_config *tls_config_load(const struct tls_paths *paths, const struct t
 	BUG_ON(!CRYPTO_THREAD_run_once(&about_once, make_about_index) || about_index < 0);
 	struct tls_config *c = xzalloc(sizeof(*c) + paths->n_hosts * sizeof(c->hosts[0]));
 	atomic_init(&c->refs, 1);
-	c->tickets = old ? tls_tickets_ref(old->tickets) : tls_tickets_new(NULL);
+	c->tickets = old ? tls_tickets_ref(old->tickets) : tls_tickets_new(paths->ticket_secret, NULL);
 	c->default_host = paths->default_host;
 	c->n_hosts = paths->n_hosts;
 	why[0] = '\0';

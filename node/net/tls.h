@@ -37,6 +37,7 @@ struct tls_paths {
 	size_t n_hosts;       /* at least 1 */
 	size_t default_host;  /* an index into hosts */
 	const char *data_dir; /* where self-signed certificates are kept, made when absent; NULL: a host without pairs is an error */
+	const uint8_t *ticket_secret; /* tls_ticket.h: TLS_TICKET_SECRET bytes that all nodes have; NULL: it has its own */
 };
 
 struct tls_config;

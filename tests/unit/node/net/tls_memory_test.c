@@ -76,7 +76,7 @@ static void an_idle_connection_keeps_little(void **state)
 	write_usual(in_folder(&folder, "a.pem", path), "a.example");
 	struct tls_pair pair = { path, NULL };
 	struct tls_host_paths host = { "a.example", &pair, 1 };
-	struct tls_config *config = tls_config_load(&(struct tls_paths){ &host, 1, 0, NULL }, NULL, why);
+	struct tls_config *config = tls_config_load(&(struct tls_paths){ .hosts = &host, .n_hosts = 1 }, NULL, why);
 	for (int v = 0; v < 2; v++) {
 		SSL_CTX *client = client_context(versions[v]);
 		size_t before = 0;

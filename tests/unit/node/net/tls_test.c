@@ -32,7 +32,7 @@ static int setup(void **state)
 	f->hosts[0] = (struct tls_host_paths){ "a.example", f->a, 2 };
 	f->hosts[1] = (struct tls_host_paths){ "b.example", &f->b, 1 };
 	f->hosts[2] = (struct tls_host_paths){ "c.example", NULL, 0 };
-	f->tls = (struct tls_paths){ f->hosts, 3, 1, f->paths[3] };
+	f->tls = (struct tls_paths){ .hosts = f->hosts, .n_hosts = 3, .default_host = 1, .data_dir = f->paths[3] };
 	f->config = tls_config_load(&f->tls, NULL, f->why);
 	if (!f->config)
 		fail_msg("%s", f->why);
@@ -226,6 +226,27 @@ static void a_ticket_means_nothing_to_another_service(void **state)
 	assert_false(resumes(f, other, "a.example"));
 	link_close(&f->link);
 	tls_config_unref(other);
+}
+
+/* With TLS 1.2 there is no ticket, and the handshake is a whole one: tls_ticket.h says why. */
+static void a_ticket_of_one_node_resumes_at_another_with_tls_1_3(void **state)
+{
+	static const uint8_t secret[32] = "of all nodes";
+	struct fixture *f = *state;
+	f->tls.ticket_secret = secret;
+	struct tls_config *one = tls_config_load(&f->tls, NULL, f->why), *two = tls_config_load(&f->tls, NULL, f->why);
+	assert_non_null(one);
+	assert_non_null(two);
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		client_of(f, version);
+		link_open(&f->link, one, f->client, "a.example", false);
+		assert_true(link_handshake(&f->link));
+		assert_int_equal(version == TLS1_3_VERSION, resumes(f, two, "a.example"));
+		assert_int_equal(version == TLS1_3_VERSION, resumes(f, one, "a.example"));
+		link_close(&f->link);
+	}
+	tls_config_unref(two);
+	tls_config_unref(one);
 }
 
 static void a_reload_brings_new_certificates_and_keeps_tickets_and_old_connections(void **state)
@@ -454,6 +475,7 @@ int main(void)
 		CASE(alpn_with_other_protocols_is_fatal_on_direct_tls),
 		CASE(alpn_may_be_absent_and_means_nothing_after_starttls),
 		CASE(a_ticket_resumes_the_session),
+		CASE(a_ticket_of_one_node_resumes_at_another_with_tls_1_3),
 		CASE(a_ticket_of_one_host_does_not_resume_at_another),
 		CASE(a_ticket_means_nothing_to_another_service),
 		CASE(a_reload_brings_new_certificates_and_keeps_tickets_and_old_connections),
