@@ -175,6 +175,12 @@ void far_rehome(struct session *s)
 	far_free(f);
 }
 
+void far_rehome_all(struct node_worker *nw)
+{
+	while (nw->fleet->fars)
+		far_rehome(session_of(nw->fleet->fars));
+}
+
 void far_node_gone(struct node_worker *nw, uint32_t epoch)
 {
 	for (struct far *f = nw->fleet->fars, *next; f; f = next) {

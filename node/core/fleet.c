@@ -204,14 +204,10 @@ static void on_settled(void *arg, struct str bare, uint64_t fp, uint32_t epoch)
 		homes_ended(fw->homes, bare, fp);
 }
 
+/* The map's hashes are our fingerprints: both are made with hash_key. */
 static struct user *user_of_fp(struct node_worker *nw, uint64_t fp)
 {
-	struct str key;
-	void *value;
-	for (size_t i = 0; map_next(&nw->users, &i, &key, &value);)
-		if (fleet_fp(nw, key) == fp)
-			return value;
-	return NULL;
+	return map_get_hashed(&nw->users, fp);
 }
 
 /* Its sessions go where its home is now, or where that is found to be. */
@@ -256,17 +252,10 @@ void fleet_user_gone(struct user *u)
 
 void fleet_farewell(struct node_worker *nw)
 {
-	struct str key;
-	void *value;
 	if (!nw->fleet)
 		return;
 	nw->fleet->leaving = true;
-	for (size_t i = 0; map_next(&nw->sessions, &i, &key, &value);) {
-		if (!far_is(value))
-			continue;
-		far_rehome(value);
-		i = 0; /* the map has changed */
-	}
+	far_rehome_all(nw);
 }
 
 /* ---- records ---- */
@@ -484,6 +473,7 @@ struct fleet_worker *fleet_worker_new(struct node_worker *nw)
 	fw->lost_end = &fw->lost;
 	fw->tick.on_timer = on_tick;
 	map_init(&fw->edges, nw->node->hash_key);
+	map_init(&fw->seeking, nw->node->hash_key);
 	return fw;
 }
 
@@ -505,6 +495,7 @@ void fleet_worker_free(struct fleet_worker *fw)
 	BUG_ON(map_count(&fw->edges) || fw->fars);
 	relay_free(fw->pending);
 	map_fini(&fw->edges);
+	map_fini(&fw->seeking);
 	homes_free(fw->homes);
 	view_unref(fw->view);
 	free(fw);

@@ -57,6 +57,7 @@ struct fleet_worker {
 	struct far *fars;
 	struct relay_pending *pending; /* questions to other nodes (ctl/relay.h) */
 	struct map edges;            /* the 8 bytes of an edge's sid -> struct edge */
+	struct map seeking;          /* the 8 bytes of an account's fingerprint -> the first edge that waits for its home */
 	struct fleet_lost *lost, **lost_end; /* came back from a dead node: until the view tells who has its place */
 	struct timer tick;
 	uint64_t hlc;

@@ -21,7 +21,8 @@ struct edge {
 	uint64_t fp, sid, home_sid, hlc;
 	uint32_t home;
 	uint8_t step, tries;
-	bool held_by_home;
+	bool held_by_home, seeks;
+	struct edge *next_seeking;  /* of the same account, in the order in which they came */
 	struct jid jid;             /* full; its text is ours */
 	struct stanza *request;     /* a new session: to be answered; NULL once it is, or when it comes from elsewhere */
 	struct buf state;           /* frozen */
@@ -37,6 +38,46 @@ static struct str key_of(const uint64_t *sid)
 static struct edge *edge_find(struct node_worker *nw, uint64_t sid)
 {
 	return map_get(&nw->fleet->edges, key_of(&sid));
+}
+
+/* ---- those that wait to hear where their home is, by account: thousands may, while each is told alone ---- */
+
+static struct edge *first_seeking(struct node_worker *nw, uint64_t fp)
+{
+	return map_get(&nw->fleet->seeking, key_of(&fp));
+}
+
+static void seek_add(struct edge *e)
+{
+	struct edge *at = first_seeking(e->nw, e->fp);
+	if (e->seeks)
+		return;
+	e->seeks = true;
+	if (!at) {
+		map_put(&e->nw->fleet->seeking, key_of(&e->fp), e);
+		return;
+	}
+	while (at->next_seeking)
+		at = at->next_seeking;
+	at->next_seeking = e;
+}
+
+static void seek_remove(struct edge *e)
+{
+	struct edge *at = first_seeking(e->nw, e->fp), *next = e->next_seeking;
+	if (!e->seeks)
+		return;
+	if (at != e) {
+		while (at->next_seeking != e)
+			at = at->next_seeking;
+		at->next_seeking = next;
+	} else {
+		map_del(&e->nw->fleet->seeking, key_of(&e->fp));
+		if (next)
+			map_put(&e->nw->fleet->seeking, key_of(&next->fp), next);
+	}
+	e->seeks = false;
+	e->next_seeking = NULL;
 }
 
 /* ---- life ---- */
@@ -68,6 +109,7 @@ static void edge_free(struct edge *e)
 	e->stream->edge = NULL;
 	e->stream->who = NULL;
 	worker_timer_cancel(e->nw->worker, &e->timer);
+	seek_remove(e);
 	map_del(&e->nw->fleet->edges, key_of(&e->sid));
 	stanza_unref(e->request);
 	buf_fini(&e->state);
@@ -118,6 +160,7 @@ static void edge_go(struct edge *e, uint32_t home);
 static void edge_seek(struct edge *e)
 {
 	e->step = EDGE_FINDS;
+	seek_add(e); /* it may be told, and gone, before homes_want returns 0 */
 	uint32_t home = homes_want(e->nw->fleet->homes, jid_bare_str(&e->jid), e->fp, e->hlc, e->nw->worker->now_ms);
 	if (home)
 		edge_go(e, home);
@@ -237,6 +280,7 @@ static void ask_home(struct edge *e)
 static void edge_go(struct edge *e, uint32_t home)
 {
 	e->home = home;
+	seek_remove(e);
 	if (home == homes_self(e->nw->fleet->homes))
 		settle_here(e);
 	else
@@ -245,23 +289,17 @@ static void edge_go(struct edge *e, uint32_t home)
 
 void edge_settled(struct node_worker *nw, uint64_t fp, uint32_t epoch)
 {
-	struct edge *found[64];
-	unsigned n;
-	struct str key;
-	void *value;
-	do { /* each step may bind one here, which changes the map */
-		n = 0;
-		for (size_t i = 0; n < 64 && map_next(&nw->fleet->edges, &i, &key, &value);)
-			if (((struct edge *)value)->fp == fp && ((struct edge *)value)->step == EDGE_FINDS &&
-			    !timer_is_set(&((struct edge *)value)->timer))
-				found[n++] = value;
-		for (unsigned i = 0; i < n; i++) {
-			if (epoch)
-				edge_go(found[i], epoch);
-			else
-				edge_fail(found[i], STANZA_RESOURCE_CONSTRAINT, "no node can serve your account now");
-		}
-	} while (n == 64);
+	unsigned n = 0;
+	struct edge *e;
+	for (e = first_seeking(nw, fp); e; e = e->next_seeking)
+		n++;
+	while (n-- && (e = first_seeking(nw, fp))) {
+		seek_remove(e);
+		if (epoch)
+			edge_go(e, epoch);
+		else
+			edge_fail(e, STANZA_RESOURCE_CONSTRAINT, "no node can serve your account now");
+	}
 }
 
 void edge_bind(struct c2s *c, struct stanza *request, const struct jid *full)
@@ -431,18 +469,22 @@ bool edge_lost(struct node_worker *nw, const struct frame_record *r)
 	return false;
 }
 
+/* Collected first, by name: what happens to one may change the map. */
 void edge_node_gone(struct node_worker *nw, uint32_t epoch)
 {
-	struct edge *found[64];
-	unsigned n;
+	size_t n = 0, cap = map_count(&nw->fleet->edges);
+	uint64_t *found = xmalloc((cap + 1) * sizeof *found);
 	struct str key;
 	void *value;
-	do {
-		n = 0;
-		for (size_t i = 0; n < 64 && map_next(&nw->fleet->edges, &i, &key, &value);)
-			if (((struct edge *)value)->home == epoch && ((struct edge *)value)->step != EDGE_FINDS)
-				found[n++] = value;
-		for (unsigned i = 0; i < n; i++)
-			on_home_gone(found[i]);
-	} while (n == 64);
+	for (size_t i = 0; map_next(&nw->fleet->edges, &i, &key, &value);) {
+		const struct edge *e = value;
+		if (e->home == epoch && e->step != EDGE_FINDS)
+			found[n++] = e->sid;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct edge *e = edge_find(nw, found[i]);
+		if (e && e->home == epoch && e->step != EDGE_FINDS)
+			on_home_gone(e);
+	}
+	free(found);
 }

@@ -21,10 +21,14 @@ void map_fini(struct map *m)
 	*m = (struct map){ .seed = { m->seed[0], m->seed[1] } };
 }
 
+static uint32_t folded(uint64_t h)
+{
+	return (uint32_t)(h ^ h >> 32);
+}
+
 static uint32_t hash_of(const struct map *m, struct str key)
 {
-	uint64_t h = str_hash(key, m->seed);
-	return (uint32_t)(h ^ h >> 32);
+	return folded(str_hash(key, m->seed));
 }
 
 static struct map_entry *find(const struct map *m, struct str key, uint32_t hash)
@@ -64,6 +68,19 @@ void *map_get(const struct map *m, struct str key)
 {
 	struct map_entry *e = find(m, key, hash_of(m, key));
 	return e ? e->value : NULL;
+}
+
+void *map_get_hashed(const struct map *m, uint64_t hash)
+{
+	uint32_t wanted = folded(hash);
+	for (size_t i = wanted & (m->cap - 1); m->live; i = (i + 1) & (m->cap - 1)) {
+		const struct map_entry *e = &m->slots[i];
+		if (e->state == SLOT_EMPTY)
+			break;
+		if (e->state == SLOT_LIVE && e->hash == wanted && str_hash(e->key, m->seed) == hash)
+			return e->value;
+	}
+	return NULL;
 }
 
 void *map_put(struct map *m, struct str key, void *value)

@@ -25,6 +25,8 @@ void map_init(struct map *m, const uint64_t seed[2]);
 void map_fini(struct map *m);
 /* NULL when absent. */
 void *map_get(const struct map *m, struct str key);
+/* By the key's str_hash under the map's seed; NULL when absent. */
+void *map_get_hashed(const struct map *m, uint64_t hash);
 /* Adds or replaces; returns the value replaced, or NULL. `value` is not NULL. */
 void *map_put(struct map *m, struct str key, void *value);
 /* Removes; returns the value, or NULL when absent. */

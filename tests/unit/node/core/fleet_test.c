@@ -392,6 +392,27 @@ static void a_login_waits_for_another_home_when_the_first_dies(void **state)
 	rig_hang_up(&c);
 }
 
+static void clients_that_wait_for_one_home_are_told_in_order(void **state)
+{
+	char user[16], bare[64], other_user[16], other_bare[64];
+	account_with_place(OTHER, user, bare);
+	account_with_place(OTHER, other_user, other_bare);
+	struct rig_client c = begin_login(user);
+	assert_int_equal(expect(HOMES_CLAIM).dst_fp, fp(bare));
+	struct rig_client d = begin_login(user), e = begin_login(other_user);
+	assert_int_equal(expect(HOMES_CLAIM).dst_fp, fp(other_bare));
+	struct frame_record grant = record(HOMES_GRANT, bare, 1);
+	grant.to = str_of(bare);
+	other_says(grant);
+	RIG_HEAR(&c, "<conflict xmlns"); /* the later one has its resource now */
+	RIG_HEAR(&d, "</iq>");
+	assert_non_null(rig_session(&d, "r"));
+	assert_false(rig_heard(&e, "</iq>"));
+	rig_hang_up(&c);
+	rig_hang_up(&d);
+	rig_hang_up(&e); /* while it waits */
+}
+
 /* ---- sessions here, clients there ---- */
 
 /* A client of the other node, its edge 9, is bound here, by an account that a client here has made ours. */
@@ -636,6 +657,7 @@ int main(void)
 		CASE(a_client_asks_again_when_its_home_has_just_gone),
 		CASE(a_session_comes_here_when_its_home_dies),
 		CASE(a_login_waits_for_another_home_when_the_first_dies),
+		CASE(clients_that_wait_for_one_home_are_told_in_order),
 		CASE(a_session_serves_a_client_of_another_node),
 		CASE(a_session_ends_with_the_node_of_its_client),
 		CASE(a_newer_client_here_ends_the_older_one_there),

@@ -57,6 +57,24 @@ static void map_put_on_an_old_key_keeps_the_new_keys_bytes(void **state)
 	map_fini(&m);
 }
 
+static void map_finds_by_the_hash_of_a_key(void **state)
+{
+	struct map m;
+	static char keys[200][8];
+	map_init(&m, seed);
+	assert_null(map_get_hashed(&m, str_hash(STR("a"), seed)));
+	for (int i = 0; i < 200; i++) {
+		snprintf(keys[i], sizeof keys[i], "k%d", i);
+		map_put(&m, str_of(keys[i]), keys[i]);
+	}
+	for (int i = 0; i < 200; i += 2)
+		map_del(&m, str_of(keys[i]));
+	for (int i = 0; i < 200; i++)
+		assert_ptr_equal(map_get_hashed(&m, str_hash(str_of(keys[i]), seed)), i % 2 ? keys[i] : NULL);
+	assert_null(map_get_hashed(&m, str_hash(str_of(keys[1]), seed) ^ UINT64_C(0x0100000001000000))); /* folds to the same */
+	map_fini(&m);
+}
+
 static void map_next_visits_each_entry_once(void **state)
 {
 	struct map m;
@@ -145,6 +163,7 @@ int main(void)
 		cmocka_unit_test(map_put_get_and_del_one_entry),
 		cmocka_unit_test(map_takes_empty_and_binary_keys),
 		cmocka_unit_test(map_put_on_an_old_key_keeps_the_new_keys_bytes),
+		cmocka_unit_test(map_finds_by_the_hash_of_a_key),
 		cmocka_unit_test(map_next_visits_each_entry_once),
 		cmocka_unit_test(map_shrinks_and_reuses_tombstones),
 		cmocka_unit_test(map_behaves_like_a_naive_table_over_random_operations),
