@@ -286,6 +286,7 @@ static void finish_all(struct relay *y)
 		limit = 0; /* our own answer says so */
 	json_t *data = merged(y->answers, limit, y->own_data);
 	json_decref(y->answers);
+	json_decref(y->own_data);
 	c->done = y->done;
 	if (y->silent)
 		LOG(LOG_WARN, "ctl", "nodes did not answer: what is shown lacks theirs", L_UINT("nodes", y->silent));
@@ -295,8 +296,7 @@ static void finish_all(struct relay *y)
 		call_ok(c, json_incref(data), "%lld", (long long)json_integer_value(data));
 	else
 		call_ok(c, json_incref(data), "%.*s", STR_ARG(json_is_array(data) ? STR("") : y->text));
-	json_decref(data);
-	json_decref(y->own_data);
+	json_decref(data); /* the call is gone, with its arena */
 }
 
 static void on_back(struct worker *w, struct message *m, bool cancelled)
