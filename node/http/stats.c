@@ -9,6 +9,7 @@
 #include "node/http/health.h"
 #include "node/http/httpd.h"
 #include "node/http/scrape.h"
+#include "node/http/stats_cluster.h"
 #include "node/net/tls.h"
 #include "node/version.h"
 
@@ -150,6 +151,9 @@ static json_t *this_node(const struct node *n)
 void stats_show(struct exchange *x)
 {
 	json_t *all = json_pack("{s:I,s:[o]}", "time_ms", (json_int_t)worker_wall_ms(), "nodes", this_node(x->node));
+	json_t *cluster = stats_cluster(x->node);
+	if (cluster)
+		json_object_set_new(all, "cluster", cluster);
 	char *text = json_dumps(all, JSON_COMPACT);
 	json_decref(all);
 	exchange_reply(x, 200, "application/json", str_of(text));

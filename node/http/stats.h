@@ -6,7 +6,8 @@
  *	  "histograms": {"delivery_seconds": [{"kind": "message", "count": ..., "p50_us": ..., "buckets": [[end_us, count], ...]}]},
  *	  "workers": [...], "store": {...}, "certificates": [...]}]}
  *
- * Counters count from the start; buckets that are empty are left out. `nodes` has one entry for each node that this one knows.
+ * Counters count from the start; buckets that are empty are left out. `nodes` has one entry, this node; one of a cluster has
+ * `cluster`, too (stats_cluster.h).
  */
 #ifndef NODE_HTTP_STATS_H
 #define NODE_HTTP_STATS_H

@@ -13,6 +13,7 @@ import urllib.parse
 from harness import http, pages, wire
 from harness.browser import Browser
 from harness.client import Client
+from harness.cluster import Cluster, surroundings
 from harness.server import free_ports
 from harness.starling import ROOT, binary
 from program import with_node
@@ -450,7 +451,8 @@ async def page(server):
         await browser.until("Number(document.querySelectorAll('.tile b')[1].textContent) > 5", "messages flow")
         await browser.until("document.querySelectorAll('path.sb')[1].getAttribute('d').split('L').length > 3", "p95 is drawn", 30)
         seen = await browser.value("[document.getElementById('state').textContent, document.querySelectorAll('.tile b')[0].textContent,"
-                                   " document.querySelectorAll('svg path').length, document.getElementById('nodes').hidden,"
+                                   " document.querySelectorAll('svg path').length,"
+                                   " document.getElementById('nodes').hidden && getComputedStyle(document.getElementById('cluster')).display === 'none',"
                                    " document.documentElement.scrollWidth <= window.innerWidth]")
         assert seen[0] == "ready" and int(seen[1]) >= 2 and seen[2] == 7 and seen[3] and seen[4], seen
         folder = os.path.join(os.path.dirname(binary()), "test-logs")
@@ -463,6 +465,77 @@ async def page(server):
         await browser.stop()
         a.abort()
         b.abort()
+
+
+# ---- several nodes ----
+async def with_cluster(check):
+    """Two nodes of the case's own; what is left of them must end well."""
+    with surroundings():
+        cluster = Cluster(nodes=2)
+        try:
+            await cluster.start()
+            await check(cluster, *cluster.nodes)
+        finally:
+            problems = await cluster.stop()
+    assert not problems, problems
+
+
+async def cluster_json(_):
+    """Each node tells of both: who is there, their sessions, links and the table of homes; and one that is alone tells nothing of it."""
+    async def check(cluster, n1, n2):
+        for name in "abc":
+            await cluster.register(name, "localhost", "secret")
+        clients = [await Client(name, n.endpoint, name, "localhost", "secret", "x").connect() for name, n in zip("abc", (n1, n2, n2))]
+
+        async def wrong(node, me):
+            got = (await http.get(port(node), "/stats.json")).json()["cluster"]
+            rows = {r["node"]: r for r in got["nodes"]}
+            seen = (got["name"], got["state"], got["registry_ok"], got["split"], {k: (r["state"], r["sessions"]) for k, r in rows.items()})
+            if seen != (me.name, "up", True, "none", {"n1": ("up", 1), "n2": ("up", 2)}):
+                return seen
+            links = {(k, link["to"]): (link["linked"], link["relayed"], link["retained_bytes"] >= 0) for k, r in rows.items() for link in r["links"]}
+            if links != {("n1", "n2"): (True, False, True), ("n2", "n1"): (True, False, True)}:
+                return links
+            homes = got["homes"]
+            here = {n1: 1, n2: 2}[node]
+            return (homes["known"], homes["here"], homes["conflicts"]) != (3, here, 0) and homes
+        for n in (n1, n2):
+            await until(lambda n=n: wrong(n, n), f"what {n.name} tells", 20)
+        for c in clients:
+            c.abort()
+    await with_cluster(check)
+
+    async def alone(node):
+        assert "cluster" not in (await http.get(port(node), "/stats.json")).json()
+    await with_node(alone)
+
+
+async def cluster_page(_):
+    """The page has a row for each node, and sees one go."""
+    async def check(cluster, n1, n2):
+        await cluster.register("a", "localhost", "secret")
+        a = await Client("a", n2.endpoint, "a", "localhost", "secret", "x").connect()
+        browser = Browser()
+        row = "[...document.querySelectorAll('#cluster .card:first-child tr')].slice(1).map(r => [...r.cells].map(c => c.textContent))"
+        try:
+            await browser.start()
+            await browser.open(f"http://127.0.0.1:{port(n1)}/")
+            await browser.until(f"document.getElementById('cluster').hidden === false && {row}.filter(r => r[1] === 'up' && r[3] === '1 of 1').length === 2",
+                                "both nodes are there", 30)
+            await browser.until(f"{row}.find(r => r[0] === 'n1 (this one)')[2] === '0' && {row}.find(r => r[0] === 'n2')[2] === '1'", "their sessions", 30)
+            text = await browser.value("document.getElementById('cluster').textContent")
+            assert "registry (Redis)answers" in text and "connectedall to all" in text and "n2direct" in text, text
+            assert await browser.value("document.documentElement.scrollWidth <= window.innerWidth")
+            folder = os.path.join(os.path.dirname(binary()), "test-logs")
+            os.makedirs(folder, exist_ok=True)
+            await browser.picture(os.path.join(folder, "page-cluster.png"))
+            a.abort()
+            assert not await n2.halt()
+            await browser.until(f"!{row}.some(r => r[0] === 'n2' && r[1] === 'up')", "n2 is gone", 30)
+            assert browser.said == [], browser.said
+        finally:
+            await browser.stop()
+    await with_cluster(check)
 
 
 CASES = {
@@ -480,4 +553,6 @@ CASES = {
     "stats: Prometheus scrapes": prometheus,
     "stats: alert rules and dashboard": rules,
     "stats: the page in Chromium": page,
+    "stats: what nodes of a cluster tell": cluster_json,
+    "stats: the page of a cluster in Chromium": cluster_page,
 }
