@@ -200,6 +200,22 @@ static void open_slot(struct core *c, struct core_peer *p)
 	c->out.open(c->out.arg, core_slot(c, p), str_of(p->addr));
 }
 
+/* The registry, or a third node, knew another node by its number, or an older address: it knows best where it is. */
+void core_peer_readdress(struct core *c, struct core_peer *p, const struct core_member *m)
+{
+	if (str_is(m->addr, p->addr))
+		return;
+	if (p->opened)
+		c->out.close(c->out.arg, core_slot(c, p));
+	p->opened = p->connected = p->blocked = false;
+	core_path_none(c, p);
+	copy_text(p->name, sizeof p->name, m->name);
+	copy_text(p->addr, sizeof p->addr, m->addr);
+	copy_text(p->version, sizeof p->version, m->version);
+	c->dirty = true;
+	open_slot(c, p);
+}
+
 /* A younger incarnation listens where an older one did: nobody listens for that any more. */
 static void usurp(struct core *c, const struct core_peer *p)
 {

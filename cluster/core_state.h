@@ -192,6 +192,8 @@ bool core_text_ok(struct str s, size_t max);
 struct core_peer *core_peer_find(struct core *c, uint32_t epoch);
 /* A slot for an incarnation that we hear of; the one that is there. NULL: it is us, known to be gone, or there is no room. */
 struct core_peer *core_peer_add(struct core *c, const struct core_member *m);
+/* Its own word on where it is. */
+void core_peer_readdress(struct core *c, struct core_peer *p, const struct core_member *m);
 /* Takes part, as far as we know, and can be talked to. */
 bool core_peer_alive(const struct core_peer *p);
 /* DEAD or LEFT: for ever. */

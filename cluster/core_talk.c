@@ -119,6 +119,7 @@ static void talk_hello(struct core *c, const struct frame *f, bool direct)
 		return;
 	}
 	p->birth = h.birth;
+	core_peer_readdress(c, p, &h.self);
 	learn(c, p, &h);
 	if (p->incompatible)
 		return;
