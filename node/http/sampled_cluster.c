@@ -68,6 +68,12 @@ static void registry_up_write(struct scrape *s)
 	view_unref(v);
 }
 
+static void isolated_write(struct scrape *s)
+{
+	if (s->node->fleet)
+		scrape_int(s, NULL, atomic_load(&s->node->fleet->isolated_ms) != 0);
+}
+
 static void registry_calls_write(struct scrape *s)
 {
 	struct mesh_stats *st = xzalloc(sizeof *st);
@@ -109,6 +115,7 @@ static void conflicts_write(struct scrape *s) { homes_write(s, offsetof(struct f
 
 const struct sampled_row sampled_cluster_rows[] = {
 	{ "cluster_nodes", "Nodes as this one sees them", "state", METRIC_GAUGE, state_write },
+	{ "cluster_isolated", "1 while this node reaches neither Redis nor most of the other nodes", "", METRIC_GAUGE, isolated_write },
 	{ "cluster_registry_up", "1 while Redis answers", "", METRIC_GAUGE, registry_up_write },
 	{ "cluster_registry_calls_total", "Questions to Redis", "result", METRIC_COUNTER, registry_calls_write },
 	{ "cluster_refused_total", "Strangers that were kept out of the mesh, and frames that were none", "what", METRIC_COUNTER,

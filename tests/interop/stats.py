@@ -336,13 +336,18 @@ async def limits_by_name(_):
 
 
 # ---- Prometheus and Grafana ----
-async def prometheus(server):
-    """A real one scrapes the node, and its rules work on what it found."""
+async def prometheus(_):
+    """A real one scrapes two nodes, and its rules work on what it found."""
+    await with_cluster(lambda _, *nodes: scraped_by_prometheus(nodes))
+
+
+async def scraped_by_prometheus(nodes):
     d = tempfile.mkdtemp(prefix="prometheus-test-")
     (own,) = free_ports(1)
+    targets = ", ".join(f"'127.0.0.1:{port(n)}'" for n in nodes)
     with open(os.path.join(d, "prometheus.yml"), "w") as f:
         f.write(f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: ['{ALERTS}']\n"
-                f"scrape_configs: [{{job_name: starling, static_configs: [{{targets: ['127.0.0.1:{port(server)}']}}]}}]\n")
+                f"scrape_configs: [{{job_name: starling, static_configs: [{{targets: [{targets}]}}]}}]\n")
     p = await asyncio.create_subprocess_exec("prometheus", f"--config.file={d}/prometheus.yml", f"--storage.tsdb.path={d}/data",
                                              f"--web.listen-address=127.0.0.1:{own}", "--log.level=warn", cwd=d,
                                              stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
@@ -364,7 +369,7 @@ async def prometheus(server):
                 return str(err)
         await until(wrong, "Prometheus is content", 40)
         rules = (await http.get(own, "/api/v1/rules")).json()["data"]["groups"]
-        assert sum(len(g["rules"]) for g in rules) > 8 and all(r["health"] in ("ok", "unknown") for g in rules for r in g["rules"]), rules
+        assert sum(len(g["rules"]) for g in rules) > 16 and all(r["health"] in ("ok", "unknown") for g in rules for r in g["rules"]), rules
         used = await metric_names_of_files()
         for name in sorted(used):
             assert name in await all_names(own), f"{name} is in the rules or the dashboard, but not in what was scraped"
