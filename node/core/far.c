@@ -90,6 +90,7 @@ static void far_send(struct outlet *o, const struct stanza *st)
 	struct far *f = far_of(o);
 	struct frame_record r = fleet_record(FLEET_DOWN, f->fp, f->edge_sid);
 	r.rule = (uint8_t)st->kind;
+	r.osm = f->sid;
 	trace_tap(session_of(f), false, st);
 	fleet_send_stanza(f->nw, f->edge, &r, st);
 }
@@ -257,7 +258,7 @@ static void pay(struct far *f, struct user *u)
 	far_pause(&f->outlet, wait_ms < UINT32_MAX ? (uint32_t)wait_ms : UINT32_MAX);
 }
 
-/* The session that this record of that node is for; the edge hears when there is none any more. */
+/* The session that this record of that node is for. */
 static struct far *far_find(struct node_worker *nw, uint32_t from, uint64_t sid)
 {
 	struct session *s = session_find(nw, sid);
@@ -268,9 +269,17 @@ static struct far *far_find(struct node_worker *nw, uint32_t from, uint64_t sid)
 static void on_up(struct node_worker *nw, uint32_t from, const struct frame_record *r)
 {
 	struct far *f = far_find(nw, from, r->dst_sid);
-	struct stanza *st = f ? fleet_stanza(nw, r) : NULL;
+	if (!f) { /* it has gone elsewhere while this was under way, or was closed: the edge knows, or learns it now */
+		struct frame_record back = *r;
+		back.kind = FLEET_BACK;
+		back.dst_sid = r->osm;
+		back.osm = r->dst_sid;
+		fleet_send(nw, from, &back);
+		return;
+	}
+	struct stanza *st = r->xml.len ? fleet_stanza(nw, r) : NULL;
 	if (!st)
-		return; /* it was closed: the edge hears, or has heard */
+		return;
 	pay(f, session_of(f)->user);
 	if (f->holds || f->first)
 		queue(f, st);

@@ -15,7 +15,7 @@
 
 #define TICK_MS   500
 #define SLOW_MS   50    /* how long a client is not read whose stanzas fill the way to a node */
-#define LOST_MAX  10000 /* stanzas that came back from one dead node, on one worker */
+#define LOST_MAX  10000 /* stanzas that came back, on one worker */
 
 /* What came back from a node that is dead. */
 struct fleet_lost {
@@ -334,36 +334,61 @@ static void on_record(struct worker *w, uint32_t from, const struct frame_record
 		record_here(nw, from, r);
 }
 
-/* ---- what a dead node did not acknowledge ---- */
+/* ---- what a node did not take ---- */
 
-/* Kept until the view tells where it goes now: that comes next. */
+static void forget_lost(struct fleet_worker *fw)
+{
+	fw->lost = NULL;
+	fw->lost_end = &fw->lost;
+	fw->n_lost = 0;
+}
+
+/* Kept until the view tells where it goes now, which mostly comes next; or for a moment, when the node lives and is full. */
 static void keep_lost(struct node_worker *nw, const struct frame_record *r)
 {
 	struct fleet_worker *fw = nw->fleet;
 	struct stanza *st = fleet_stanza(nw, r);
-	if (!st)
+	if (!st || !jid_present(&st->to)) {
+		stanza_unref(st);
 		return;
+	}
+	if (fw->n_lost == LOST_MAX) {
+		router_bounce(nw, st, STANZA_RESOURCE_CONSTRAINT, STR("too much waits for the recipient's node"));
+		return;
+	}
 	struct fleet_lost *l = xmalloc(sizeof *l);
 	*l = (struct fleet_lost){ .stanza = st };
 	*fw->lost_end = l;
 	fw->lost_end = &l->next;
+	fw->n_lost++;
+}
+
+void fleet_orphan(struct node_worker *nw, const struct frame_record *r)
+{
+	struct stanza *st = fleet_stanza(nw, r);
+	struct user *u = st && r->kind != FLEET_DOWN && jid_is_full(&st->from) ? user_find(nw, jid_bare_str(&st->from)) : NULL;
+	struct session *s = u ? user_session(u, jid_resource(&st->from)) : NULL;
+	if (s && s->hlc) /* it lives here now */
+		router_sent(s, st);
+	else if (st && st->kind != STANZA_PRESENCE && jid_present(&st->to))
+		router_route(nw, st);
+	else
+		stanza_unref(st);
 }
 
 static void on_lost(struct worker *w, uint32_t to, const struct frame_record *r)
 {
 	struct node_worker *nw = nw_of(w);
-	(void)to;
-	if (r->kind == FLEET_STANZA || (r->kind == FLEET_DOWN && r->rule == STANZA_MESSAGE))
+	if (r->kind == FLEET_STANZA || (r->kind == FLEET_DOWN && r->rule != STANZA_PRESENCE))
 		keep_lost(nw, r);
-	else if (r->kind == FLEET_UP || r->kind == FLEET_BIND)
-		edge_lost(nw, r);
+	else if (r->kind == FLEET_UP && r->xml.len && !edge_lost(nw, to, r))
+		fleet_orphan(nw, r);
 }
 
 static void route_lost(struct node_worker *nw)
 {
 	struct fleet_lost *l = nw->fleet->lost;
-	nw->fleet->lost = NULL;
-	nw->fleet->lost_end = &nw->fleet->lost;
+	forget_lost(nw->fleet);
 	while (l) {
 		struct fleet_lost *next = l->next;
 		router_route(nw, l->stanza);
@@ -452,6 +477,7 @@ static void on_tick(struct timer *t)
 	struct fleet_worker *fw = (struct fleet_worker *)((char *)t - offsetof(struct fleet_worker, tick));
 	struct homes_stats st;
 	homes_tick(fw->homes, fw->nw->worker->now_ms);
+	route_lost(fw->nw); /* what came after the view, or from a node that is full */
 	homes_stats(fw->homes, &st);
 	atomic_store(&fw->told_entries, st.entries);
 	atomic_store(&fw->told_own, st.own);
@@ -470,7 +496,7 @@ struct fleet_worker *fleet_worker_new(struct node_worker *nw)
 	};
 	fw->nw = nw;
 	fw->homes = homes_new(&out, nw->worker->index, nw->node->n_workers, nw->worker->now_ms);
-	fw->lost_end = &fw->lost;
+	forget_lost(fw);
 	fw->tick.on_timer = on_tick;
 	map_init(&fw->edges, nw->node->hash_key);
 	map_init(&fw->seeking, nw->node->hash_key);

@@ -27,8 +27,8 @@ enum fleet_kind {
 	FLEET_BIND,     /* edge -> home. to: full JID; from: the client's address, oseq: its port; rule: transport; osm: when (hlc);
 			   dst_sid: the edge's; xml: a frozen state (freeze.h), empty for a new session */
 	FLEET_BOUND,    /* home -> edge. osm: the session's sid, 0: refused, with the stanza error in rule (0: its home is not here) */
-	FLEET_UP,       /* edge -> home. xml: what the client sent; osm: the edge's sid, should it come back */
-	FLEET_DOWN,     /* home -> edge. xml: for the client; rule: its kind */
+	FLEET_UP,       /* edge -> home. xml: what the client sent, or nothing: come back; osm: the edge's sid, should it come back */
+	FLEET_DOWN,     /* home -> edge. xml: for the client; rule: its kind; osm: the session's sid */
 	FLEET_HOLD, FLEET_RELEASE, /* home -> edge: do not read the client; do */
 	FLEET_PAUSE,    /* home -> edge: not for oseq ms */
 	FLEET_CLOSE,    /* home -> edge: the session is gone. rule: stream error; xml: text */
@@ -41,6 +41,7 @@ enum fleet_kind {
 	FLEET_BORN,     /* to: a bare JID: an account was made (birth.h) */
 	FLEET_BURY,     /* to: a full JID that was at home on a dead node, with its client: its contacts hear */
 	FLEET_CROWD,    /* to every worker. xml: a message for everybody who is there on a host; to: the host; rule, osm: crowd.h */
+	FLEET_BACK,     /* home -> edge. An UP for a session that is not here any more. osm: that session's sid */
 	FLEET_KIND_COUNT
 };
 
@@ -59,6 +60,7 @@ struct fleet_worker {
 	struct map edges;            /* the 8 bytes of an edge's sid -> struct edge */
 	struct map seeking;          /* the 8 bytes of an account's fingerprint -> the first edge that waits for its home */
 	struct fleet_lost *lost, **lost_end; /* came back from a dead node: until the view tells who has its place */
+	size_t n_lost;
 	struct timer tick;
 	uint64_t hlc;
 	bool serving, leaving;
@@ -115,6 +117,8 @@ void fleet_send(struct node_worker *nw, uint32_t epoch, const struct frame_recor
 void fleet_send_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st);
 /* The stanza in a record; NULL, and a line in the log, when there is none. */
 struct stanza *fleet_stanza(struct node_worker *nw, const struct frame_record *r);
+/* What a client sent to, or should have got from, a session that is no more: it goes on as if it came now. */
+void fleet_orphan(struct node_worker *nw, const struct frame_record *r);
 /* Is the recipient's home elsewhere? Then the stanza (consumed) goes there. Else nothing is consumed. */
 bool fleet_forwards(struct node_worker *nw, struct stanza *st);
 /* The account that a record names is the one whose worker it came to. A node with a bug must not bring accounts to workers that do not own

@@ -11,6 +11,8 @@
 #define AGAIN_MS  100   /* when a home says that it is none */
 #define TRIES     50
 #define REPLAY_MS 16
+#define BACK_MS   2000 /* for what is under way to a home that gives us up to come back */
+#define RESEND_MS 500
 #define PAUSE_MAX_MS 10000 /* that a home may ask for */
 
 enum edge_step { EDGE_FINDS, EDGE_ASKS, EDGE_BOUND };
@@ -166,11 +168,27 @@ static void edge_seek(struct edge *e)
 		edge_go(e, home);
 }
 
+static void send_again(struct edge *e)
+{
+	struct buf was = e->again;
+	struct str left = buf_str(&was);
+	struct frame_record up;
+	buf_init(&e->again, FRAME_MAX); /* what is lost once more comes in here */
+	while (frame_next_record(&left, &up) == ERR_NONE) {
+		up.dst_sid = e->home_sid;
+		up.flags |= FRAME_MAYBE_DUP;
+		fleet_send(e->nw, e->home, &up);
+	}
+	buf_fini(&was);
+}
+
 static void on_timer(struct timer *t)
 {
 	struct edge *e = (struct edge *)((char *)t - offsetof(struct edge, timer));
 	if (e->step == EDGE_FINDS)
 		edge_seek(e);
+	else if (e->step == EDGE_BOUND)
+		send_again(e);
 	else
 		edge_fail(e, STANZA_INTERNAL_SERVER_ERROR, "the node that knows your account does not answer");
 }
@@ -365,18 +383,11 @@ static void on_bound(struct edge *e, const struct frame_record *r)
 			return;
 	}
 	c->who = &e->jid;
-	struct str again = buf_str(&e->again);
-	struct frame_record up;
-	while (frame_next_record(&again, &up) == ERR_NONE) {
-		up.dst_sid = e->home_sid;
-		up.flags |= FRAME_MAYBE_DUP;
-		fleet_send(e->nw, e->home, &up);
-	}
-	buf_clear(&e->again);
+	send_again(e);
 	c2s_release(c);
 }
 
-static void on_home_gone(struct edge *e)
+static void leave_home(struct edge *e)
 {
 	if (e->step == EDGE_BOUND)
 		c2s_hold(e->stream);
@@ -384,7 +395,59 @@ static void on_home_gone(struct edge *e)
 		c2s_release(e->stream);
 	e->held_by_home = false;
 	worker_timer_cancel(e->nw->worker, &e->timer);
+	e->step = EDGE_FINDS;
+}
+
+static void on_home_gone(struct edge *e)
+{
+	leave_home(e);
 	edge_seek(e);
+}
+
+/* What we have sent there meanwhile comes back, with the empty one as the last. */
+static void on_rehome(struct edge *e)
+{
+	if (e->step != EDGE_BOUND) {
+		on_home_gone(e);
+		return;
+	}
+	struct frame_record last = fleet_record(FLEET_UP, e->fp, e->home_sid);
+	last.osm = e->sid;
+	leave_home(e);
+	worker_timer_set(e->nw->worker, &e->timer, BACK_MS);
+	fleet_send(e->nw, e->home, &last);
+}
+
+static void keep_again(struct edge *e, const struct frame_record *r)
+{
+	struct frame_record up = *r;
+	up.kind = FLEET_UP;
+	up.osm = e->sid;
+	if (frame_add_record(&e->again, &up) != ERR_NONE)
+		LOG(LOG_WARN, "fleet", "a stanza was lost with a node", L_STR("jid", jid_str(&e->jid)));
+}
+
+/* An UP that found no session at `from`. */
+static void on_back(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+{
+	struct edge *e = edge_find(nw, r->dst_sid);
+	bool is_last = !r->xml.len, current = e && e->home == from && r->osm == e->home_sid;
+	if (!e && !is_last) {
+		fleet_orphan(nw, r);
+	} else if (is_last) {
+		if (current && e->step == EDGE_FINDS && timer_is_set(&e->timer)) {
+			worker_timer_cancel(nw->worker, &e->timer);
+			edge_seek(e);
+		}
+	} else if (e->step != EDGE_BOUND) {
+		keep_again(e, r);
+	} else {
+		keep_again(e, r);
+		if (current) /* it has ended the session, and could not tell */
+			on_home_gone(e);
+		else
+			send_again(e);
+	}
 }
 
 static void on_hold(struct edge *e, bool hold)
@@ -404,18 +467,24 @@ static void keep_state(struct edge *e, const struct frame_record *r)
 	buf_add_str(&e->state, r->xml);
 }
 
-/* For an edge that is gone: its home must know, too. */
+/* For an edge that is gone, or has another home: the sender must know, and what it sent goes to whoever is there. */
 static void for_nobody(struct node_worker *nw, uint32_t from, const struct frame_record *r)
 {
-	if (r->kind != FLEET_BOUND || !r->osm)
+	if ((r->kind != FLEET_BOUND && r->kind != FLEET_DOWN) || !r->osm)
 		return;
 	struct frame_record gone = fleet_record(FLEET_GONE, r->dst_fp, r->osm);
 	fleet_send(nw, from, &gone);
+	if (r->kind == FLEET_DOWN && r->rule != STANZA_PRESENCE)
+		fleet_orphan(nw, r);
 }
 
 void edge_record(struct node_worker *nw, uint32_t from, const struct frame_record *r)
 {
 	struct edge *e = edge_find(nw, r->dst_sid);
+	if (r->kind == FLEET_BACK) {
+		on_back(nw, from, r);
+		return;
+	}
 	if (!e || e->home != from) {
 		for_nobody(nw, from, r);
 		return;
@@ -443,7 +512,7 @@ void edge_record(struct node_worker *nw, uint32_t from, const struct frame_recor
 		break;
 	case FLEET_REHOME:
 		keep_state(e, r);
-		on_home_gone(e);
+		on_rehome(e);
 		break;
 	default:
 		break;
@@ -458,15 +527,17 @@ void edge_sent(struct edge *e, struct stanza *st)
 	stanza_unref(st);
 }
 
-bool edge_lost(struct node_worker *nw, const struct frame_record *r)
+bool edge_lost(struct node_worker *nw, uint32_t to, const struct frame_record *r)
 {
-	struct edge *e = edge_find(nw, r->kind == FLEET_UP ? r->osm : r->dst_sid);
-	if (!e || r->kind != FLEET_UP)
-		return e != NULL; /* a BIND: asked again when the view tells */
-	if (frame_add_record(&e->again, r) == ERR_NONE)
-		return true;
-	LOG(LOG_WARN, "fleet", "a stanza was lost with a node", L_STR("jid", jid_str(&e->jid)));
-	return false;
+	struct edge *e = edge_find(nw, r->osm);
+	if (!e)
+		return false;
+	keep_again(e, r);
+	if (e->step == EDGE_BOUND && e->home != to)
+		send_again(e);
+	else if (e->step == EDGE_BOUND && !timer_is_set(&e->timer)) /* if its home lives, and is full */
+		worker_timer_set(nw->worker, &e->timer, RESEND_MS);
+	return true;
 }
 
 /* Collected first, by name: what happens to one may change the map. */

@@ -3,7 +3,8 @@
  *
  *   FINDS -its home is here-> gone: bound as on a node alone
  *   FINDS -home known-> ASKS -FLEET_BOUND-> BOUND;  ASKS -its home is not there-> FINDS
- *   BOUND -home dead, FLEET_REHOME-> FINDS, with the session's state;  any -stream ends, FLEET_CLOSE-> gone
+ *   BOUND -home dead, FLEET_REHOME-> FINDS, with the session's state; after REHOME it waits until what was under way has come back;
+ *   any -stream ends, FLEET_CLOSE-> gone
  *
  * But for BOUND the stream is held. What the home did not acknowledge before it died is sent again, to the new one.
  */
@@ -23,13 +24,13 @@ void edge_sent(struct edge *e, struct stanza *st);
 void edge_drop(struct edge *e);
 void edge_replay_drop(struct c2s *c);
 
-/* Records for edges: FLEET_BOUND, DOWN, HOLD, RELEASE, PAUSE, CLOSE, STATE, REHOME. */
+/* Records for edges: FLEET_BOUND, DOWN, HOLD, RELEASE, PAUSE, CLOSE, STATE, REHOME, BACK. */
 void edge_record(struct node_worker *nw, uint32_t from, const struct frame_record *r);
 /* The home of an account was found: 0: it was not. */
 void edge_settled(struct node_worker *nw, uint64_t fp, uint32_t epoch);
 /* That node is dead or has left. */
 void edge_node_gone(struct node_worker *nw, uint32_t epoch);
-/* An UP or a BIND that it had not acknowledged. True: it will be sent to the next home. */
-bool edge_lost(struct node_worker *nw, const struct frame_record *r);
+/* An UP that node `to` did not take. True: it goes to the next home. A BIND is asked again when the view tells. */
+bool edge_lost(struct node_worker *nw, uint32_t to, const struct frame_record *r);
 
 #endif

@@ -392,6 +392,123 @@ static void a_login_waits_for_another_home_when_the_first_dies(void **state)
 	rig_hang_up(&c);
 }
 
+static void what_was_under_way_to_a_home_that_gives_up_a_session_comes_with_it(void **state)
+{
+	char user[16], bare[64], friend_name[16], friend_bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	account_with_place(1, friend_name, friend_bare);
+	other_claims(bare);
+	struct rig_client c = far_login(user, &edge), d = rig_login(0, friend_name, "r");
+	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>one</body></message>", friend_bare).p);
+	struct frame_record back = expect(FLEET_UP);
+	other_says(record(HOMES_DEL, bare, 0));
+	other_says(record(FLEET_REHOME, bare, edge));
+	struct frame_record last = expect(FLEET_UP);
+	assert_int_equal(last.dst_sid, 77);
+	assert_int_equal(last.xml.len, 0);
+	rig_turns(10);
+	assert_null(rig_session(&c, "r")); /* it waits for what is under way */
+	back.kind = last.kind = FLEET_BACK;
+	back.dst_sid = last.dst_sid = edge;
+	back.osm = last.osm = 77;
+	other_says(back);
+	other_says(last);
+	RIG_UNTIL(rig_session(&c, "r"));
+	RIG_HEAR(&d, "<body>one</body>");
+	rig_hang_up(&c);
+	rig_hang_up(&d);
+}
+
+static void a_client_whose_home_has_lost_its_session_gets_another(void **state)
+{
+	char user[16], bare[64], friend_name[16], friend_bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	account_with_place(1, friend_name, friend_bare);
+	other_claims(bare);
+	struct rig_client c = far_login(user, &edge), d = rig_login(0, friend_name, "r");
+	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>one</body></message>", friend_bare).p);
+	struct frame_record back = expect(FLEET_UP);
+	other_says(record(HOMES_DEL, bare, 0));
+	back.kind = FLEET_BACK;
+	back.dst_sid = edge;
+	back.osm = 77;
+	other_says(back);
+	RIG_HEAR(&d, "<body>one</body>");
+	assert_non_null(rig_session(&c, "r"));
+	rig_hang_up(&c);
+	rig_hang_up(&d);
+}
+
+static void what_comes_back_when_its_edge_is_gone_is_sent_all_the_same(void **state)
+{
+	char user[16], bare[64], friend_name[16], friend_bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	account_with_place(1, friend_name, friend_bare);
+	other_claims(bare);
+	struct rig_client c = far_login(user, &edge), d = rig_login(0, friend_name, "r");
+	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>last words</body></message>", friend_bare).p);
+	struct frame_record lost = expect(FLEET_UP);
+	rig_hang_up(&c);
+	expect(FLEET_GONE);
+	post(lost, true);
+	RIG_HEAR(&d, "<body>last words</body>");
+	rig_hang_up(&d);
+}
+
+static void a_message_for_a_client_that_has_gone_is_not_lost(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct frame_record down = record(FLEET_DOWN, bare, 99);
+	down.osm = 77;
+	down.rule = STANZA_MESSAGE;
+	down.xml = arena_printf(keep, "<message from='x@localhost/y' to='%s/r' type='chat'><body>for whom</body></message>", bare);
+	other_says(down);
+	assert_int_equal(expect(FLEET_GONE).dst_sid, 77); /* first: its home must not send it here again */
+	assert_true(holds(expect(FLEET_STANZA).xml, "for whom"));
+}
+
+static void what_goes_up_to_a_session_that_is_not_here_goes_back(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct frame_record up = record(FLEET_UP, bare, 1234567);
+	up.osm = 9;
+	up.xml = STR("<message/>");
+	other_says(up);
+	struct frame_record back = expect(FLEET_BACK);
+	assert_int_equal(back.dst_sid, 9);
+	assert_int_equal(back.osm, 1234567);
+	assert_true(holds(back.xml, "<message/>"));
+}
+
+static void what_a_node_does_not_take_has_a_ceiling(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "r");
+	struct frame_record st = record(FLEET_STANZA, "absent@localhost", 0);
+	struct fleet_worker *fw = nw_of(node_shard(&node, STR("absent@localhost")))->fleet;
+	other_claims("absent@localhost");
+	fw->n_lost = 10000;
+	st.xml = arena_printf(keep, "<message from='%s/r' to='absent@localhost/x' type='chat'><body>too much</body></message>", bare);
+	post(st, true);
+	RIG_HEAR(&c, "<resource-constraint");
+	assert_null(fw->lost);
+	fw->n_lost = 0;
+	st.xml = arena_printf(keep, "<message from='x@localhost' to='%s/r' type='chat'><body>after the view</body></message>", bare);
+	st.dst_fp = fp(bare);
+	fleet_worker_start(nw_of(node.workers[c.worker])->fleet);
+	post(st, true);
+	RIG_HEAR(&c, "after the view"); /* although no view comes */
+	worker_timer_cancel(node.workers[c.worker], &nw_of(node.workers[c.worker])->fleet->tick);
+	rig_hang_up(&c);
+}
+
 static void clients_that_wait_for_one_home_are_told_in_order(void **state)
 {
 	char user[16], bare[64], other_user[16], other_bare[64];
@@ -657,6 +774,12 @@ int main(void)
 		CASE(a_client_asks_again_when_its_home_has_just_gone),
 		CASE(a_session_comes_here_when_its_home_dies),
 		CASE(a_login_waits_for_another_home_when_the_first_dies),
+		CASE(what_was_under_way_to_a_home_that_gives_up_a_session_comes_with_it),
+		CASE(a_client_whose_home_has_lost_its_session_gets_another),
+		CASE(what_comes_back_when_its_edge_is_gone_is_sent_all_the_same),
+		CASE(a_message_for_a_client_that_has_gone_is_not_lost),
+		CASE(what_goes_up_to_a_session_that_is_not_here_goes_back),
+		CASE(what_a_node_does_not_take_has_a_ceiling),
 		CASE(clients_that_wait_for_one_home_are_told_in_order),
 		CASE(a_session_serves_a_client_of_another_node),
 		CASE(a_session_ends_with_the_node_of_its_client),
