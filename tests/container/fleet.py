@@ -95,7 +95,7 @@ class Talker:
                 story, _, number = e.get("id").partition("-")
                 if story == str(Crowd.stories):  # not what was kept of an earlier one
                     self.got.append(int(number))
-            elif kind in ("end", "close", "problem") and not self.stop:
+            elif kind in ("eof", "close", "problem") and not self.stop:
                 self.breaks += 1
                 self.there = False
                 self.client.abort()
