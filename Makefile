@@ -236,7 +236,7 @@ corpus: $(CORPUS_BIN)
 	@tests/fuzz/run-corpora $(CORPUS_BIN)
 
 # ---- load tool and floor ----------------------------------------------------------------------------------------------------
-NOT_LOAD := $(addprefix tests/bench/,floor.c store_cost.c registry_cost.c mesh_cost.c)
+NOT_LOAD := $(addprefix tests/bench/,floor.c store_cost.c registry_cost.c mesh_cost.c routes_cost.c)
 LOAD_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(NOT_LOAD),$(wildcard tests/bench/*.c)))
 $(B)/tests/bench/load: $(LOAD_OBJ)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_proto) -lm
@@ -244,9 +244,9 @@ $(B)/tests/bench/floor: $(B)/tests/bench/floor.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 $(B)/tests/bench/store_cost: $(B)/tests/bench/store_cost.o $(B)/libnode.a $(B)/libcluster.a $(B)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-$(B)/tests/bench/registry_cost $(B)/tests/bench/mesh_cost: %: %.o $(B)/libcluster.a $(B)/libproto.a
+$(B)/tests/bench/registry_cost $(B)/tests/bench/mesh_cost $(B)/tests/bench/routes_cost: %: %.o $(B)/libcluster.a $(B)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-bench-build: $(addprefix $(B)/tests/bench/,load floor store_cost registry_cost mesh_cost)
+bench-build: $(addprefix $(B)/tests/bench/,load floor store_cost registry_cost mesh_cost routes_cost)
 
 -include $(shell find $(B) $(FUZZ_B) -name '*.d' 2>/dev/null)
 
