@@ -12,12 +12,13 @@ SECRET = "the tests' own secret, of more than 32 bytes"
 
 @contextlib.contextmanager
 def surroundings():
-    """What nodes share, for a run."""
+    """What nodes share, for a run or for a case of one."""
+    before = Starling.postgres, Cluster.redis
     with Postgres() as Starling.postgres, Redis() as Cluster.redis:
         try:
             yield
         finally:
-            Starling.postgres = Cluster.redis = None
+            Starling.postgres, Cluster.redis = before
 
 
 class Node(Starling):

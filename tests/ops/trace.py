@@ -4,6 +4,8 @@ import json
 import os
 import signal
 
+from harness.client import Client
+from harness.cluster import Cluster, surroundings
 from harness.starling import control_binary
 from reload import ctl, login, until
 
@@ -125,9 +127,41 @@ async def node_stops(bench):
         await t.task
 
 
+async def of_a_cluster(_):
+    """An account is traced where it is at home; another node says where that is, at once or when the account gets a home."""
+    with surroundings():
+        cluster = Cluster()
+        n1, n2 = cluster.nodes
+        try:
+            await cluster.start()
+            for user in ("romeo", "juliet"):
+                await cluster.register(user, "localhost", "secret")
+            early = await Trace().start(n1, "juliet@localhost")
+            romeo = await login(n1, "romeo")
+            juliet = await login(n2, "juliet")
+            await asyncio.wait_for(early.process.wait(), 20)
+            await early.task
+            assert early.process.returncode == 1 and "juliet@localhost is at home at the node n2 now: ask there" in early.rest, early.rest
+            out = await ctl(n1, "trace", "juliet@localhost", code=1)
+            assert "juliet@localhost is at home at the node n2: ask there" in out, out
+            t = await Trace().start(n2, "juliet@localhost")
+            await say(romeo, juliet, "who is there", 1)
+            await until("the message is shown", lambda: any("m1" in x for x in t.stanzas("out")))
+            away = await Client("away", n1.endpoint, "juliet", "localhost", "secret", "away").connect()
+            await away.send("<presence><status>here, too</status></presence>")
+            await until("so is what her other client sends", lambda: any("presence" in x and "status" in x for x in t.stanzas("in")))
+            await t.end()
+            for c in (romeo, juliet, away):
+                await c.close()
+        finally:
+            problems = await cluster.stop()
+    assert not problems, problems
+
+
 CASES = {
     "follows an account": follows,
     "bodies and bounds": bodies_and_bounds,
     "nobody reads it": slow_reader,
     "the node stops": node_stops,
+    "an account of a cluster": of_a_cluster,
 }
