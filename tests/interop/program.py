@@ -1,4 +1,4 @@
-"""The node as a program, seen with OpenSSL and a shell: certificates per host, reloading, tickets, configuration checks, exit codes."""
+"""The node as a program, seen with OpenSSL and a shell: certificates per host, reloading, tickets (of a cluster, too), configuration checks, exit codes."""
 import asyncio
 import os
 import signal
@@ -7,6 +7,7 @@ import ssl
 
 from harness.certs import make_authority, make_certificate
 from harness.client import Client
+from harness.cluster import Cluster, surroundings
 from harness.server import to_yaml
 from harness.starling import HOSTS, Starling, binary, control_binary
 
@@ -33,7 +34,7 @@ async def tls(server, host="localhost", alpn=("xmpp-client",), low=None, high=No
                 assert piece, seen
                 seen += piece
             names = [v for k, v in s.getpeercert()["subjectAltName"] if k == "DNS"]
-            return names, s.version(), s.selected_alpn_protocol(), (ctx, s.session), s.session_reused
+            return names, s.version(), s.selected_alpn_protocol(), (used, s.session), s.session_reused
     return await asyncio.to_thread(work)
 
 
@@ -46,6 +47,18 @@ async def with_node(check, **options):
         await check(node)
     finally:
         problems = await node.stop()
+    assert not problems, problems
+
+
+async def with_cluster(check):
+    """Two nodes of the case's own; what is left of them must end well."""
+    with surroundings():
+        cluster = Cluster(nodes=2)
+        try:
+            await cluster.start()
+            await check(cluster, *cluster.nodes)
+        finally:
+            problems = await cluster.stop()
     assert not problems, problems
 
 
@@ -75,6 +88,28 @@ async def tickets(server):
         assert not reused
         *_, reused = await tls(server, session=session)
         assert reused, f"{version.name}: the session was not resumed"
+
+
+async def tickets_of_a_cluster(_):
+    """A client that reaches another node resumes, also after a restart of the one that it was at; with TLS 1.2 it never does."""
+    async def check(cluster, n1, n2):
+        for n in (n1, n2):
+            n.ca = os.path.join(n.dir, "seen.pem")
+            with open(n.ca, "w") as f:
+                f.write(await asyncio.to_thread(ssl.get_server_certificate, (n.address, n.endpoint["direct"]), timeout=5))
+        *_, session, reused = await tls(n1, high=ssl.TLSVersion.TLSv1_3)
+        assert not reused
+        *_, session, reused = await tls(n2, session=session)
+        assert reused, "not resumed at the other node"
+        assert not await n1.halt()
+        await n1.start()
+        await cluster.meet()
+        *_, reused = await tls(n1, session=session)
+        assert reused, "not resumed at the first one"
+        *_, session, _ = await tls(n1, high=ssl.TLSVersion.TLSv1_2)
+        *_, reused = await tls(n1, session=session)
+        assert not reused, "TLS 1.2 was resumed"
+    await with_cluster(check)
 
 
 async def sni(server):
@@ -221,6 +256,7 @@ CASES = {
     "TLS 1.2 and 1.3, not 1.1": versions,
     "ALPN of something else": foreign_alpn,
     "TLS session tickets": tickets,
+    "TLS session tickets of a cluster": tickets_of_a_cluster,
     "a certificate per host, by SNI": sni,
     "certificates are read again": reload,
     "a self-signed certificate is made once": self_signed,

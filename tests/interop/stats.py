@@ -13,10 +13,9 @@ import urllib.parse
 from harness import http, pages, wire
 from harness.browser import Browser
 from harness.client import Client
-from harness.cluster import Cluster, surroundings
 from harness.server import free_ports
 from harness.starling import ROOT, binary
-from program import with_node
+from program import with_cluster, with_node
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -473,18 +472,6 @@ async def page(server):
 
 
 # ---- several nodes ----
-async def with_cluster(check):
-    """Two nodes of the case's own; what is left of them must end well."""
-    with surroundings():
-        cluster = Cluster(nodes=2)
-        try:
-            await cluster.start()
-            await check(cluster, *cluster.nodes)
-        finally:
-            problems = await cluster.stop()
-    assert not problems, problems
-
-
 async def cluster_json(_):
     """Each node tells of both: who is there, their sessions, links and the table of homes; and one that is alone tells nothing of it."""
     async def check(cluster, n1, n2):
