@@ -11,44 +11,39 @@
 
 #define STEP_MS 100
 
-/* On one worker. */
 struct emptying {
 	struct message message;
-	struct node_worker *nw;
-	struct timer step;
 	unsigned rate; /* streams a step */
 };
 
 static void on_step(struct timer *t)
 {
-	struct emptying *e = (struct emptying *)((char *)t - offsetof(struct emptying, step));
-	unsigned left = e->rate;
-	for (struct c2s *c = e->nw->streams, *next; c && left; c = next) {
+	struct fleet_worker *fw = (struct fleet_worker *)((char *)t - offsetof(struct fleet_worker, empty));
+	unsigned left = fw->empty_rate;
+	for (struct c2s *c = fw->nw->streams, *next; c && left; c = next) {
 		next = c->next;
 		if (c->state == C2S_CLOSING)
 			continue;
 		c2s_close(c, STREAM_SYSTEM_SHUTDOWN, STR("this node empties itself; log in again"));
 		left--;
 	}
-	if (e->nw->streams)
-		worker_timer_set(e->nw->worker, t, STEP_MS);
-	else
-		free(e);
+	if (fw->nw->streams)
+		worker_timer_set(fw->nw->worker, t, STEP_MS);
 }
 
 static void on_worker(struct worker *w, struct message *m, bool cancelled)
 {
 	struct emptying *e = (struct emptying *)m;
-	if (cancelled) {
-		free(e);
-		return;
+	struct node_worker *nw = nw_of(w);
+	if (!cancelled) {
+		nw->draining = true;
+		listener_stop_all(nw);
+		fleet_farewell(nw);
+		nw->fleet->empty_rate = e->rate;
+		nw->fleet->empty.on_timer = on_step;
+		worker_timer_set(w, &nw->fleet->empty, 0);
 	}
-	e->nw = nw_of(w);
-	e->nw->draining = true;
-	listener_stop_all(e->nw);
-	fleet_farewell(e->nw);
-	e->step.on_timer = on_step;
-	worker_timer_set(w, &e->step, 0);
+	free(e);
 }
 
 bool drain_is_on(const struct node *n)

@@ -520,6 +520,7 @@ void fleet_worker_free(struct fleet_worker *fw)
 	}
 	BUG_ON(map_count(&fw->edges) || fw->fars);
 	relay_free(fw->pending);
+	fleet_register_free(fw->retelling);
 	map_fini(&fw->edges);
 	map_fini(&fw->seeking);
 	homes_free(fw->homes);

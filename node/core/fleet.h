@@ -25,7 +25,7 @@
 enum fleet_kind {
 	FLEET_STANZA = HOMES_KIND_COUNT, /* xml, for an account or one of its resources */
 	FLEET_BIND,     /* edge -> home. to: full JID; from: the client's address, oseq: its port; rule: transport; osm: when (hlc);
-			   dst_sid: the edge's; xml: a frozen state (freeze.h), empty for a new session */
+			   dst_sid: the edge's; xml: a frozen state (freeze.h), empty for a new session; FRAME_REROUTED: it is an old one */
 	FLEET_BOUND,    /* home -> edge. osm: the session's sid, 0: refused, with the stanza error in rule (0: its home is not here) */
 	FLEET_UP,       /* edge -> home. xml: what the client sent, or nothing: come back; osm: the edge's sid, should it come back */
 	FLEET_DOWN,     /* home -> edge. xml: for the client; rule: its kind; osm: the session's sid */
@@ -49,6 +49,7 @@ struct far;
 struct edge;
 struct relay_pending;
 struct fleet_lost;
+struct retelling;
 
 /* Of a worker. */
 struct fleet_worker {
@@ -61,7 +62,10 @@ struct fleet_worker {
 	struct map seeking;          /* the 8 bytes of an account's fingerprint -> the first edge that waits for its home */
 	struct fleet_lost *lost, **lost_end; /* came back from a dead node: until the view tells who has its place */
 	size_t n_lost;
+	struct retelling *retelling; /* fleet_register_all, under way */
 	struct timer tick;
+	struct timer empty;          /* drain.h */
+	unsigned empty_rate;         /* streams a step */
 	uint64_t hlc;
 	bool serving, leaving;
 	/* homes_stats, for whoever scrapes */
@@ -100,6 +104,8 @@ const char *fleet_problem(const struct node *n);
 
 /* ---- a worker's thread ---- */
 
+/* Isolated for so long that nobody new is let in: he would be at home here and elsewhere. */
+bool fleet_is_cut_off(const struct node_worker *nw);
 struct fleet_worker *fleet_worker_new(struct node_worker *nw);
 /* On its thread. */
 void fleet_worker_start(struct fleet_worker *fw);
@@ -154,5 +160,6 @@ void fleet_claim(struct fleet_worker *fw, struct str bare, uint64_t fp, uint64_t
 void fleet_release(struct fleet_worker *fw, struct str bare);
 /* It has lost its memory, or knows us by another name: all that is ours is told again. */
 void fleet_register_all(struct fleet_worker *fw);
+void fleet_register_free(struct retelling *r);
 
 #endif

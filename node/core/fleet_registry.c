@@ -7,6 +7,9 @@
 #include "node/core/log.h"
 #include "node/core/session.h"
 
+#define RETELL_PER_S 5000 /* of a node */
+#define RETELL_MS    100
+
 /* One question that lives until its answer. */
 struct asking {
 	struct registry_call call;
@@ -108,20 +111,73 @@ void fleet_session_gone(struct session *s)
 		ask(about(s, REGISTRY_UNBIND), on_told);
 }
 
+/* ---- all anew, at a pace that leaves Redis room for those who log in ---- */
+
+/* Under way: whose turn comes. Who comes or goes meanwhile tells for himself. */
+struct retelling {
+	struct fleet_worker *fw;
+	struct timer step;
+	struct arena *arena; /* of the names */
+	struct str *names;
+	size_t n, next;
+};
+
+/* Returns how many questions that took. */
+static unsigned retell(struct fleet_worker *fw, struct str bare)
+{
+	struct user *u = user_find(fw->nw, bare);
+	uint64_t hlc = u ? homes_own_claim(fw->homes, fleet_fp(fw->nw, bare)) : 0;
+	unsigned n = 1;
+	if (!hlc)
+		return 0;
+	struct asking *q = asking_new(fw, REGISTRY_HOME_CLAIM, bare);
+	q->call.hlc = hlc;
+	q->call.flags = REGISTRY_REPLAY;
+	ask(q, on_told);
+	for (struct session *s = u->sessions; s; s = s->next, n++)
+		fleet_session_bound(s);
+	return n;
+}
+
+void fleet_register_free(struct retelling *r)
+{
+	if (!r)
+		return;
+	arena_free(r->arena);
+	free(r->names);
+	free(r);
+}
+
+static void on_step(struct timer *t)
+{
+	struct retelling *r = (struct retelling *)((char *)t - offsetof(struct retelling, step));
+	struct worker *w = r->fw->nw->worker;
+	unsigned rate = RETELL_PER_S / (1000 / RETELL_MS) / r->fw->nw->node->n_workers;
+	for (unsigned told = 0; r->next < r->n && told <= rate;)
+		told += retell(r->fw, r->names[r->next++]);
+	if (r->next < r->n) {
+		worker_timer_set(w, t, RETELL_MS);
+		return;
+	}
+	r->fw->retelling = NULL;
+	fleet_register_free(r);
+}
+
 void fleet_register_all(struct fleet_worker *fw)
 {
 	struct str key;
 	void *value;
-	for (size_t i = 0; map_next(&fw->nw->users, &i, &key, &value);) {
-		struct user *u = value;
-		uint64_t hlc = homes_own_claim(fw->homes, fleet_fp(fw->nw, key));
-		if (!hlc)
-			continue;
-		struct asking *q = asking_new(fw, REGISTRY_HOME_CLAIM, key);
-		q->call.hlc = hlc;
-		q->call.flags = REGISTRY_REPLAY;
-		ask(q, on_told);
-		for (struct session *s = u->sessions; s; s = s->next)
-			fleet_session_bound(s);
+	struct retelling *r = xzalloc(sizeof *r);
+	if (fw->retelling) { /* from the beginning */
+		worker_timer_cancel(fw->nw->worker, &fw->retelling->step);
+		fleet_register_free(fw->retelling);
 	}
+	fw->retelling = r;
+	r->fw = fw;
+	r->arena = arena_new(0);
+	r->names = xmalloc((map_count(&fw->nw->users) + 1) * sizeof *r->names);
+	for (size_t i = 0; map_next(&fw->nw->users, &i, &key, &value);)
+		r->names[r->n++] = arena_str(r->arena, key);
+	r->step.on_timer = on_step;
+	on_step(&r->step);
 }
