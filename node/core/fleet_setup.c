@@ -294,12 +294,18 @@ void fleet_free(struct node *n)
 	pthread_mutex_destroy(&n->fleet->lock);
 }
 
+bool fleet_is_cut_off(const struct node_worker *nw)
+{
+	uint64_t since = atomic_load(&nw->node->fleet->isolated_ms);
+	return since && nw->worker->now_ms > since + ISOLATED_MS;
+}
+
 const char *fleet_problem(const struct node *n)
 {
 	uint64_t since = n->fleet ? atomic_load(&n->fleet->isolated_ms) : 0;
 	if (!n->fleet)
 		return NULL;
-	if (since && n->main->now_ms - since > ISOLATED_MS)
+	if (since && n->main->now_ms > since + ISOLATED_MS)
 		return "isolated";
 	if (atomic_load(&n->fleet->drains))
 		return "draining";

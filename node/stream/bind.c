@@ -109,7 +109,10 @@ void bind_on_stanza(struct c2s *c, struct stanza *st, enum stanza_error error)
 		bind_refuse(c, st, error ? error : STANZA_BAD_REQUEST, STR_NONE);
 		return;
 	}
-	if (c->nw->fleet)
+	if (c->nw->fleet && fleet_is_cut_off(c->nw)) {
+		stanza_unref(st);
+		c2s_close(c, STREAM_SYSTEM_SHUTDOWN, STR("this node is cut off from the others; log in again"));
+	} else if (c->nw->fleet)
 		edge_bind(c, st, &full);
 	else
 		bind_here(c, st, &full, 0);
