@@ -304,12 +304,17 @@ static void answer(struct node_worker *nw, uint32_t edge, const struct frame_rec
 	fleet_send(nw, edge, &r);
 }
 
-/* One that comes from elsewhere was bound when its client was bound: it may be the older one. */
-static bool is_overtaken(struct node_worker *nw, const struct jid *full, uint64_t hlc)
+/* We were taken for dead, and are asked again by the edge that we still serve: one client, not two that want one name. */
+static void forget_same_client(struct node_worker *nw, uint32_t edge, uint64_t edge_sid, const struct jid *full)
 {
 	struct user *u = user_find(nw, jid_bare_str(full));
 	struct session *s = u ? user_session(u, jid_resource(full)) : NULL;
-	return s && s->hlc > hlc;
+	struct far *f = s && far_is(s) ? far_of(s->outlet) : NULL;
+	if (!f || f->edge != edge || f->edge_sid != edge_sid)
+		return;
+	s->outlet = NULL;
+	session_depart(s);
+	far_free(f);
 }
 
 static struct far *far_new(struct node_worker *nw, uint32_t edge, const struct frame_record *r)
@@ -325,7 +330,8 @@ static struct far *far_new(struct node_worker *nw, uint32_t edge, const struct f
 	f->outlet.ops = &far_ops;
 	f->outlet.transport = r->rule < TRANSPORT_COUNT ? r->rule : TRANSPORT_STARTTLS;
 	f->outlet.secure = f->outlet.transport != TRANSPORT_PLAIN;
-	memcpy(f->ip, r->from.p, r->from.len < sizeof f->ip ? r->from.len : sizeof f->ip - 1);
+	if (r->from.len)
+		memcpy(f->ip, r->from.p, r->from.len < sizeof f->ip ? r->from.len : sizeof f->ip - 1);
 	f->next = nw->fleet->fars;
 	f->prev = &nw->fleet->fars;
 	if (f->next)
@@ -358,12 +364,13 @@ static void on_bind(struct node_worker *nw, uint32_t from, const struct frame_re
 		answer(nw, from, r, 0, STANZA_INTERNAL_SERVER_ERROR);
 	} else if (nw->fleet->leaving || homes_claimed(nw->fleet->homes, r->dst_fp) != homes_self(nw->fleet->homes)) {
 		answer(nw, from, r, 0, STANZA_ERROR_NONE);
-	} else if (is_overtaken(nw, &full, r->osm)) {
+	} else if ((r->flags & FRAME_REROUTED) && session_is_overtaken(nw, &full, r->osm)) {
 		struct frame_record close = fleet_record(FLEET_CLOSE, r->dst_fp, r->dst_sid);
 		close.rule = STREAM_CONFLICT;
 		fleet_send(nw, from, &close);
 	} else {
 		struct user *u = user_hold(nw, h, &full); /* its home stays here while one session makes room for the other */
+		forget_same_client(nw, from, r->dst_sid, &full);
 		if ((e = session_make_room(nw, &full)) != STANZA_ERROR_NONE)
 			answer(nw, from, r, 0, e);
 		else

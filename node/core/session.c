@@ -241,6 +241,13 @@ enum stanza_error session_make_room(struct node_worker *nw, const struct jid *fu
 	return STANZA_RESOURCE_CONSTRAINT;
 }
 
+bool session_is_overtaken(struct node_worker *nw, const struct jid *full, uint64_t hlc)
+{
+	struct user *u = user_find(nw, jid_bare_str(full));
+	struct session *s = u ? user_session(u, jid_resource(full)) : NULL;
+	return s && s->hlc > hlc;
+}
+
 void session_deliver(struct session *s, const struct stanza *st)
 {
 	if (s->outlet)

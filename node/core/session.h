@@ -79,6 +79,9 @@ void session_changed(struct session *s);
 void session_depart(struct session *s);
 /* Another session of this resource ends, as the newer wins (RFC 6120 section 7.7.2.2). Too many resources: the newest is refused. */
 enum stanza_error session_make_room(struct node_worker *nw, const struct jid *full);
+/* Has this address a session of a client that was bound later? Then one that comes from another node (hlc: since when) gives way: of two
+ * that were bound apart the newer one stays. Not for a client that binds just now, whatever its node's clock says. */
+bool session_is_overtaken(struct node_worker *nw, const struct jid *full, uint64_t hlc);
 /* Ends the stream with this error. */
 void session_close(struct session *s, enum stream_error e, struct str text);
 

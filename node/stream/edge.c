@@ -264,6 +264,8 @@ static void settle_here(struct edge *e)
 	struct user *u = user_hold(c->nw, c->host, &jid);
 	if (request) {
 		bind_here(c, request, &jid, hlc);
+	} else if (session_is_overtaken(c->nw, &jid, hlc)) {
+		c2s_close(c, STREAM_CONFLICT, STR("another client has taken this resource"));
 	} else if (session_make_room(c->nw, &jid) != STANZA_ERROR_NONE) {
 		c2s_close(c, STREAM_RESOURCE_CONSTRAINT, STR_NONE);
 	} else {
@@ -290,6 +292,7 @@ static void ask_home(struct edge *e)
 	r.oseq = e->stream->conn->peer_port;
 	r.rule = (uint8_t)c2s_transport(e->stream);
 	r.osm = e->hlc;
+	r.flags = e->request ? 0 : FRAME_REROUTED;
 	r.xml = buf_str(&e->state);
 	worker_timer_set(e->nw->worker, &e->timer, ANSWER_MS);
 	fleet_send(e->nw, e->home, &r);

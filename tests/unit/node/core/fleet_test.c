@@ -81,6 +81,8 @@ static void on_answer(struct worker *w, struct message *m, bool cancelled)
 	free(a);
 }
 
+static unsigned asked;
+
 /* Without a registry: the arbiter's word is enough. */
 void mesh_ask(struct mesh *m, struct worker *w, struct registry_call *c)
 {
@@ -88,6 +90,7 @@ void mesh_ask(struct mesh *m, struct worker *w, struct registry_call *c)
 	a->message.run = on_answer;
 	a->call = c;
 	c->err = ERR_UNAVAILABLE;
+	asked++;
 	worker_post(w, &a->message);
 }
 
@@ -594,6 +597,71 @@ static void a_newer_client_here_ends_the_older_one_there(void **state)
 	rig_hang_up(&d);
 }
 
+static void a_new_client_with_a_slow_clock_takes_its_resource_and_an_old_one_does_not(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "far");
+	struct frame_record bind = record(FLEET_BIND, bare, 9);
+	bind.to = arena_printf(keep, "%s/far", bare);
+	bind.osm = 1;
+	bind.flags = FRAME_REROUTED;
+	other_says(bind);
+	assert_int_equal(expect(FLEET_CLOSE).rule, STREAM_CONFLICT);
+	assert_non_null(rig_session(&c, "far"));
+	bind.flags = 0;
+	other_says(bind);
+	RIG_HEAR(&c, "<conflict xmlns");
+	assert_int_not_equal(expect(FLEET_BOUND).osm, 0);
+	/* The same client once more: it does not hear that it has replaced itself. */
+	bind.flags = FRAME_REROUTED;
+	other_says(bind);
+	assert_int_not_equal(expect(FLEET_BOUND).osm, 0);
+	rig_turns(4);
+	assert_null(next_of(FLEET_CLOSE));
+	rig_hang_up(&c);
+}
+
+static void an_isolated_node_takes_no_new_sessions_after_a_while(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	atomic_store(&node.fleet->isolated_ms, 1); /* long ago */
+	struct rig_client c = begin_login(user);
+	RIG_HEAR(&c, "<system-shutdown xmlns");
+	rig_hang_up(&c);
+}
+
+static void a_registry_that_forgot_is_told_in_steps(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "r");
+	struct fleet_worker *fw = nw_of(node.workers[c.worker])->fleet;
+	for (int i = 0; i < 3000; i++) { /* accounts that are at home here */
+		char name[64];
+		struct jid jid;
+		snprintf(name, sizeof name, "crowd%d@localhost", i);
+		assert_int_equal(jid_parse(keep, str_of(name), &jid), ERR_NONE);
+		struct user *u = user_hold(fw->nw, node.hosts[0], &jid);
+		homes_want(fw->homes, jid_str(&jid), fp(name), 5, fw->nw->worker->now_ms);
+		homes_registered(fw->homes, fp(name), ERR_NONE, 1, 5, fw->nw->worker->now_ms);
+		(void)u;
+	}
+	rig_turns(4);
+	asked = 0;
+	fleet_register_all(fw);
+	assert_in_range(asked, 200, 400); /* a tenth of a second's, of one of two workers */
+	fleet_register_all(fw);           /* from the beginning, before it is done */
+	assert_non_null(fw->retelling);
+	for (int i = 0; i < 3000; i++) {
+		char name[64];
+		snprintf(name, sizeof name, "crowd%d@localhost", i);
+		user_release(user_find(fw->nw, str_of(name)));
+	}
+	rig_hang_up(&c);
+}
+
 static void an_account_stays_at_home_while_its_only_session_is_replaced(void **state)
 {
 	char user[16], bare[64];
@@ -784,6 +852,9 @@ int main(void)
 		CASE(a_session_serves_a_client_of_another_node),
 		CASE(a_session_ends_with_the_node_of_its_client),
 		CASE(a_newer_client_here_ends_the_older_one_there),
+		CASE(a_new_client_with_a_slow_clock_takes_its_resource_and_an_old_one_does_not),
+		CASE(an_isolated_node_takes_no_new_sessions_after_a_while),
+		CASE(a_registry_that_forgot_is_told_in_steps),
 		CASE(an_account_stays_at_home_while_its_only_session_is_replaced),
 		CASE(a_node_that_is_no_home_says_so),
 		CASE(a_stanza_goes_to_its_recipients_home),
