@@ -439,6 +439,8 @@ static void on_view(struct worker *w, struct view *v)
 	nodes_gone(nw, before, v);
 	route_lost(nw);
 	bool back = before && !before->registry_ok && v->registry_ok; /* what was claimed meanwhile it does not know */
+	if (self && v->self && v->self != self)
+		edge_renamed(nw);
 	if (self && v->self && (v->self != self || back))
 		fleet_register_all(fw);
 	if (!fw->serving && v->state == NODE_UP) {

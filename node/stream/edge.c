@@ -562,3 +562,22 @@ void edge_node_gone(struct node_worker *nw, uint32_t epoch)
 	}
 	free(found);
 }
+
+/* Our homes have ended the sessions with our old name, and told their contacts so. */
+void edge_renamed(struct node_worker *nw)
+{
+	size_t n = 0, cap = map_count(&nw->fleet->edges);
+	uint64_t *found = xmalloc((cap + 1) * sizeof *found);
+	struct str key;
+	void *value;
+	for (size_t i = 0; map_next(&nw->fleet->edges, &i, &key, &value);)
+		found[n++] = ((struct edge *)value)->sid;
+	for (size_t i = 0; i < n; i++) {
+		struct edge *e = edge_find(nw, found[i]);
+		if (e && e->step == EDGE_BOUND)
+			edge_close(e, STREAM_RESET, STR("this node was cut off from the one where your account is; log in again"));
+		else if (e && e->step == EDGE_ASKS)
+			on_home_gone(e);
+	}
+	free(found);
+}

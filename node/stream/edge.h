@@ -30,6 +30,8 @@ void edge_record(struct node_worker *nw, uint32_t from, const struct frame_recor
 void edge_settled(struct node_worker *nw, uint64_t fp, uint32_t epoch);
 /* That node is dead or has left. */
 void edge_node_gone(struct node_worker *nw, uint32_t epoch);
+/* The others took this node for dead, and know it by another name now. */
+void edge_renamed(struct node_worker *nw);
 /* An UP that node `to` did not take. True: it goes to the next home. A BIND is asked again when the view tells. */
 bool edge_lost(struct node_worker *nw, uint32_t to, const struct frame_record *r);
 

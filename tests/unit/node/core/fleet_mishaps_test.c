@@ -269,6 +269,25 @@ static void a_record_for_another_account_than_it_says_is_refused(void **state)
 	rig_hang_up(&c);
 }
 
+static void clients_of_a_node_that_was_taken_for_dead_log_in_again(void **state)
+{
+	char user[16], bare[64], waits[16], waits_bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	account_with_place(1, waits, waits_bare);
+	other_claims(bare);
+	other_claims(waits_bare);
+	struct rig_client c = far_login(user, &edge), d = begin_login(waits);
+	expect(FLEET_BIND);
+	self_epoch = 3;
+	look(NODE_UP);
+	RIG_HEAR(&c, "<reset xmlns");
+	other_claims(waits_bare); /* the new name hears all homes anew, and who waits asks again */
+	rig_turns(10);
+	rig_hang_up(&c);
+	rig_hang_up(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +304,7 @@ int main(void)
 		CASE(values_that_are_none_end_a_stream_or_nothing),
 		CASE(a_refusal_that_is_none_is_an_internal_error),
 		CASE(a_record_for_another_account_than_it_says_is_refused),
+		CASE(clients_of_a_node_that_was_taken_for_dead_log_in_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@ struct sent {
 static struct sent *sent, **sent_end;
 static struct mesh_options hooks;
 static struct arena *keep;
+static uint32_t self_epoch; /* ours, in the next view */
 
 /* ---- the mesh ---- */
 
@@ -173,10 +174,10 @@ static inline void on_look(struct worker *w, struct message *m, bool cancelled)
 static inline void look(enum node_state other)
 {
 	struct view *v = view_new(2);
-	v->self = 1;
+	v->self = self_epoch;
 	v->state = NODE_UP;
-	v->nodes[0] = (struct view_node){ .epoch = 1, .state = NODE_UP, .workers = 2, .name = "here" };
-	v->nodes[1] = (struct view_node){ .epoch = OTHER, .state = other, .workers = 1, .linked = true, .name = "there" };
+	v->nodes[self_epoch > OTHER] = (struct view_node){ .epoch = self_epoch, .state = NODE_UP, .workers = 2, .name = "here" };
+	v->nodes[self_epoch < OTHER] = (struct view_node){ .epoch = OTHER, .state = other, .workers = 1, .linked = true, .name = "there" };
 	for (unsigned i = 0; i < node.n_workers; i++) {
 		struct look *l = calloc(1, sizeof *l);
 		l->message.run = on_look;
@@ -220,6 +221,7 @@ static inline int set_up(void **state)
 	sent = NULL;
 	sent_end = &sent;
 	keep = arena_new(0);
+	self_epoch = 1;
 	rig_start(cluster);
 	fleet_hooks(node.fleet, &hooks);
 	node.fleet->mesh = (struct mesh *)&hooks; /* not looked into */
