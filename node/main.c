@@ -179,6 +179,7 @@ static int run(const struct arguments *args, const struct config_schema *schema,
 		config_unref(config);
 		return EXIT_FAILURE;
 	}
+	signals_block(true); /* for the threads that are made now: no other takes a signal while libuv lets go of it at the end */
 	enum err e = life_start(&n, config, &why);
 	if (e != ERR_NONE) {
 		LOG(LOG_ERROR, "node", "cannot start", L_STR("reason", buf_str(&why)));

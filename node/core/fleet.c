@@ -425,6 +425,15 @@ static void nodes_gone(struct node_worker *nw, const struct view *before, const 
 	}
 }
 
+/* Main is about to write down what already calls us. */
+static void await_mesh(struct fleet *f)
+{
+	if (f->mesh)
+		return;
+	pthread_mutex_lock(&f->lock);
+	pthread_mutex_unlock(&f->lock);
+}
+
 static void on_view(struct worker *w, struct view *v)
 {
 	struct node_worker *nw = nw_of(w);
@@ -432,6 +441,7 @@ static void on_view(struct worker *w, struct view *v)
 	struct view *before = fw->view;
 	uint32_t self = homes_self(fw->homes);
 	worker_pass_begin(w);
+	await_mesh(nw->node->fleet);
 	fw->view = view_ref(v);
 	homes_view(fw->homes, v, w->now_ms);
 	if (w->index == 0)

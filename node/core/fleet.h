@@ -75,7 +75,7 @@ struct fleet_worker {
 /* Of the node. */
 struct fleet {
 	struct node *node;
-	struct mesh *mesh;           /* from fleet_start to fleet_stop */
+	_Atomic(struct mesh *) mesh; /* from fleet_start to fleet_stop; written under `lock` */
 	struct arena *arena;
 	_Atomic unsigned state;      /* enum node_state, as last seen by the first worker */
 	_Atomic uint64_t isolated_ms; /* monotonic: since when it is ISOLATED; 0: it is not */

@@ -257,7 +257,9 @@ enum err fleet_start(struct node *n, struct buf *why)
 	enum err e = addresses(n->arena, n->config, &o, why);
 	if (e != ERR_NONE)
 		return e;
+	pthread_mutex_lock(&n->fleet->lock); /* a worker whose first view comes before this is written waits here (fleet.c) */
 	n->fleet->mesh = mesh_start(&o, why);
+	pthread_mutex_unlock(&n->fleet->lock);
 	if (!n->fleet->mesh)
 		return ERR_UNAVAILABLE;
 	LOG(LOG_INFO, "cluster", "joining", L_STR("name", o.core.name), L_STR("address", mesh_addr(n->fleet->mesh)));
