@@ -97,11 +97,16 @@ static inline struct store_op *rig_op(struct rig *r, const char *host, const cha
 	return op;
 }
 
-static inline void rig_on_sweep(struct rig *r)
+static inline void rig_cancel_kept(struct rig *r)
 {
 	for (unsigned i = 0; i < r->n_kept; i++)
 		store_op_cancel(&r->kept[i]);
 	r->n_kept = 0;
+}
+
+static inline void rig_on_sweep(struct rig *r)
+{
+	rig_cancel_kept(r);
 	rig_wake(r);
 }
 
@@ -111,7 +116,7 @@ static inline void rig_sweep(struct rig *r)
 	if (r->n_kept && r->store)
 		rig_call(r, rig_on_sweep);
 	else
-		rig_on_sweep(r); /* a test has ended store and worker by itself */
+		rig_cancel_kept(r); /* none, or a test has ended store and worker by itself */
 }
 
 /* Submits all ops in one go, in order, and waits for all answers. Returns the error of the last: its answer, or why it was refused. */
