@@ -42,7 +42,7 @@ class Redis:
 
     def start(self):
         self.process = subprocess.Popen(
-            ["redis-server", "--bind", self.address, "--port", str(self.port), "--save", "", "--appendonly", "no", "--dir", self.dir],
+            ["redis-server", "--bind", self.address, "--port", str(self.port), "--save", "", "--appendonly", "no", "--databases", "4096", "--dir", self.dir],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=die_with_parent)
         deadline = time.monotonic() + 20 * PATIENCE
         while self.cli("ping") != "PONG":
