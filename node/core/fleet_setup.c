@@ -238,6 +238,17 @@ static void on_event(void *arg, enum core_event e, uint32_t epoch, const char *t
 		    L_Z("text", text));
 }
 
+/* For tests of upgrades: "1-2" in this variable has the node say that it speaks these versions of the protocol. */
+static void versions(struct core_options *o)
+{
+	struct str text = str_of(getenv("STARLING_TEST_PROTOCOL"));
+	uint64_t min, max;
+	if (str_present(text) && str_to_u64(str_cut(&text, '-'), &min) && str_to_u64(text, &max) && min <= max && max <= UINT8_MAX) {
+		o->protocol_min = (uint8_t)min;
+		o->protocol_max = (uint8_t)max;
+	}
+}
+
 enum err fleet_start(struct node *n, struct buf *why)
 {
 	if (!n->fleet)
@@ -252,6 +263,7 @@ enum err fleet_start(struct node *n, struct buf *why)
 		.on_event = on_event,
 	};
 	derive(secret, "starling mesh", o.secret, sizeof o.secret);
+	versions(&o.core);
 	o.core.checksum = !o.curve;
 	fleet_hooks(n->fleet, &o);
 	enum err e = addresses(n->arena, n->config, &o, why);

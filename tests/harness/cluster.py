@@ -26,6 +26,7 @@ class Node(Starling):
         self.mesh_port = free_ports(1)[0]
         super().__init__(overrides, keep)
         self.cluster, self.name = cluster, name
+        self.speaks = None  # versions of the mesh's protocol, "1-2"; None: those of this build
         self.database = cluster.database
 
     def base_config(self):
@@ -35,6 +36,12 @@ class Node(Starling):
             "redis": {"host": self.cluster.redis.address, "port": self.cluster.redis.port, "database": self.cluster.number},
         }
         return config
+
+    def environment(self):
+        env = super().environment()
+        if self.speaks:
+            env["STARLING_TEST_PROTOCOL"] = self.speaks
+        return env
 
     async def stop(self):
         self.database, database = None, self.database  # it is the cluster's

@@ -4,12 +4,14 @@ import os
 import signal
 import socket
 import ssl
+import time
 
 from harness.certs import make_authority, make_certificate
 from harness.client import Client
-from harness.cluster import Cluster, surroundings
+from harness.cluster import Cluster, Node, surroundings
 from harness.server import to_yaml
 from harness.starling import HOSTS, Starling, binary, control_binary
+from harness.wire import PATIENCE
 
 
 async def tls(server, host="localhost", alpn=("xmpp-client",), low=None, high=None, session=None, sni=True):
@@ -239,6 +241,43 @@ async def socket_is_private(server):
     assert os.stat(os.path.join(server.dir, "data")).st_mode & 0o007 == 0, "others may read the data directory"
 
 
+async def an_upgrade(_):
+    """A node that speaks one version of the mesh's protocol more works with one that does not; one that speaks only that is kept out, by name."""
+    async def chat(one, two):
+        await one.register("romeo", "localhost", "secret")
+        await one.register("juliet", "localhost", "secret")
+        a, b = (Client(u, n.endpoint, u, "localhost", "secret", "r") for u, n in (("romeo", one), ("juliet", two)))
+        for c in (a, b):
+            await c.connect()
+            await c.send("<presence/>")
+            await c.ping()
+        for c, other in ((a, b), (b, a)):
+            await c.send(f"<message to='{other.jid}' id='over'><body>there</body></message>")
+            await other.await_stanza(lambda e: e.get("id") == "over", "the message")
+            await c.ping()
+        for c in (a, b):
+            await c.close()
+
+    with surroundings():
+        cluster = Cluster(nodes=2)
+        cluster.nodes[1].speaks = "1-2"
+        stranger = Node(cluster, "stranger", {}, False)
+        stranger.speaks = "2-2"
+        try:
+            await cluster.start()
+            await chat(*cluster.nodes)
+            starting = asyncio.create_task(stranger.start())
+            deadline = time.monotonic() + 20 * PATIENCE
+            while "stranger speaks versions 2 to 2, we speak 1 to 1" not in cluster.nodes[0].log_text():
+                assert time.monotonic() < deadline, cluster.nodes[0].log_tail()
+                await asyncio.sleep(0.1)
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+        finally:
+            problems = await stranger.stop() + await cluster.stop()
+        assert not problems, problems
+
+
 async def many_signals(server):
     """Whoever asks a node to end many times gets the same orderly end."""
     async def check(node):
@@ -265,5 +304,6 @@ CASES = {
     "a second node in the same place": twice,
     "starlingctl without a node": ctl_without_server,
     "the control socket is private": socket_is_private,
+    "nodes of two versions": an_upgrade,
     "SIGTERM again and again": many_signals,
 }
