@@ -60,7 +60,10 @@ static inline pid_t pg_spawn(const char *program, const char *const argv[])
 	if (chdir("/") || (user && (setgroups(0, NULL) || setgid(user->pw_gid) || setuid(user->pw_uid))))
 		_exit(126);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	execv(path, (char *const *)argv);
+	const char *args[32] = { path }; /* it looks for its fellows beside what it is called as, or else in PATH */
+	for (int i = 1; i < 31 && argv[i]; i++)
+		args[i] = argv[i];
+	execv(path, (char *const *)args);
 	_exit(127);
 }
 
