@@ -11,10 +11,10 @@ SECRET = "the tests' own secret, of more than 32 bytes"
 
 
 @contextlib.contextmanager
-def surroundings():
+def surroundings(redis=Redis):
     """What nodes share, for a run or for a case of one."""
     before = Starling.postgres, Cluster.redis
-    with Postgres() as Starling.postgres, Redis() as Cluster.redis:
+    with Postgres() as Starling.postgres, redis() as Cluster.redis:
         try:
             yield
         finally:
@@ -33,7 +33,7 @@ class Node(Starling):
         config = super().base_config()
         config["cluster"] = {
             "enabled": True, "name": self.name, "secret": SECRET, "listen": f"{self.address}:{self.mesh_port}",
-            "redis": {"host": self.cluster.redis.address, "port": self.cluster.redis.port, "database": self.cluster.number},
+            "redis": self.cluster.redis.options(self.cluster.number),
         }
         return config
 

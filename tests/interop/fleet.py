@@ -1,14 +1,20 @@
-"""Two nodes under load while what they lean on fails: PostgreSQL restarted, Redis killed with all it knew, a node frozen for a moment. Who is logged
-in chats on: nothing is lost, repeated or reordered."""
+"""Two nodes under load while what they lean on fails: PostgreSQL restarted, Redis killed with all it knew or failed over by Sentinels, a node
+frozen for a moment. Who is logged in chats on: nothing is lost, repeated or reordered."""
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
+import time
 
+from harness.client import Client
 from harness.cluster import Cluster, surroundings
+from harness.redis import Redis, WatchedRedis
 from harness.starling import ROOT, Starling
+from harness.wire import PATIENCE
 
 USERS = 20
+FAIL_OVER_S = 20 * PATIENCE  # five, of which two until the Sentinels miss the master
 
 
 def loaded(cluster, seconds, rate):
@@ -23,59 +29,150 @@ def loaded(cluster, seconds, rate):
     assert done.returncode == 0 and got and not wrong, (wrong, done.stdout, done.stderr)
 
 
-async def under_load(fail):
-    """`fail` runs two seconds into it."""
-    await asyncio.to_thread(subprocess.run, ["make", "-s", "B=build/gcc", "CC=gcc", "SAN=", "build/gcc/tests/bench/load"], cwd=ROOT, check=True)
-    with surroundings():
+@contextlib.asynccontextmanager
+async def two_nodes(redis=Redis):
+    with surroundings(redis):
         cluster = Cluster({"limits.connections_per_address": 0}, nodes=2)
         try:
-            await cluster.start()
-            for i in range(0, USERS, 4):
-                await asyncio.gather(*(cluster.register(f"load{n}", "localhost", "secret") for n in range(i, i + 4)))
-            chat = asyncio.create_task(asyncio.to_thread(loaded, cluster, 8, 400))
-            await asyncio.sleep(2)
-            await asyncio.to_thread(fail, cluster)
-            await chat
-            await cluster.meet()
+            yield await cluster.start()
         finally:
             problems = await cluster.stop()
     assert not problems, problems
 
 
+async def under_load(fail, redis=Redis, seconds=8):
+    """`fail` runs two seconds into it."""
+    await asyncio.to_thread(subprocess.run, ["make", "-s", "B=build/gcc", "CC=gcc", "SAN=", "build/gcc/tests/bench/load"], cwd=ROOT, check=True)
+    async with two_nodes(redis) as cluster:
+        for i in range(0, USERS, 4):
+            await asyncio.gather(*(cluster.register(f"load{n}", "localhost", "secret") for n in range(i, i + 4)))
+        chat = asyncio.create_task(asyncio.to_thread(loaded, cluster, seconds, 400))
+        await asyncio.sleep(2)
+        await asyncio.gather(chat, fail(cluster))
+        await cluster.meet()
+
+
 async def postgres_restarts(_):
-    def fail(_cluster):
-        Starling.postgres.stop(signal.SIGKILL)
-        Starling.postgres.start()
+    async def fail(_cluster):
+        await asyncio.to_thread(Starling.postgres.stop, signal.SIGKILL)
+        await asyncio.to_thread(Starling.postgres.start)
     await under_load(fail)
 
 
 async def redis_dies(_):
-    def fail(cluster):
-        cluster.redis.stop()
-        cluster.redis.start()
+    async def fail(cluster):
+        await asyncio.to_thread(cluster.redis.stop)
+        await asyncio.to_thread(cluster.redis.start)
     await under_load(fail)
 
 
 async def redis_forgets(_):
-    def fail(cluster):
+    async def fail(cluster):
         cluster.redis.cli("flushall")
     await under_load(fail)
 
 
 async def node_freezes(_):
     """Shorter than anybody takes it for dead."""
-    def fail(cluster):
+    async def fail(cluster):
         cluster.nodes[1].process.send_signal(signal.SIGSTOP)
         try:
-            subprocess.run(["sleep", "1"], check=True)
+            await asyncio.sleep(1)  # the fault itself
         finally:
             cluster.nodes[1].process.send_signal(signal.SIGCONT)
     await under_load(fail)
+
+
+# ---- Redis under Sentinels ----
+
+async def login(node, user):
+    client = Client(user, node.endpoint, user, "localhost", "secret", "r")
+    await client.connect()
+    await client.send("<presence/>")
+    await client.ping()
+    return client
+
+
+async def talk(one, other):
+    for a, b in ((one, other), (other, one)):
+        await a.send(f"<message to='{b.jid}' type='chat'><body>hello {b.name}</body></message>")
+        await b.await_stanza(lambda e, b=b: e.child("body") is not None and e.child("body").text() == f"hello {b.name}", "a greeting")
+
+
+async def within(seconds, condition, what):
+    deadline = time.monotonic() + seconds
+    while not await asyncio.to_thread(condition):
+        assert time.monotonic() < deadline, f"in {seconds:g} s not: {what}"
+        await asyncio.sleep(0.05)
+
+
+def row(cluster, server, user):
+    """What the registry keeps of an account: its home, a client of his."""
+    return [server.cli("-n", str(cluster.number), "hget", f"s:{{{user}@localhost}}", field) for field in ("", "r")]
+
+
+async def promoted(cluster):
+    """The Sentinels have made the replica the master, and all nodes have followed."""
+    where = f"127.0.0.1:{cluster.redis.replica.port}"
+
+    def followed(node):
+        return any("Redis is there" in line and where in line for line in node.log_text().split("\n"))
+    await within(FAIL_OVER_S, lambda: all(followed(n) for n in cluster.nodes), f"the nodes use {where}\n{cluster.log_tail(10)}")
+
+
+async def known(cluster, server, *users):
+    await within(10 * PATIENCE, lambda: all(all(row(cluster, server, u)) for u in users), f"the registry knows all of {users}")
+
+
+async def redis_fails_over(_):
+    async def fail(cluster):
+        one, two = cluster.nodes
+        for user in ("before", "during", "after"):
+            await cluster.register(user, "localhost", "secret")
+        before = await login(one, "before")
+        await known(cluster, cluster.redis.replica, "before")
+        cluster.redis.master.stop()
+        during = await login(two, "during")
+        await talk(before, during)
+        assert not any(row(cluster, cluster.redis.replica, "during")), "it was to log in before the fail-over"
+        await promoted(cluster)
+        after = await login(one, "after")
+        await talk(during, after)
+        await known(cluster, cluster.redis.replica, "before", "during", "after")
+        for client in (before, during, after):
+            await client.close()
+    await under_load(fail, WatchedRedis, 14)
+
+
+async def redis_fails_over_and_has_missed_some(_):
+    """What only the master that died had been told, the nodes tell the new one."""
+    async with two_nodes(WatchedRedis) as cluster:
+        redis = cluster.redis
+        for user in ("romeo", "juliet"):
+            await cluster.register(user, "localhost", "secret")
+        juliet = await login(cluster.nodes[1], "juliet")
+        await known(cluster, redis.replica, "juliet")
+        redis.replica.miss_all()
+        romeo = await login(cluster.nodes[0], "romeo")
+        await juliet.close()
+        await known(cluster, redis.master, "romeo")
+        await within(10 * PATIENCE, lambda: not any(row(cluster, redis.master, "juliet")), "the registry forgets who is gone")
+        assert not any(row(cluster, redis.replica, "romeo")) and all(row(cluster, redis.replica, "juliet")), "the replica was to miss this"
+        redis.master.stop()
+        await promoted(cluster)
+        await known(cluster, redis.replica, "romeo")
+        juliet = await login(cluster.nodes[0], "juliet")  # the registry still believes her at home at the other node
+        await talk(romeo, juliet)
+        await known(cluster, redis.replica, "romeo", "juliet")
+        for client in (romeo, juliet):
+            await client.close()
 
 
 CASES = {
     "two nodes under load, PostgreSQL restarts": postgres_restarts,
     "two nodes under load, Redis dies and comes back empty": redis_dies,
     "two nodes under load, Redis forgets all": redis_forgets,
+    "two nodes under load, Redis fails over": redis_fails_over,
+    "Redis fails over to a server that missed the last": redis_fails_over_and_has_missed_some,
     "two nodes under load, one freezes for a second": node_freezes,
 }
