@@ -33,15 +33,24 @@ static struct conn *conn_of_flush(struct deferred *d)
 	return (struct conn *)((char *)d - offsetof(struct conn, flush));
 }
 
-static void poll_update(struct conn *c)
+/* libuv takes two or three system calls for it. */
+static void poll_set(struct conn *c, int events)
 {
-	int events = (c->paused || c->eof ? 0 : UV_READABLE) | (c->want_write ? UV_WRITABLE : 0);
-	if (c->state == CONN_DEAD)
+	if (events == c->polled)
 		return;
+	c->polled = (uint8_t)events;
 	if (events)
 		uv_poll_start(c->poll, events, on_poll);
 	else
 		uv_poll_stop(c->poll);
+}
+
+/* A pause alone disarms nothing: most are over before anything comes. If something does, on_poll disarms. */
+static void poll_update(struct conn *c)
+{
+	int reads = c->eof ? 0 : c->paused ? c->polled & UV_READABLE : UV_READABLE;
+	if (c->state != CONN_DEAD)
+		poll_set(c, reads | (c->want_write ? UV_WRITABLE : 0));
 }
 
 static void poll_freed(uv_handle_t *h)
@@ -61,6 +70,7 @@ static void poll_detach(struct conn *c)
 	if (c->poll)
 		uv_close((uv_handle_t *)c->poll, poll_freed);
 	c->poll = NULL;
+	c->polled = 0;
 }
 
 void conn_abort(struct conn *c, enum conn_end why)
@@ -194,7 +204,7 @@ static void readable(struct conn *c)
 		if (c->half_closed)
 			continue; /* our FIN is out: only the peer's end is awaited */
 		offer(c, str_span(scratch, (size_t)n));
-		if (!c->ssl && n < READ_CHUNK)
+		if (c->ssl ? !SSL_has_pending(c->ssl) : n < READ_CHUNK)
 			return;
 	}
 	c->more = true; /* fairness: the rest in the next pass, even if TLS holds it already */
@@ -271,11 +281,13 @@ void conn_resume(struct conn *c)
 {
 	if (!c->paused)
 		return;
+	bool nothing_came = (c->polled & UV_READABLE) && !c->in.len && !(c->ssl && SSL_has_pending(c->ssl));
 	c->paused = false;
 	poll_update(c);
+	if (nothing_came || c->state == CONN_DEAD)
+		return;
 	c->more = true;
-	if (c->state != CONN_DEAD)
-		worker_defer(c->worker, &c->flush);
+	worker_defer(c->worker, &c->flush);
 }
 
 /* ---- output ---- */
@@ -474,14 +486,33 @@ void conn_close(struct conn *c, uint64_t linger_ms)
 
 /* ---- events ---- */
 
+/* The socket has an error. What came before it is read first, after the pause if there is one: reading ends at the error. */
+static void broken(struct conn *c)
+{
+	bool open = c->state == CONN_OPEN || c->state == CONN_CLOSING;
+	c->polled = 0; /* libuv has disarmed it */
+	if (open && c->paused)
+		return;
+	if (open)
+		readable(c);
+	if (!c->paused && !c->more && !c->move_to)
+		conn_abort(c, END_RESET);
+}
+
 static void on_poll(uv_poll_t *p, int status, int events)
 {
 	struct conn *c = p->data;
 	worker_pass_begin(c->worker);
 	worker_doing(c->worker, "socket");
 	if (status < 0) {
-		conn_abort(c, END_RESET);
+		broken(c);
 		return;
+	}
+	if (c->paused && (events & UV_READABLE)) {
+		poll_set(c, c->polled & ~UV_READABLE);
+		events &= ~UV_READABLE;
+		if (!events)
+			return;
 	}
 	if (c->state == CONN_HANDSHAKE && c->ssl) {
 		handshake(c);

@@ -58,6 +58,7 @@ struct conn {
 	int fd;
 	uint16_t peer_port;
 	uint8_t state, end;
+	uint8_t polled;    /* what the poll is armed for */
 	bool paused, offering, want_write, eof, half_closed, proxied, more;
 };
 

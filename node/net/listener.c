@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,6 +12,8 @@
 
 #define ACCEPTS_PER_PASS 64
 #define PAUSE_MS         100 /* when file descriptors or the kernel's memory run out */
+#define NOTSENT_BYTES    65536 /* in the kernel and not under way: what waits for a slow client waits with us, where it is counted */
+#define USER_TIMEOUT_MS  90000 /* a peer that acknowledges nothing for so long is gone */
 
 struct listener {
 	struct listener *next;
@@ -21,6 +24,16 @@ struct listener {
 	int fd, spare; /* spare: given up to refuse one connection when descriptors run out */
 };
 
+/* Linux gives them to each connection that is accepted, which saves four system calls for each. */
+static void set_options(int fd)
+{
+	int on = 1, notsent = NOTSENT_BYTES, user_timeout_ms = USER_TIMEOUT_MS;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof notsent);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
+}
+
 static int bind_one(const struct listen_spec *spec)
 {
 	int on = 1;
@@ -29,6 +42,7 @@ static int bind_one(const struct listen_spec *spec)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+	set_options(fd);
 	if (bind(fd, (const struct sockaddr *)&spec->addr, spec->addr_len) == 0 && listen(fd, 1024) == 0)
 		return fd;
 	int e = errno;
@@ -67,6 +81,7 @@ enum err listen_bind(struct listen_spec *spec, unsigned n_workers, struct buf *w
 enum err listen_adopt(struct listen_spec *spec, int fd, unsigned n_workers, struct buf *why)
 {
 	bool ok = true;
+	set_options(fd);
 	for (unsigned i = 0; ok && i < n_workers; i++)
 		ok = (spec->fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0;
 	if (ok)

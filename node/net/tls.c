@@ -141,6 +141,7 @@ static SSL_CTX *make_context(const char *ascii_name)
 	 * completed from a store at each handshake. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 	                      SSL_MODE_NO_AUTO_CHAIN);
+	SSL_CTX_set_read_ahead(ctx, 1); /* else each record is two reads: five bytes, then the rest */
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets only */
 	SSL_CTX_set_timeout(ctx, TLS_TICKET_LIFE_S);

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <netinet/tcp.h>
 
 #include "node/core/hooks.h"
 #include "node/core/log.h"
@@ -18,7 +17,6 @@
 #define LINGER_MS     5000 /* for the peer's </stream:stream> and FIN */
 #define FINAL_BYTES   1024 /* room for the last error when the queue is full */
 #define ID_CHARS      26   /* 130 bits */
-#define NOTSENT_BYTES 65536 /* in the kernel and not under way: what waits for a slow client waits with us, where it is counted */
 
 static _Atomic uint64_t next_number;
 
@@ -144,11 +142,6 @@ static bool on_address(struct conn *conn)
 void c2s_accept(struct node_worker *nw, const struct listen_spec *spec, int fd, const struct sockaddr *peer)
 {
 	const struct settings *set = &nw->node->settings;
-	int on = 1, user_timeout_ms = 90000;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int){ NOTSENT_BYTES }, sizeof(int));
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
 	struct c2s *c = xzalloc(sizeof *c);
 	bool direct = spec->tls == LISTEN_DIRECT_TLS;
 	uint16_t port;

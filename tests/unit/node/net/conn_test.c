@@ -43,6 +43,83 @@ static void paused_connection_is_not_read(void **state)
 	assert_got("while you rest");
 }
 
+/* What libuv takes two system calls for, each way, is not done for a pause that ends before anything comes. */
+static void short_pause_leaves_the_poll_as_it_is(void **state)
+{
+	open_conn(false, false);
+	conn_pause(o.conn);
+	turns(3);
+	assert_int_equal(o.conn->polled, UV_READABLE);
+	conn_resume(o.conn);
+	assert_false(o.conn->more);
+	say("now");
+	UNTIL(o.offers == 1);
+	assert_got("now");
+}
+
+static void what_comes_in_a_pause_disarms_the_poll_once(void **state)
+{
+	open_conn(false, false);
+	conn_pause(o.conn);
+	say("while you rest");
+	UNTIL(o.conn->polled == 0);
+	turns(20);
+	assert_int_equal(o.conn->polled, 0);
+	assert_int_equal(o.offers, 0);
+	conn_resume(o.conn);
+	assert_int_equal(o.conn->polled, UV_READABLE);
+	UNTIL(o.offers == 1);
+	assert_got("while you rest");
+}
+
+/* A client that was killed after it had said something: its system sends a reset when it still had unread output of ours. */
+static void open_tcp(void)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof in;
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+	assert_true(bind(l, (struct sockaddr *)&in, len) == 0 && listen(l, 1) == 0 && getsockname(l, (struct sockaddr *)&in, &len) == 0);
+	o.fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(o.fd, (struct sockaddr *)&in, len), 0);
+	int fd = accept4(l, NULL, NULL, SOCK_NONBLOCK);
+	assert_true(fd >= 0);
+	o.conn = conn_new(w, fd, (struct sockaddr *)&in, OUT_MAX, false, NULL, &ops, &o);
+	close(l);
+}
+
+static void reset_by_peer(void)
+{
+	struct linger hard = { .l_onoff = 1 };
+	assert_int_equal(setsockopt(o.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard), 0);
+	close(o.fd);
+	o.fd = -1;
+}
+
+static void bytes_before_a_reset_are_read(void **state)
+{
+	open_tcp();
+	say("last words");
+	reset_by_peer();
+	UNTIL(o.gone == 1);
+	assert_got("last words");
+	assert_int_equal(o.why, END_RESET);
+}
+
+static void bytes_before_a_reset_in_a_pause_are_read_after_it(void **state)
+{
+	open_tcp();
+	conn_pause(o.conn);
+	say("last words");
+	reset_by_peer();
+	UNTIL(o.conn->polled == 0);
+	turns(20);
+	assert_int_equal(o.gone, 0);
+	conn_resume(o.conn);
+	UNTIL(o.gone == 1);
+	assert_got("last words");
+	assert_int_equal(o.why, END_RESET);
+}
+
 static void what_is_left_at_a_pause_is_offered_after_it_without_new_bytes(void **state)
 {
 	open_conn(false, false);
@@ -332,6 +409,10 @@ int main(void)
 		CASE(bytes_arrive_in_order_however_they_are_split),
 		CASE(what_is_left_is_offered_again_with_later_bytes),
 		CASE(paused_connection_is_not_read),
+		CASE(short_pause_leaves_the_poll_as_it_is),
+		CASE(what_comes_in_a_pause_disarms_the_poll_once),
+		CASE(bytes_before_a_reset_are_read),
+		CASE(bytes_before_a_reset_in_a_pause_are_read_after_it),
 		CASE(what_is_left_at_a_pause_is_offered_after_it_without_new_bytes),
 		CASE(sender_that_never_stops_is_held_back_by_a_pause),
 		CASE(output_goes_out_in_order_and_leaves_no_buffer),

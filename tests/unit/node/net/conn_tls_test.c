@@ -91,6 +91,25 @@ static void tls_carries_megabytes_while_the_owner_pauses(void **state)
 	peer_free(&p);
 }
 
+/* OpenSSL has read them all from the socket, which says nothing more: the rest is asked for after each pause. */
+static void records_that_tls_has_read_already_come_after_a_pause(void **state)
+{
+	open_conn(false, true);
+	struct peer p = peer_new();
+	peer_handshake(&p);
+	o.pause_each = true;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(SSL_write(p.ssl, "abc", 3), 3);
+	for (unsigned i = 1; i <= 3; i++) {
+		UNTIL(o.offers == i);
+		turns(5);
+		assert_int_equal(o.got.len, 3 * i);
+		conn_resume(o.conn);
+	}
+	assert_got("abcabcabc");
+	peer_free(&p);
+}
+
 static void garbage_instead_of_a_handshake_is_its_end(void **state)
 {
 	open_conn(false, true);
@@ -273,6 +292,7 @@ int main(void)
 		CASE(direct_tls_carries_bytes_both_ways),
 		CASE(bytes_that_come_with_the_handshakes_end_are_not_forgotten),
 		CASE(tls_carries_megabytes_while_the_owner_pauses),
+		CASE(records_that_tls_has_read_already_come_after_a_pause),
 		CASE(garbage_instead_of_a_handshake_is_its_end),
 		CASE(half_open_handshake_can_be_aborted),
 		CASE(close_during_the_handshake_is_an_abort),

@@ -1,5 +1,6 @@
 #include "tests/unit/node/node_rig.h"
 
+#include <netinet/tcp.h>
 #include <sys/syscall.h>
 
 #include "node/net/listener.h"
@@ -21,9 +22,25 @@ int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 
 static unsigned accepted;
 
+static struct options {
+	int no_delay, keepalive, notsent, user_timeout_ms;
+} options; /* of what was accepted last */
+
+static int option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof value;
+	assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
 static void on_accept(struct node_worker *nw, const struct listen_spec *spec, int fd, const struct sockaddr *peer)
 {
 	accepted++;
+	options = (struct options){ .no_delay = option(fd, IPPROTO_TCP, TCP_NODELAY),
+		                    .keepalive = option(fd, SOL_SOCKET, SO_KEEPALIVE),
+		                    .notsent = option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT),
+		                    .user_timeout_ms = option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) };
 	close(fd);
 }
 
@@ -122,6 +139,41 @@ static void a_connection_that_died_does_not_keep_the_next_one(void **state)
 	assert_int_equal(accepted, 1);
 }
 
+static void assert_options(void)
+{
+	assert_true(options.no_delay && options.keepalive);
+	assert_int_equal(options.notsent, 65536);
+	assert_int_equal(options.user_timeout_ms, 90000);
+}
+
+static void connections_have_the_options_that_the_listener_has(void **state)
+{
+	listener_start(nw, &spec);
+	RIG_UNTIL(accepted == 1);
+	assert_options();
+}
+
+/* As the service manager gives it: it knows nothing of ours. */
+static void connections_of_an_adopted_socket_have_them_too(void **state)
+{
+	struct buf why;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), late = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof in;
+	listen_unbind(&spec);
+	assert_true(bind(fd, (struct sockaddr *)&in, len) == 0 && listen(fd, 1) == 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+	buf_init(&why, 1024);
+	assert_int_equal(listen_adopt(&spec, fd, 1, &why), ERR_NONE);
+	buf_fini(&why);
+	close(fd);
+	listener_start(nw, &spec);
+	assert_int_equal(connect(late, (struct sockaddr *)&in, len), 0);
+	RIG_UNTIL(accepted == 1);
+	assert_options();
+	close(late);
+}
+
 int main(void)
 {
 	static int which[] = { 0, 1, 2, 3 };
@@ -138,6 +190,8 @@ int main(void)
 		  &which[2] },
 		{ "a_network_error_does_not_keep_the_next_one", a_connection_that_died_does_not_keep_the_next_one, set_up, tear_down,
 		  &which[3] },
+		cmocka_unit_test_setup_teardown(connections_have_the_options_that_the_listener_has, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(connections_of_an_adopted_socket_have_them_too, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
