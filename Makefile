@@ -86,7 +86,7 @@ TESTS ?= unit corpus cluster script script2 load ops docs interop abuse
 # Where the nodes of script and ops keep their accounts: sqlite or postgres.
 STORE ?= sqlite
 test:
-	@scripts/deps test $(filter clang,$(CC))
+	@scripts/deps test $(filter kubernetes,$(TESTS)) $(filter clang,$(CC))
 	+@B=$(B) STORE=$(STORE) tests/run $(TESTS)
 
 # What a new user does, with Gajim and Profanity: tests/walk/README.md.
