@@ -47,6 +47,9 @@ void store_set_health(struct store *s, bool healthy, const char *text);
 uint64_t store_now_us(void);
 /* A new version for a value: from the wall clock, growing within the process. */
 uint64_t store_next_version(void);
+/* What a FENCE keeps, and the fence in it. */
+#define STORE_FENCE_BYTES 8
+uint64_t store_fence_of(struct str value);
 bool store_verb_writes(enum store_verb v);
 /* Not bound to one owner: EXPIRE, KV_OWNERS, KV_COUNT. */
 bool store_verb_is_wide(enum store_verb v);

@@ -46,6 +46,18 @@ static enum err kv_step(struct mem *m, struct store_op *op, struct store_step *s
 	return ERR_NONE;
 }
 
+static enum err fence_step(struct mem *m, struct store_op *op, struct store_step *step)
+{
+	struct mem_space *s = mem_space_make(m, op, step->space);
+	int order = s->value ? str_cmp(blob_str(s->value), step->in) : -1;
+	if (order < 0 && !mem_has_room(m, step->in.len))
+		return ERR_LIMIT;
+	if (order < 0)
+		mem_set_value(m, s, blob_new(step->in), store_next_version());
+	step->version = store_fence_of(blob_str(s->value));
+	return order > 0 ? ERR_DENIED : ERR_NONE;
+}
+
 /* The first owner of the host at or after a name. */
 static struct mem_owner *owner_seek(struct mem *m, const struct store_op *op, struct str name, bool past)
 {
@@ -234,6 +246,8 @@ static enum err mem_step(struct mem *m, struct store_op *op, struct store_step *
 		step->count = o ? mem_owner_remove(m, o) : 0;
 		return ERR_NONE;
 	}
+	if (step->verb == STORE_FENCE)
+		return fence_step(m, op, step);
 	switch (step->space->shape) {
 	case STORE_KV:
 		return kv_step(m, op, step);

@@ -46,6 +46,12 @@
 	X(KV_DELETE, "bbt", "DELETE FROM kv WHERE " PG_KEY)                                                                          \
 	X(KV_OWNERS, "bbtbi", "SELECT owner FROM kv WHERE host = $1 AND space = $3 AND owner >= $4 ORDER BY owner LIMIT $5")         \
 	X(KV_COUNT, "bbt", "SELECT count(*) FROM kv WHERE host = $1 AND space = $3")                                                 \
+	X(FENCE, "bbtbi",                                                                                                            \
+	  "WITH w AS (INSERT INTO kv(host, owner, space, version, value) VALUES($1, $2, $3, nextval('versions'), $4)"                \
+	  " ON CONFLICT(host, owner, space) DO UPDATE SET version = excluded.version, value = excluded.value"                        \
+	  " WHERE kv.value < excluded.value RETURNING value), k AS (SELECT value FROM kv WHERE " PG_KEY ")"                          \
+	  " SELECT coalesce((SELECT 1::bigint FROM w), (SELECT 1::bigint FROM k WHERE value = $4), refuse($5, 4)),"                  \
+	  " coalesce((SELECT value FROM w), (SELECT value FROM k))")                                                                 \
 	X(MAP_GET, "bbtbbi",                                                                                                         \
 	  "SELECT coalesce(one, refuse($6, 1)), value FROM (SELECT) o LEFT JOIN"                                                     \
 	  " (SELECT 1::bigint AS one, value FROM map WHERE " PG_KEY " AND head = $4 AND tail = $5) m ON true")                       \

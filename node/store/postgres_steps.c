@@ -6,7 +6,8 @@ enum err pg_refusal(const char *sqlstate)
 {
 	if (strncmp(sqlstate, PG_REFUSAL, 4) != 0)
 		return ERR_NONE;
-	return sqlstate[4] == '1' ? ERR_NOT_FOUND : sqlstate[4] == '2' ? ERR_EXISTS : sqlstate[4] == '3' ? ERR_LIMIT : ERR_NONE;
+	return sqlstate[4] == '1' ? ERR_NOT_FOUND : sqlstate[4] == '2' ? ERR_EXISTS : sqlstate[4] == '3' ? ERR_LIMIT :
+	       sqlstate[4] == '4' ? ERR_DENIED : ERR_NONE;
 }
 
 /* ---- asking ---- */
@@ -73,6 +74,10 @@ static enum pg_sql kv_params(struct pg_params *p, const struct store_step *step,
 		params_int(p, (int64_t)step->in_version);
 		params_int(p, strict);
 		return PG_KV_REPLACE;
+	case STORE_FENCE:
+		params_bytes(p, step->in);
+		params_int(p, strict);
+		return PG_FENCE;
 	case STORE_KV_DELETE:
 		return PG_KV_DELETE;
 	case STORE_KV_OWNERS:
@@ -217,6 +222,9 @@ static enum err kv_answer(struct store_op *op, struct store_step *step, const PG
 	case STORE_KV_REPLACE:
 		err = unless_null(r, number(r, 0, 1) ? ERR_EXISTS : ERR_NOT_FOUND);
 		break;
+	case STORE_FENCE:
+		step->version = store_fence_of(column(r, 0, 1));
+		return unless_null(r, ERR_DENIED);
 	case STORE_KV_DELETE:
 		step->count = changed(r);
 		return ERR_NONE;

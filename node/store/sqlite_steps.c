@@ -69,6 +69,27 @@ static enum err kv_write(struct db *db, struct store_op *op, struct store_step *
 	return err;
 }
 
+static enum err fence(struct db *db, struct store_op *op, struct store_step *step)
+{
+	sqlite3_stmt *st = db_stmt_key(db, SQL_KV_GET, op, step->space);
+	int order = -1;
+	if (!st)
+		return ERR_IO;
+	if (db_next(db, st)) {
+		struct str kept = db_column(st, 1);
+		order = str_cmp(kept, step->in);
+		step->version = store_fence_of(order < 0 ? step->in : kept);
+		db_end(st);
+	} else if (db->rc) {
+		return ERR_IO;
+	}
+	if (order >= 0)
+		return order > 0 ? ERR_DENIED : ERR_NONE;
+	enum err err = kv_write(db, op, step, SQL_KV_PUT);
+	step->version = store_fence_of(step->in);
+	return err;
+}
+
 static enum err kv_owners(struct db *db, struct store_op *op, struct store_step *step)
 {
 	struct store_rows rows;
@@ -208,6 +229,8 @@ enum err db_step(struct db *db, struct store_op *op, struct store_step *step)
 		return changed(db, db_stmt_key(db, SQL_MAP_CLEAR, op, step->space), &step->count);
 	case STORE_MAP_COUNT:
 		return count_rows(db, op, step, SQL_MAP_COUNT);
+	case STORE_FENCE:
+		return fence(db, op, step);
 	case STORE_OWNER_DELETE:
 		return owner_delete(db, op, step);
 	default:

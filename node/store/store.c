@@ -40,6 +40,7 @@ static const struct {
 	[STORE_LOG_TRIM] = { STORE_LOG, true, false },
 	[STORE_LOG_EXPIRE] = { STORE_LOG, true, true },
 	[STORE_OWNER_DELETE] = { 0, true, false },
+	[STORE_FENCE] = { STORE_KV, true, false },
 };
 
 bool store_verb_writes(enum store_verb v)
@@ -278,6 +279,27 @@ struct store_step *store_log_expire(struct store_op *op, const struct store_spac
 	step->range.limit = max;
 	step->in_cursor = cursor;
 	return step;
+}
+
+static const struct store_space fences = { "fence", STORE_KV };
+
+/* Kept as the value of a kv, the highest byte first: so they compare as bytes, which every backend does alike. */
+struct store_step *store_fence(struct store_op *op, uint64_t fence)
+{
+	struct store_step *step = add_step(op, STORE_FENCE, &fences);
+	char bytes[STORE_FENCE_BYTES];
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (char)(fence >> (56 - 8 * i));
+	step_value(op, step, str_span(bytes, sizeof bytes));
+	return step;
+}
+
+uint64_t store_fence_of(struct str value)
+{
+	uint64_t fence = 0;
+	for (size_t i = 0; i < value.len; i++)
+		fence = fence << 8 | (unsigned char)value.p[i];
+	return fence;
 }
 
 struct store_step *store_owner_delete(struct store_op *op)

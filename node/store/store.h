@@ -10,6 +10,9 @@
  * An *op* is one or more *steps* on one (host, owner), carried out together or not at all: the first step that fails decides `op->err`,
  * and nothing that the op wrote remains. A read that finds nothing fails as well (ERR_NOT_FOUND): put before writes, it is their condition.
  *
+ * A step may be a *fence* as well (store_fence): of those who take turns at serving a (host, owner) on several nodes, one that was taken
+ * for dead and lives on writes nothing any more.
+ *
  * Order: ops on one (host, owner), submitted from one worker, are carried out in that order: a read sees the writes before it.
  * Durability: a write is answered once it is committed, never before.
  *
@@ -54,7 +57,7 @@ enum store_verb {
 	STORE_KV_GET, STORE_KV_PUT, STORE_KV_CREATE, STORE_KV_REPLACE, STORE_KV_DELETE, STORE_KV_OWNERS, STORE_KV_COUNT,
 	STORE_MAP_GET, STORE_MAP_ALL, STORE_MAP_PUT, STORE_MAP_DELETE, STORE_MAP_CLEAR, STORE_MAP_COUNT,
 	STORE_LOG_APPEND, STORE_LOG_RANGE, STORE_LOG_COUNT, STORE_LOG_DELETE, STORE_LOG_TRIM, STORE_LOG_EXPIRE,
-	STORE_OWNER_DELETE,
+	STORE_OWNER_DELETE, STORE_FENCE,
 	STORE_VERB_COUNT
 };
 
@@ -89,7 +92,7 @@ struct store_step {
 	struct store_range range; /* LOG_*; limit of the others */
 	/* what is answered */
 	struct str value;   /* KV_GET, MAP_GET */
-	uint64_t version;   /* KV_GET, KV_PUT, KV_CREATE, KV_REPLACE: of the value now stored */
+	uint64_t version;   /* KV_GET, KV_PUT, KV_CREATE, KV_REPLACE: of the value now stored. FENCE: the greatest so far */
 	uint64_t seq;       /* LOG_APPEND: the number given, from 1, growing, never used again in this log */
 	uint64_t count;     /* *_COUNT; how many a DELETE, CLEAR, TRIM or EXPIRE removed */
 	struct store_row *rows;
@@ -181,7 +184,13 @@ struct store_step *store_log_trim(struct store_op *op, const struct store_space 
  * `more` is set, ask again with the step's `cursor` (0 at first). op->owner does not matter. */
 struct store_step *store_log_expire(struct store_op *op, const struct store_space *space, int64_t before_ms, uint32_t max, uint64_t cursor);
 
-/* Everything of (host, owner), in all spaces. Its logs begin again at 1. */
+/* Put before writes, of whatever shape, it is their condition: ERR_DENIED when some op on this (host, owner) has named a greater fence,
+ * also one that only did that. The greatest so far is kept from then on; alone in its op the step tells it (`version`), also when it was
+ * denied. Who begins to serve lets this be committed first and reads then: nobody who served before can write any more. */
+struct store_step *store_fence(struct store_op *op, uint64_t fence);
+
+/* Everything of (host, owner), in all spaces. Its logs begin again at 1. Its fence goes, too: where there is one, put store_fence before it
+ * and after it. */
 struct store_step *store_owner_delete(struct store_op *op);
 
 /* ---- the store: main thread, unless said otherwise ---- */

@@ -137,6 +137,8 @@ static struct store_op *random_op(struct rig *r, int which, uint64_t n, struct r
 		uint64_t version = m & 1 ? versions[which][h][o][(m >> 1) % 2] : 5;
 		if (m >> 58 == 0)
 			store_owner_delete(op);
+		else if (m >> 58 < 12)
+			store_fence(op, (m >> 8) % 1000 << (m >> 18) % 50);
 		else if (m % 3 == 0)
 			add_kv(op, m >> 1, version);
 		else if (m % 3 == 1)
