@@ -122,17 +122,22 @@ static void pair_up(struct crowd *cr)
 	}
 }
 
-/* Sends what is due by now; one pass of the loop. */
+static uint64_t next_due_ns(uint64_t begun)
+{
+	return begun + (uint64_t)((double)chat.sent * 1e9 / chat.o->rate);
+}
+
+/* Sends what is due by now; one pass of the loop, which ends when the next is due: a pass of whole milliseconds would be most of the
+ * latency that is measured. */
 static void open_loop_pass(struct crowd *cr, uint64_t begun)
 {
-	double gap_ns = 1e9 / chat.o->rate;
-	uint64_t now = load_now_ns();
-	while (begun + (uint64_t)((double)chat.sent * gap_ns) <= now) {
+	uint64_t due, now = load_now_ns();
+	while ((due = next_due_ns(begun)) <= now) {
 		struct talker *t = &chat.talkers[chat.sent % cr->count];
-		send_one(t, begun + (uint64_t)((double)chat.sent * gap_ns));
+		send_one(t, due);
 		client_flush(t->client);
 	}
-	load_loop(cr->load, 1);
+	load_loop(cr->load, due - now);
 }
 
 static void talk(struct crowd *cr, uint64_t begun, unsigned seconds)
@@ -142,7 +147,7 @@ static void talk(struct crowd *cr, uint64_t begun, unsigned seconds)
 		if (chat.o->rate > 0)
 			open_loop_pass(cr, begun);
 		else
-			load_loop(cr->load, 10);
+			load_loop(cr->load, 10 * LOAD_MS);
 	}
 }
 

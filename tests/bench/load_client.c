@@ -280,10 +280,11 @@ static void on_event(struct client *c, uint32_t events)
 		on_bytes(c);
 }
 
-void load_loop(struct load *load, int timeout_ms)
+void load_loop(struct load *load, uint64_t timeout_ns)
 {
 	struct epoll_event events[256];
-	int n = epoll_wait(load->epoll, events, 256, timeout_ms);
+	struct timespec timeout = { .tv_sec = (time_t)(timeout_ns / 1000000000), .tv_nsec = (long)(timeout_ns % 1000000000) };
+	int n = epoll_pwait2(load->epoll, events, 256, &timeout, NULL);
 	for (int i = 0; i < n; i++) {
 		struct client *c = events[i].data.ptr;
 		if (c->fd >= 0)

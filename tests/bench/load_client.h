@@ -80,7 +80,8 @@ void client_consume(struct client *c, size_t n);
 /* Ends the stream in order; CLIENT_CLOSED once the server has closed. */
 void client_goodbye(struct client *c);
 
-/* One pass: waits for up to timeout_ms, serves what is ready. */
-void load_loop(struct load *load, int timeout_ms);
+#define LOAD_MS UINT64_C(1000000) /* in ns */
+/* One pass: waits for up to timeout_ns, serves what is ready. */
+void load_loop(struct load *load, uint64_t timeout_ns);
 
 #endif

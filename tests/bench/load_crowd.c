@@ -53,7 +53,7 @@ size_t crowd_raise(struct crowd *cr, size_t parallel, double rate)
 		double due = rate > 0 ? (double)(now - begun) * rate / 1e9 : (double)cr->count;
 		while (cr->started < cr->count && cr->started - done < parallel && (double)cr->started < due)
 			client_start(cr->clients[cr->started++]);
-		load_loop(cr->load, rate > 0 ? 1 : 100);
+		load_loop(cr->load, (rate > 0 ? 1 : 100) * LOAD_MS);
 		if (cr->up + cr->failed != done) {
 			done = cr->up + cr->failed;
 			progress = now;
@@ -78,7 +78,7 @@ void crowd_dismiss(struct crowd *cr)
 		if (cr->clients[i]->fd < 0)
 			i++;
 		else
-			load_loop(cr->load, 10);
+			load_loop(cr->load, 10 * LOAD_MS);
 	}
 }
 
@@ -94,7 +94,7 @@ void crowd_serve_ms(struct crowd *cr, uint64_t ms)
 {
 	uint64_t end = load_now_ns() + ms * 1000000, now;
 	while ((now = load_now_ns()) < end)
-		load_loop(cr->load, (int)((end - now) / 1000000) + 1);
+		load_loop(cr->load, end - now);
 }
 
 void crowd_quiesce(struct crowd *cr, pid_t pid)
