@@ -1,6 +1,7 @@
 #include "cluster/worker.h"
 
 #include <openssl/rand.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -302,7 +303,9 @@ void worker_turn(struct worker *w)
 
 static void thread_main(void *arg)
 {
-	worker_run(arg);
+	struct worker *w = arg;
+	pthread_setname_np(pthread_self(), w->name); /* for top -H and who looks whose processor time it is */
+	worker_run(w);
 }
 
 enum err worker_start(struct worker *w, void (*on_start)(struct worker *w), void (*on_stop)(struct worker *w))

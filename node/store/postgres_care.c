@@ -92,6 +92,7 @@ static void *thread_main(void *arg)
 {
 	struct postgres_care *c = arg;
 	struct store_care *e = c->errand;
+	pthread_setname_np(pthread_self(), "care");
 	carry_out(c, e);
 	c->errand = NULL;
 	e->message.run = on_answered;

@@ -197,6 +197,7 @@ static void idle(struct pg_lane *l)
 static void *thread_main(void *arg)
 {
 	struct pg_lane *l = arg;
+	pthread_setname_np(pthread_self(), "store");
 	for (bool stop = false, up = l->link.conn != NULL;;) {
 		if (up && !l->link.conn)
 			on_lost(l);

@@ -241,6 +241,7 @@ static void wait_for_work(struct sqlite_store *s)
 static void *thread_main(void *arg)
 {
 	struct sqlite_store *s = arg;
+	pthread_setname_np(pthread_self(), "store");
 	pthread_mutex_lock(&s->lock);
 	while (s->head || s->compact || !s->stop) {
 		if (s->compact) {

@@ -162,6 +162,7 @@ static void answer(struct sqlite_care *c)
 static void *thread_main(void *arg)
 {
 	struct sqlite_care *c = arg;
+	pthread_setname_np(pthread_self(), "care");
 	carry_out(c, c->errand);
 	answer(c);
 	return NULL;

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <pthread.h>
+#include <string.h>
 
 #include "cluster/pool.h"
 
@@ -11,7 +13,7 @@
 static struct worker *w;
 static unsigned done;
 static bool answered_here;
-static _Atomic unsigned worked, worked_on_a_worker;
+static _Atomic unsigned worked, worked_on_a_worker, worked_as_pool;
 static uv_sem_t gate;
 
 static int set_up(void **state)
@@ -21,6 +23,7 @@ static int set_up(void **state)
 	atomic_store(&worked, 0);
 	answered_here = true;
 	atomic_store(&worked_on_a_worker, 0);
+	atomic_store(&worked_as_pool, 0);
 	return 0;
 }
 
@@ -36,6 +39,10 @@ static void work(struct job *j)
 	atomic_fetch_add(&worked, 1);
 	if (worker_current())
 		atomic_fetch_add(&worked_on_a_worker, 1);
+	char name[16];
+	pthread_getname_np(pthread_self(), name, sizeof name);
+	if (strcmp(name, "pool") == 0)
+		atomic_fetch_add(&worked_as_pool, 1);
 }
 
 static void on_done(struct job *j, bool cancelled)
@@ -57,6 +64,7 @@ static void every_job_works_elsewhere_and_is_answered_on_its_worker(void **state
 	assert_int_equal(done, JOBS);
 	assert_int_equal(atomic_load(&worked), JOBS);
 	assert_int_equal(atomic_load(&worked_on_a_worker), 0);
+	assert_int_equal(atomic_load(&worked_as_pool), JOBS);
 	assert_true(answered_here);
 	assert_int_equal(pool_waiting(), 0);
 }

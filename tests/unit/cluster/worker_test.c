@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <stdarg.h>
 #include <setjmp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -184,10 +185,12 @@ static void message_may_be_posted_again_by_its_own_run(void **state)
 /* ---- life ---- */
 
 static struct worker *started_on, *stopped_on;
+static char started_as[16];
 
 static void on_start(struct worker *on)
 {
 	started_on = worker_current();
+	pthread_getname_np(pthread_self(), started_as, sizeof started_as);
 }
 
 static void on_stop(struct worker *on)
@@ -204,6 +207,7 @@ static void start_and_stop_run_on_the_workers_thread(void **state)
 	worker_join(t);
 	assert_ptr_equal(started_on, t);
 	assert_ptr_equal(stopped_on, t);
+	assert_string_equal(started_as, "t"); /* the kernel's name of it, which top shows */
 	assert_null(worker_current());
 	worker_stop(t); /* once more, after its end */
 	worker_free(t);
