@@ -274,6 +274,12 @@ static bool is_waiting(const struct homes *h, uint64_t fp, uint32_t claimant)
 static void on_claim(struct homes *h, const struct frame_record *r, uint64_t now_ms)
 {
 	uint32_t claimant = (uint32_t)r->dst_sid, place = place_of(h, r->dst_fp);
+	if (claimant == h->self) { /* the arbiter believes that by now it is we: whom we never grant anything */
+		struct claim *c = claim_find(h, r->dst_fp);
+		if (c && c->step == ASKS && place == h->self)
+			claim_ask(h, c, now_ms);
+		return;
+	}
 	if (!is_alive(h, claimant) || is_waiting(h, r->dst_fp, claimant))
 		return;
 	if (!homes_claimed(h, r->dst_fp) && place != h->self && r->ttl > 1) {

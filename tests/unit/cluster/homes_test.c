@@ -380,6 +380,47 @@ static void homes_that_are_granted_what_they_no_longer_want_say_so(void **state)
 	assert_int_equal(homes_claimed(net.homes[2], fp), 0);
 }
 
+/* An arbiter that drains sends a claim on to where it believes the place to be: with two nodes to the claimant itself. */
+static void claim_comes_back(unsigned node, uint64_t fp)
+{
+	struct frame_record r = { .kind = HOMES_CLAIM, .ttl = FRAME_TTL, .dst_fp = fp, .osm = 5, .dst_sid = epoch_of(node), .to = BARE };
+	homes_record(net.homes[node], epoch_of(2), &r, net.now);
+	deliver();
+}
+
+static void homes_do_not_grant_themselves_what_comes_back(void **state)
+{
+	uint64_t fp = fp_at(0);
+	claim_comes_back(0, fp);
+	assert_int_equal(homes_claimed(net.homes[0], fp), 0);
+	net.busy[0] = true;
+	claim_comes_back(0, fp);
+	net.busy[0] = false;
+	homes_ended(net.homes[0], BARE, fp);
+	tick(20000);
+	for (unsigned i = 0; i < NODES; i++)
+		assert_int_equal(homes_claimed(net.homes[i], fp), 0);
+}
+
+static void homes_whose_claim_comes_back_are_the_place(void **state)
+{
+	uint64_t fp = fp_at(2);
+	net.cut[2] = true;
+	want(0, fp, 5);
+	deliver();
+	struct view *v = view_new(2); /* the arbiter drains: still alive, so not given up */
+	v->self = epoch_of(0);
+	v->state = NODE_UP;
+	v->nodes[0] = (struct view_node){ .epoch = epoch_of(0), .state = NODE_UP, .workers = 1 };
+	v->nodes[1] = (struct view_node){ .epoch = epoch_of(2), .state = NODE_DRAINING, .workers = 1, .linked = true };
+	homes_view(net.homes[0], v, net.now);
+	view_unref(v);
+	assert_int_equal(net.n_settled[0], 0);
+	claim_comes_back(0, fp);
+	assert_int_equal(net.settled[0], epoch_of(0));
+	assert_int_equal(homes_own_claim(net.homes[0], fp), 5);
+}
+
 static void homes_under_a_new_name_forget_what_others_claimed(void **state)
 {
 	uint64_t fp = fp_at(2);
@@ -453,6 +494,8 @@ int main(void)
 		CASE(homes_that_are_granted_what_they_no_longer_want_say_so),
 		CASE(homes_believe_an_owner_before_hearsay),
 		CASE(homes_that_lose_take_their_claim_back),
+		CASE(homes_do_not_grant_themselves_what_comes_back),
+		CASE(homes_whose_claim_comes_back_are_the_place),
 		CASE(homes_under_a_new_name_forget_what_others_claimed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
