@@ -57,13 +57,17 @@ static void ask_join(struct core *c)
 static void take_row(struct core *c, const struct registry_node *n)
 {
 	struct core_peer *p = core_peer_find(c, n->epoch);
+	struct core_dead *d = core_dead_find(c, n->epoch);
 	if (n->dead || n->state == NODE_DEAD || n->state == NODE_LEFT) {
 		if (p && !core_peer_gone(p))
 			core_peer_dead(c, n->epoch, n->state == NODE_LEFT, 0);
+		if (d && d->left && !d->fenced && n->state != NODE_LEFT) {
+			d->fenced = true;
+			d->ms = c->now; /* who did tells us soon, if he lives */
+		}
 		return;
 	}
 	/* The registry has not heard that it is gone: it was away then, and whoever was to tell it died. */
-	struct core_dead *d = core_dead_find(c, n->epoch);
 	if (d && n->lease_ms <= 0)
 		d->tell = true;
 	if (d || n->epoch == c->epoch || !core_text_ok(n->addr, VIEW_ADDR_MAX))

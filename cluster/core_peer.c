@@ -91,7 +91,7 @@ void core_inherit_purges(struct core *c)
 		return;
 	for (unsigned i = 0; i < c->n_dead; i++) {
 		struct core_dead *d = &c->dead[i];
-		if ((d->left && !d->by) || d->tell || c->now - d->ms > CORE_JANITOR_MS || is_being_purged(c, d))
+		if ((d->left && !d->by && !d->fenced) || d->tell || c->now - d->ms > CORE_JANITOR_MS || is_being_purged(c, d))
 			continue;
 		/* By a FENCE first: perhaps the registry has not heard yet that it is dead. */
 		d->by = c->epoch;

@@ -101,6 +101,7 @@ struct core_peer {
 struct core_dead {
 	uint32_t epoch, by;            /* by: who fenced it; 0: not known */
 	bool left, tell, unsure;       /* tell: the registry does not know it yet; unsure: an answer of it was lost */
+	bool fenced;                   /* the registry says so: it left, and had no registry to tell it */
 	uint32_t votes;
 	uint64_t ms, tell_at;
 };

@@ -132,6 +132,28 @@ static void another_purges_when_the_one_who_fenced_dies(void **state)
 	end();
 }
 
+/* It told its peers, and no registry; later one of them told that, and died before it purged. */
+static void who_left_and_was_fenced_is_purged_by_another(void **state)
+{
+	begin(3);
+	run(3000);
+	uint32_t left = epoch_of(2);
+	net.redis_away = true;
+	run(500);
+	core_leave(net.nodes[2].core);
+	run(1000);
+	stop(2);
+	assert_int_equal(state_at(0, left), NODE_LEFT);
+	row_of(left)->dead = true;
+	row_of(left)->state = NODE_DEAD;
+	net.redis_away = false;
+	run(15000);
+	assert_int_equal(janitors(left), 1);
+	run(60000);
+	assert_int_equal(janitors(left), 1);
+	end();
+}
+
 static void without_the_registry_a_majority_decides(void **state)
 {
 	begin(3);
@@ -255,10 +277,12 @@ int main(void)
 		cmocka_unit_test(of_two_the_survivor_fences_when_the_lease_is_gone),
 		cmocka_unit_test(restarted_node_takes_the_place_of_the_one_before_at_once),
 		cmocka_unit_test(another_purges_when_the_one_who_fenced_dies),
+		cmocka_unit_test(who_left_and_was_fenced_is_purged_by_another),
 		cmocka_unit_test(without_the_registry_a_majority_decides),
 		cmocka_unit_test(minority_without_the_registry_is_isolated_and_heals),
 		cmocka_unit_test(those_fenced_by_the_mesh_learn_of_it_from_the_mesh),
 		cmocka_unit_test(node_cut_off_from_the_registry_lives_by_its_peers),
+		cmocka_unit_test(who_gives_its_number_up_does_not_bury_the_other),
 		cmocka_unit_test(nodes_register_again_when_the_registry_forgot_them),
 		cmocka_unit_test(number_given_twice_is_given_up_by_both),
 	};
