@@ -97,7 +97,10 @@ static void take_rows(struct core *c, const struct registry_call *a)
 		const struct registry_node *n = &a->nodes[i];
 		if (n->epoch != c->epoch || (!n->dead && str_is(n->addr, c->addr)))
 			continue;
-		core_fenced(c, n->dead ? "the registry says that we are dead" : "another node has our number");
+		if (n->dead)
+			core_fenced(c, "the registry says that we are dead");
+		else
+			core_number_is_taken(c);
 		return;
 	}
 	for (unsigned i = 0; i < a->n_nodes; i++)
@@ -244,12 +247,9 @@ static void tell_answered(struct core *c, const struct registry_call *a)
 	c->out.janitor(c->out.arg, a->epoch);
 }
 
-void core_fenced(struct core *c, const char *why)
+static void begin_anew(struct core *c, const char *why)
 {
-	if (!c->epoch || c->state == NODE_LEFT)
-		return;
 	core_event(c, CORE_FENCED, c->epoch, "%s", why);
-	core_dead_add(c, c->epoch, false, 0);
 	c->epoch = 0;
 	for (unsigned i = 0; i < c->n_slots; i++) {
 		struct core_peer *p = &c->peers[i];
@@ -270,6 +270,21 @@ void core_fenced(struct core *c, const char *why)
 	c->join.at = c->now;
 	c->join_wait = 0;
 	c->dirty = true;
+}
+
+void core_fenced(struct core *c, const char *why)
+{
+	if (!c->epoch || c->state == NODE_LEFT)
+		return;
+	core_dead_add(c, c->epoch, false, 0);
+	begin_anew(c, why);
+}
+
+/* A registry that forgot gave it twice. It is not a dead one's: we would tell everybody that the other is gone. */
+void core_number_is_taken(struct core *c)
+{
+	if (c->epoch && c->state != NODE_LEFT)
+		begin_anew(c, "another node has our number");
 }
 
 /* ---- leases of those who cannot renew ---- */

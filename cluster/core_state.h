@@ -259,6 +259,7 @@ void core_lease_answered(struct core *c, struct core_ask *a);
 void core_fence_ask(struct core *c, uint32_t epoch, uint32_t votes, bool refused);
 /* We are dead in others' eyes (or must be): begin anew under another number. */
 void core_fenced(struct core *c, const char *why);
+void core_number_is_taken(struct core *c);
 
 /* ---- core_vote.c ---- */
 

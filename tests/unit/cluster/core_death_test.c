@@ -231,6 +231,23 @@ static void node_cut_off_from_the_registry_lives_by_its_peers(void **state)
 	end();
 }
 
+/* Of two with one number one gives it up, and the other keeps it. */
+static void who_gives_its_number_up_does_not_bury_the_other(void **state)
+{
+	begin(1);
+	run(3000);
+	uint32_t number = epoch_of(0);
+	net.n_rows = 0;
+	net.last_epoch = number - 1;
+	start(1);
+	run(10000);
+	assert_int_equal(net.nodes[0].events[CORE_FENCED] + net.nodes[1].events[CORE_FENCED], 1);
+	assert_true(epoch_of(0) == number || epoch_of(1) == number);
+	assert_int_equal(state_at(0, epoch_of(1)), NODE_UP);
+	assert_int_equal(state_at(1, epoch_of(0)), NODE_UP);
+	end();
+}
+
 static void nodes_register_again_when_the_registry_forgot_them(void **state)
 {
 	begin(3);
