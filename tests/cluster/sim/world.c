@@ -386,7 +386,9 @@ static void send_all(struct sim_world *w, struct sim_node *n)
 	for (unsigned i = 0; v->self && i < v->n; i++)
 		if (v->nodes[i].epoch != v->self && view_is_alive(v, v->nodes[i].epoch))
 			check_sent(w, self, v->nodes[i].epoch, mine);
+	check_broadcast(w, mine);
 	core_broadcast(n->core, body, 1);
+	check_broadcast(w, 0);
 	blob_unref(body);
 	view_unref(v);
 }

@@ -158,6 +158,8 @@ uint64_t sim_uid(const struct sim_world *w, const struct sim_node *n);
 void check_sent(struct sim_world *w, uint64_t from, uint32_t to, uint32_t number);
 void check_taken(struct sim_world *w, uint64_t from, uint32_t to, uint32_t number);
 void check_lost(struct sim_world *w, uint64_t from, uint32_t to, uint32_t number);
+/* The number of the broadcast that core_broadcast is given now; 0: it has returned. */
+void check_broadcast(struct sim_world *w, uint32_t number);
 /* The sender is told that the receiver is gone (or is gone itself, for its peers): all must have been handed back. */
 void check_gone(struct sim_world *w, uint64_t from, uint32_t to);
 /* Everything is well, as far as the cores are concerned; else why not. */
