@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "cluster/tally.h"
 #include "proto/base/map.h"
 
 #define CLAIMS_MAX   10000
@@ -44,6 +45,7 @@ struct homes {
 	struct view *view;
 	uint32_t self;
 	struct routes routes;
+	struct tallies tallies;
 	size_t own;
 	struct map claims;         /* the 8 bytes of a fingerprint -> struct claim */
 	struct waiting *waiting;
@@ -106,14 +108,17 @@ uint64_t homes_own_claim(const struct homes *h, uint64_t fp)
 	return e && e->epoch == h->self ? e->hlc : 0;
 }
 
-/* ---- the table: who owns how many is kept up ---- */
+/* ---- the table: who owns how many, and their sums, are kept up ---- */
 
 static void put(struct homes *h, uint64_t fp, uint32_t epoch, uint64_t hlc)
 {
 	const struct route *e = routes_find(&h->routes, fp);
 	h->own -= e && e->epoch == h->self;
 	h->own += epoch == h->self;
+	if (e)
+		tallies_del(&h->tallies, e);
 	routes_put(&h->routes, fp, epoch, hlc);
+	tallies_add(&h->tallies, routes_find(&h->routes, fp));
 }
 
 /* Somebody says so of a third. */
@@ -126,7 +131,10 @@ static void put_hearsay(struct homes *h, uint64_t fp, uint32_t epoch, uint64_t h
 static void del(struct homes *h, uint64_t fp)
 {
 	const struct route *e = routes_find(&h->routes, fp);
-	h->own -= e && e->epoch == h->self;
+	if (!e)
+		return;
+	h->own -= e->epoch == h->self;
+	tallies_del(&h->tallies, e);
 	routes_del(&h->routes, fp);
 }
 
@@ -413,28 +421,6 @@ static void greet(struct homes *h, uint32_t epoch)
 	h->out.send(h->out.arg, epoch, &end);
 }
 
-/* One number for a set of entries, whatever their order. */
-static uint64_t weight(const struct route *e)
-{
-	uint64_t x = e->fp ^ e->hlc * UINT64_C(0x9e3779b97f4a7c15);
-	x ^= x >> 29;
-	return x * UINT64_C(0xbf58476d1ce4e5b9);
-}
-
-static uint64_t sum_of(const struct homes *h, uint32_t epoch, unsigned part, unsigned of, uint32_t *n)
-{
-	uint64_t sum = 0;
-	size_t i = 0;
-	*n = 0;
-	for (const struct route *e; (e = routes_next(&h->routes, &i));) {
-		if (e->epoch != epoch || e->fp % of != part)
-			continue;
-		sum += weight(e);
-		++*n;
-	}
-	return sum;
-}
-
 /* A fingerprint that leads to that worker and is not 0, which would lead to all. */
 static uint64_t fp_for(unsigned worker, unsigned of)
 {
@@ -450,9 +436,11 @@ static void send_digests(struct homes *h)
 {
 	for (unsigned i = 0; i < h->n_peers; i++) {
 		unsigned of = workers_of(h, h->peers[i].epoch);
-		for (unsigned j = 0; j < of; j++) {
+		for (unsigned j = 0; j < of && of <= TALLY_PARTS_MAX; j++) {
 			struct frame_record r = record(HOMES_DIGEST, fp_for(j, of), 0);
-			r.osm = sum_of(h, h->self, j, of, &r.oseq);
+			struct tally_part p = tallies_part(&h->tallies, &h->routes, h->self, j, of);
+			r.osm = p.sum;
+			r.oseq = p.n;
 			r.dst_sid = part_id(h->worker, h->n_workers);
 			h->out.send(h->out.arg, h->peers[i].epoch, &r);
 		}
@@ -463,10 +451,10 @@ static void on_digest(struct homes *h, uint32_t from, const struct frame_record 
 {
 	unsigned part = (unsigned)(r->dst_sid >> 32), of = (uint32_t)r->dst_sid;
 	const struct peer *p = peer_find(h, from);
-	uint32_t n;
-	if (!of || part >= of || !p || !p->ends_due || p->ends < p->ends_due)
+	if (part >= of || of > TALLY_PARTS_MAX || !p || !p->ends_due || p->ends < p->ends_due)
 		return;
-	if (sum_of(h, from, part, of, &n) == r->osm && n == r->oseq)
+	struct tally_part ours = tallies_part(&h->tallies, &h->routes, from, part, of);
+	if (ours.sum == r->osm && ours.n == r->oseq)
 		return;
 	h->mismatches++;
 	struct frame_record ask = record(HOMES_ASK, fp_for(part, of), 0);
@@ -482,6 +470,7 @@ static void on_ask(struct homes *h, uint32_t from, const struct frame_record *r)
 	struct frame_record reset = record(HOMES_RESET, fp_for(theirs, of), 0);
 	reset.dst_sid = part_id(h->worker, h->n_workers);
 	h->out.send(h->out.arg, from, &reset);
+	tallies_drop(&h->tallies, h->self); /* if they should be what is wrong */
 	send_own(h, from, theirs, of);
 }
 
@@ -501,6 +490,7 @@ static void on_reset(struct homes *h, uint32_t from, const struct frame_record *
 	struct part p = { .epoch = from, .part = (unsigned)(r->dst_sid >> 32), .of = (uint32_t)r->dst_sid };
 	if (p.of && from != h->self)
 		routes_sweep(&h->routes, is_of_part, &p);
+	tallies_drop(&h->tallies, from);
 }
 
 static void look_synced(struct homes *h, uint64_t now_ms)
@@ -576,6 +566,7 @@ static void take_name(struct homes *h, uint32_t self, uint64_t now_ms)
 			((struct route *)e)->epoch = self;
 	h->self = self;
 	routes_sweep(&h->routes, is_of_others, h);
+	tallies_fini(&h->tallies);
 	h->n_peers = 0;
 	h->synced = false;
 	h->since_ms = now_ms;
@@ -585,12 +576,24 @@ static void forget_gone(struct homes *h)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < h->n_peers; i++) {
-		if (view_is_alive(h->view, h->peers[i].epoch))
+		if (view_is_alive(h->view, h->peers[i].epoch)) {
 			h->peers[n++] = h->peers[i];
-		else
-			h->stale = true;
+			continue;
+		}
+		tallies_drop(&h->tallies, h->peers[i].epoch);
+		h->stale = true;
 	}
 	h->n_peers = n;
+}
+
+/* Sums of what we and the peer have are kept up from now on: counting what is there takes longest when it is much. */
+static void count_with(struct homes *h, uint32_t epoch)
+{
+	unsigned of = workers_of(h, epoch);
+	if (of > TALLY_PARTS_MAX)
+		return;
+	(void)tallies_part(&h->tallies, &h->routes, h->self, 0, of);
+	(void)tallies_part(&h->tallies, &h->routes, epoch, 0, of);
 }
 
 static void meet_new(struct homes *h)
@@ -600,6 +603,7 @@ static void meet_new(struct homes *h)
 		if (epoch == h->self || !view_is_alive(h->view, epoch) || peer_find(h, epoch) || h->n_peers == VIEW_NODES_MAX)
 			continue;
 		h->peers[h->n_peers++] = (struct peer){ .epoch = epoch };
+		count_with(h, epoch);
 		greet(h, epoch);
 	}
 }
@@ -707,6 +711,7 @@ void homes_free(struct homes *h)
 		h->waiting = w->next;
 		free(w);
 	}
+	tallies_fini(&h->tallies);
 	routes_fini(&h->routes);
 	view_unref(h->view);
 	free(h);
