@@ -2,10 +2,13 @@
 
 #include <stdlib.h>
 
+#include "cluster/claimants.h"
 #include "cluster/tally.h"
 #include "proto/base/map.h"
 
-#define CLAIMS_MAX   10000
+#define CLAIMS_MAX    10000  /* under way */
+#define LINE_MAX      100000 /* that wait for those */
+#define CLAIMANTS_MAX 10000
 #define ASK_MS       2000  /* until the arbiter is asked again; its answer may wait for its store */
 #define CLAIM_MS     15000
 #define RETRY_MS     500   /* of a claim that the registry gave to somebody we do not see */
@@ -14,24 +17,16 @@
 #define DIGEST_MS    30000
 #define SWEEP_MS     60000
 
-enum claim_step { ASKS, REGISTERS, RETRIES };
+enum claim_step { WAITS, ASKS, REGISTERS, RETRIES };
 
 struct claim {
+	struct claim *next; /* that waits behind it */
 	uint64_t fp, hlc;
 	uint32_t arbiter;
 	uint8_t step;
 	uint64_t again_ms, until_ms;
 	char *bare;
 	size_t len;
-};
-
-/* A claimant that waits until we are done with the account. */
-struct waiting {
-	struct waiting *next;
-	uint64_t fp, hlc, until_ms;
-	uint32_t claimant;
-	size_t len;
-	char bare[];
 };
 
 struct peer {
@@ -48,8 +43,10 @@ struct homes {
 	struct tallies tallies;
 	size_t own;
 	struct map claims;         /* the 8 bytes of a fingerprint -> struct claim */
-	struct waiting *waiting;
-	size_t n_waiting;
+	size_t n_under_way;
+	struct claim *line, **line_end; /* those that wait until one under way ends */
+	bool starting;
+	struct claimants claimants;
 	struct peer peers[VIEW_NODES_MAX];
 	unsigned n_peers;
 	bool synced, stale;        /* stale: entries of the dead are left */
@@ -159,6 +156,7 @@ static void tell(struct homes *h, uint32_t epoch, enum homes_kind kind, uint64_t
 
 static void claim_end(struct homes *h, struct claim *c, uint32_t epoch)
 {
+	h->n_under_way -= c->step != WAITS;
 	map_del(&h->claims, claim_key(&c->fp));
 	h->out.settled(h->out.arg, claim_bare(c), c->fp, epoch);
 	free(c->bare);
@@ -205,19 +203,45 @@ static void claim_ask(struct homes *h, struct claim *c, uint64_t now_ms)
 	h->out.send(h->out.arg, c->arbiter, &r);
 }
 
+/* Called from outside of what it calls, as an answer that comes at once would otherwise nest as deep as the line is long. */
+static void line_moves(struct homes *h, uint64_t now_ms)
+{
+	if (h->starting)
+		return;
+	h->starting = true;
+	while (h->line && h->n_under_way < CLAIMS_MAX) {
+		struct claim *c = h->line;
+		uint32_t claimed = homes_claimed(h, c->fp);
+		h->line = c->next;
+		if (!h->line)
+			h->line_end = &h->line;
+		if (claimed) { /* meanwhile */
+			claim_end(h, c, claimed);
+			continue;
+		}
+		h->n_under_way++;
+		c->until_ms = now_ms + CLAIM_MS;
+		claim_ask(h, c, now_ms);
+	}
+	h->starting = false;
+}
+
 uint32_t homes_want(struct homes *h, struct str bare, uint64_t fp, uint64_t hlc, uint64_t now_ms)
 {
 	uint32_t claimed = homes_claimed(h, fp);
 	if (claimed || claim_find(h, fp))
 		return claimed;
 	struct claim *c = xzalloc(sizeof *c);
-	*c = (struct claim){ .fp = fp, .hlc = hlc, .until_ms = now_ms + CLAIM_MS, .bare = xstrndup(bare.p, bare.len), .len = bare.len };
+	*c = (struct claim){ .fp = fp, .hlc = hlc, .bare = xstrndup(bare.p, bare.len), .len = bare.len, .until_ms = UINT64_MAX };
 	map_put(&h->claims, claim_key(&c->fp), c);
 	h->claims_total++;
-	if (map_count(&h->claims) > CLAIMS_MAX)
+	if (map_count(&h->claims) > CLAIMS_MAX + LINE_MAX) {
 		claim_end(h, c, 0);
-	else
-		claim_ask(h, c, now_ms);
+		return 0;
+	}
+	*h->line_end = c;
+	h->line_end = &c->next;
+	line_moves(h, now_ms);
 	return 0;
 }
 
@@ -234,6 +258,7 @@ void homes_registered(struct homes *h, uint64_t fp, enum err err, uint32_t winne
 		c->step = RETRIES;
 		c->again_ms = now_ms + RETRY_MS;
 	}
+	line_moves(h, now_ms);
 }
 
 static void on_grant(struct homes *h, uint32_t from, const struct frame_record *r)
@@ -256,7 +281,8 @@ static void on_grant(struct homes *h, uint32_t from, const struct frame_record *
 static void grant(struct homes *h, uint32_t claimant, struct str bare, uint64_t fp, uint64_t hlc)
 {
 	uint32_t home = homes_claimed(h, fp);
-	if (!home && claim_find(h, fp)) /* we want it ourselves: whoever gets it, we shall know */
+	const struct claim *ours = claim_find(h, fp);
+	if (!home && ours && ours->step != WAITS) /* we want it ourselves: whoever gets it, we shall know */
 		home = h->self;
 	if (!home) {
 		put_hearsay(h, fp, claimant, hlc);
@@ -271,14 +297,6 @@ static void grant(struct homes *h, uint32_t claimant, struct str bare, uint64_t 
 	h->out.send(h->out.arg, claimant, &r);
 }
 
-static bool is_waiting(const struct homes *h, uint64_t fp, uint32_t claimant)
-{
-	for (const struct waiting *w = h->waiting; w; w = w->next)
-		if (w->fp == fp && w->claimant == claimant)
-			return true;
-	return false;
-}
-
 static void on_claim(struct homes *h, const struct frame_record *r, uint64_t now_ms)
 {
 	uint32_t claimant = (uint32_t)r->dst_sid, place = place_of(h, r->dst_fp);
@@ -288,7 +306,7 @@ static void on_claim(struct homes *h, const struct frame_record *r, uint64_t now
 			claim_ask(h, c, now_ms);
 		return;
 	}
-	if (!is_alive(h, claimant) || is_waiting(h, r->dst_fp, claimant))
+	if (!is_alive(h, claimant) || claimants_has(&h->claimants, r->dst_fp, claimant))
 		return;
 	if (!homes_claimed(h, r->dst_fp) && place != h->self && r->ttl > 1) {
 		struct frame_record on = *r;
@@ -297,40 +315,27 @@ static void on_claim(struct homes *h, const struct frame_record *r, uint64_t now
 		return;
 	}
 	bool busy = !homes_claimed(h, r->dst_fp) && h->out.is_busy(h->out.arg, r->to, r->dst_fp);
-	if (!busy || h->n_waiting >= CLAIMS_MAX) {
+	if (busy && h->claimants.n < CLAIMANTS_MAX)
+		claimants_add(&h->claimants, r->dst_fp, claimant, r->osm, r->to, now_ms + GRANT_MS);
+	else
 		grant(h, claimant, r->to, r->dst_fp, r->osm);
-		return;
-	}
-	struct waiting *w = xmalloc(sizeof *w + r->to.len);
-	*w = (struct waiting){ .next = h->waiting, .fp = r->dst_fp, .hlc = r->osm, .claimant = claimant, .len = r->to.len };
-	w->until_ms = now_ms + GRANT_MS;
-	memcpy(w->bare, r->to.p, r->to.len);
-	h->waiting = w;
-	h->n_waiting++;
 }
 
-/* Grants those for which `fp` is over, or, with fp 0, whose time is. The oldest of those that wait for one account is granted it. */
-static void grant_waiting(struct homes *h, uint64_t fp, uint64_t now_ms)
+/* The first is granted it, and the others hear so. */
+static void grant_waiting(struct homes *h, uint64_t fp)
 {
-	struct waiting *over = NULL;
-	for (struct waiting **at = &h->waiting; *at;) {
-		struct waiting *w = *at;
-		if (fp ? w->fp != fp : w->until_ms > now_ms) {
-			at = &w->next;
-			continue;
-		}
-		*at = w->next;
-		w->next = over; /* the list is newest first: this turns it */
-		over = w;
-		h->n_waiting--;
-	}
-	while (over) {
-		struct waiting *w = over;
-		over = w->next;
-		if (is_alive(h, w->claimant))
-			grant(h, w->claimant, str_span(w->bare, w->len), w->fp, w->hlc);
+	for (struct claimant *w = claimants_take(&h->claimants, fp), *next; w; w = next) {
+		next = w->next;
+		if (is_alive(h, w->epoch))
+			grant(h, w->epoch, str_span(w->bare, w->len), fp, w->hlc);
 		free(w);
 	}
+}
+
+static void grant_overdue(struct homes *h, uint64_t now_ms)
+{
+	while (h->claimants.oldest && h->claimants.oldest->until_ms <= now_ms)
+		grant_waiting(h, h->claimants.oldest->fp);
 }
 
 void homes_ended(struct homes *h, struct str bare, uint64_t fp)
@@ -341,8 +346,7 @@ void homes_ended(struct homes *h, struct str bare, uint64_t fp)
 		tell_all(h, HOMES_DEL, fp, 0);
 		h->out.release(h->out.arg, bare);
 	}
-	if (h->waiting)
-		grant_waiting(h, fp, 0);
+	grant_waiting(h, fp);
 }
 
 /* ---- what others claim ---- */
@@ -521,6 +525,7 @@ void homes_record(struct homes *h, uint32_t from, const struct frame_record *r, 
 		break;
 	case HOMES_GRANT:
 		on_grant(h, from, r);
+		line_moves(h, now_ms);
 		break;
 	case HOMES_ADD:
 		on_add(h, from, r->dst_fp, r->osm);
@@ -649,7 +654,7 @@ void homes_view(struct homes *h, struct view *v, uint64_t now_ms)
 
 static bool is_due(const struct homes *h, const struct claim *c, uint64_t now_ms)
 {
-	return c->until_ms <= now_ms || (c->step != REGISTERS && c->again_ms <= now_ms);
+	return c->step != WAITS && (c->until_ms <= now_ms || (c->step != REGISTERS && c->again_ms <= now_ms));
 }
 
 static void claim_again(struct homes *h, struct claim *c, uint64_t now_ms)
@@ -669,8 +674,8 @@ static bool is_of_the_dead(const struct route *e, void *arg)
 void homes_tick(struct homes *h, uint64_t now_ms)
 {
 	each_claim(h, is_due, claim_again, now_ms);
-	if (h->waiting)
-		grant_waiting(h, 0, now_ms);
+	line_moves(h, now_ms);
+	grant_overdue(h, now_ms);
 	look_synced(h, now_ms);
 	if (now_ms - h->digest_ms >= DIGEST_MS) {
 		h->digest_ms = now_ms;
@@ -691,7 +696,9 @@ struct homes *homes_new(const struct homes_out *out, unsigned worker, unsigned n
 	*h = (struct homes){ .out = *out, .worker = worker, .n_workers = n_workers };
 	h->since_ms = h->sweep_ms = h->digest_ms = now_ms;
 	map_init(&h->claims, (const uint64_t[2]){ 0, 0 }); /* its keys are hashes under a secret already */
+	claimants_init(&h->claimants);
 	routes_init(&h->routes);
+	h->line_end = &h->line;
 	return h;
 }
 
@@ -706,11 +713,7 @@ void homes_free(struct homes *h)
 		free(value);
 	}
 	map_fini(&h->claims);
-	while (h->waiting) {
-		struct waiting *w = h->waiting;
-		h->waiting = w->next;
-		free(w);
-	}
+	claimants_fini(&h->claimants);
 	tallies_fini(&h->tallies);
 	routes_fini(&h->routes);
 	view_unref(h->view);
@@ -722,8 +725,8 @@ void homes_stats(const struct homes *h, struct homes_stats *out)
 	*out = (struct homes_stats){
 		.entries = h->routes.n,
 		.own = h->own,
-		.claims = map_count(&h->claims),
-		.waiting = h->n_waiting,
+		.claims = h->n_under_way,
+		.waiting = map_count(&h->claims) - h->n_under_way + h->claimants.n,
 		.bytes = h->routes.cap * sizeof(struct route),
 		.digest_mismatches = h->mismatches,
 		.conflicts = h->conflicts,

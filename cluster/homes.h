@@ -21,7 +21,8 @@
  *
  *   claim: ASKS the arbiter -GRANT to us-> REGISTERS -won-> ours;  -GRANT to another, lost-> theirs;  arbiter gone, silent -> ASKS anew
  *
- * Ceilings: CLAIMS_MAX claims under way, as many claimants that wait for a grant; past it a claim fails at once, a claimant is granted.
+ * Ceilings: CLAIMS_MAX claims under way; others wait in line, LINE_MAX of them, past which a claim fails at once (when a node has died all
+ * its clients come at the same time). CLAIMANTS_MAX claimants that wait for a grant; past it they are granted.
  */
 #ifndef CLUSTER_HOMES_H
 #define CLUSTER_HOMES_H

@@ -141,13 +141,15 @@ static void edge_close(struct edge *e, enum stream_error error, struct str text)
 	c2s_close(c, error, text);
 }
 
+/* What passes is told as resource-constraint, whose type is "wait": the client may try again (RFC 6120 section 7.7.2.1). */
 static void edge_fail(struct edge *e, enum stanza_error error, const char *text)
 {
 	struct c2s *c = e->stream;
 	struct stanza *request = e->request;
 	e->request = NULL;
 	if (!request) {
-		edge_close(e, STREAM_INTERNAL_SERVER_ERROR, str_of(text));
+		bool passes = error == STANZA_RESOURCE_CONSTRAINT;
+		edge_close(e, passes ? STREAM_RESOURCE_CONSTRAINT : STREAM_INTERNAL_SERVER_ERROR, str_of(text));
 		return;
 	}
 	edge_free(e);
@@ -190,7 +192,7 @@ static void on_timer(struct timer *t)
 	else if (e->step == EDGE_BOUND)
 		send_again(e);
 	else
-		edge_fail(e, STANZA_INTERNAL_SERVER_ERROR, "the node that knows your account does not answer");
+		edge_fail(e, STANZA_RESOURCE_CONSTRAINT, "the node that knows your account does not answer");
 }
 
 /* What the last home did not get, as if it came now, one after the other as the session takes them: it may wait for its roster. It holds
@@ -371,7 +373,7 @@ static void on_bound(struct edge *e, const struct frame_record *r)
 	if (!r->osm) { /* our table, or its, is behind */
 		e->step = EDGE_FINDS;
 		if (++e->tries > TRIES)
-			edge_fail(e, STANZA_INTERNAL_SERVER_ERROR, "no node says that it serves your account");
+			edge_fail(e, STANZA_RESOURCE_CONSTRAINT, "no node says that it serves your account");
 		else
 			worker_timer_set(e->nw->worker, &e->timer, AGAIN_MS);
 		return;

@@ -248,6 +248,74 @@ static void homes_grant_in_the_end_although_the_place_never_finishes(void **stat
 	assert_int_equal(net.settled[0], epoch_of(0));
 }
 
+/* All clients of a node that has died come at once. */
+static void homes_keep_those_waiting_that_are_too_many_at_once(void **state)
+{
+	struct homes_stats s;
+	uint64_t fp = 1000;
+	net.registry_away = true;
+	net.cut[2] = true;
+	for (unsigned n = 0; n < 10005; fp++)
+		if (homes_where(net.homes[0], fp) == epoch_of(2)) {
+			assert_int_equal(want(0, fp, 5), 0);
+			n++;
+		}
+	deliver();
+	homes_stats(net.homes[0], &s);
+	assert_int_equal(net.n_settled[0], 0);
+	assert_int_equal(s.claims, 10000);
+	assert_int_equal(s.waiting, 5);
+	net.cut[2] = false;
+	tick(3000); /* they ask again, and as those are answered the others do */
+	assert_int_equal(net.n_settled[0], 10005);
+	assert_int_equal(net.settled[0], epoch_of(0));
+	homes_stats(net.homes[2], &s);
+	assert_int_equal(s.entries, 10005);
+	homes_stats(net.homes[0], &s);
+	assert_int_equal(s.claims + s.waiting, 0);
+	assert_int_equal(s.own, 10005);
+}
+
+static void homes_that_wait_in_line_are_given_to_others_meanwhile(void **state)
+{
+	net.registry_away = true;
+	net.cut[2] = true;
+	uint64_t fp = 1000;
+	for (unsigned n = 0; n < 10000; fp++)
+		if (homes_where(net.homes[0], fp) == epoch_of(2)) {
+			want(0, fp, 5);
+			n++;
+		}
+	while (homes_where(net.homes[0], fp) != epoch_of(0))
+		fp++;
+	want(0, fp, 5);
+	deliver();
+	want(1, fp, 6);
+	deliver();
+	assert_int_equal(net.settled[1], epoch_of(1));
+	assert_int_equal(homes_claimed(net.homes[0], fp), epoch_of(1));
+	tick(20000); /* the others give up */
+	assert_int_equal(net.n_settled[0], 10001);
+	assert_int_equal(homes_own_claim(net.homes[0], fp), 0);
+}
+
+static void homes_fail_a_claim_past_the_end_of_the_line(void **state)
+{
+	net.cut[2] = true;
+	uint64_t fp = fp_at(2);
+	for (unsigned n = 0; n < 110000; fp++)
+		if (homes_where(net.homes[0], fp) == epoch_of(2)) {
+			want(0, fp, 5);
+			n++;
+		}
+	assert_int_equal(net.n_settled[0], 0);
+	while (homes_where(net.homes[0], fp) != epoch_of(2))
+		fp++;
+	want(0, fp, 5);
+	assert_int_equal(net.n_settled[0], 1);
+	assert_int_equal(net.settled[0], 0);
+}
+
 static void homes_do_without_a_registry(void **state)
 {
 	uint64_t fp = fp_at(1);
@@ -484,6 +552,9 @@ int main(void)
 		CASE(homes_that_end_go_back_to_their_place),
 		CASE(homes_grant_when_the_place_has_finished),
 		CASE(homes_grant_in_the_end_although_the_place_never_finishes),
+		CASE(homes_keep_those_waiting_that_are_too_many_at_once),
+		CASE(homes_that_wait_in_line_are_given_to_others_meanwhile),
+		CASE(homes_fail_a_claim_past_the_end_of_the_line),
 		CASE(homes_do_without_a_registry),
 		CASE(homes_claimed_on_both_sides_of_a_split_go_to_the_older_claim),
 		CASE(homes_ask_another_arbiter_when_theirs_dies),
