@@ -166,6 +166,7 @@ static enum err use(struct host *h, const struct tls_cert *c, const char *path, 
 		tls_cert_why(why, "%s: %s: %s", h->name, path, twice ? "there is another certificate with the same kind of key" : problem);
 		return ERR_INVALID;
 	}
+	tls_cert_keep_end_point(c->leaf);
 	if (h->ends == 0 || ends < h->ends)
 		h->ends = ends;
 	return ERR_NONE;

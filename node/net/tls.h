@@ -77,6 +77,8 @@ struct str tls_sni_host(const SSL *ssl);
  *                         resumed one; none for certificates whose signature names no hash (Ed25519)
  *   tls-unique            TLS 1.2 under the extended master secret and not resumed (RFC 5929 section 3, the cautions of RFC 9266) */
 size_t tls_binding(SSL *ssl, enum sasl_cb cb, uint8_t out[TLS_BINDING_MAX]);
+/* Whether tls_binding would give any, at no cost. */
+bool tls_has_binding(SSL *ssl, enum sasl_cb cb);
 
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384", with " resumed" behind where it is. Returns out. */
 const char *tls_describe(const SSL *ssl, char *out, size_t size);

@@ -37,7 +37,7 @@ int64_t tls_cert_ends(const X509 *leaf)
 }
 
 /* RFC 5929 section 4.1: the hash of the signature's algorithm, but at least SHA-256. */
-size_t tls_cert_end_point(const X509 *leaf, uint8_t out[TLS_BINDING_MAX])
+static size_t hash_of(const X509 *leaf, uint8_t out[TLS_BINDING_MAX])
 {
 	int nid = NID_undef;
 	unsigned len = 0;
@@ -47,6 +47,42 @@ size_t tls_cert_end_point(const X509 *leaf, uint8_t out[TLS_BINDING_MAX])
 	if (!md || EVP_MD_get_size(md) > TLS_BINDING_MAX || X509_digest(leaf, md, out, &len) != 1)
 		return 0;
 	return len;
+}
+
+struct kept_hash {
+	size_t len;
+	uint8_t hash[TLS_BINDING_MAX];
+};
+
+static int kept_index = -1;
+static CRYPTO_ONCE kept_once = CRYPTO_ONCE_STATIC_INIT;
+
+static void free_kept(void *parent, void *p, CRYPTO_EX_DATA *ad, int index, long argl, void *argp)
+{
+	free(p);
+}
+
+static void make_kept_index(void)
+{
+	kept_index = X509_get_ex_new_index(0, NULL, NULL, NULL, free_kept);
+}
+
+void tls_cert_keep_end_point(X509 *leaf)
+{
+	struct kept_hash *k = xzalloc(sizeof(*k));
+	BUG_ON(!CRYPTO_THREAD_run_once(&kept_once, make_kept_index) || kept_index < 0);
+	BUG_ON(X509_get_ex_data(leaf, kept_index));
+	k->len = hash_of(leaf, k->hash);
+	BUG_ON(!X509_set_ex_data(leaf, kept_index, k));
+}
+
+size_t tls_cert_end_point(const X509 *leaf, uint8_t out[TLS_BINDING_MAX])
+{
+	const struct kept_hash *k = kept_index < 0 ? NULL : X509_get_ex_data(leaf, kept_index);
+	if (!k)
+		return hash_of(leaf, out);
+	memcpy(out, k->hash, k->len);
+	return k->len;
 }
 
 char *tls_cert_copy(const char *s)

@@ -25,6 +25,8 @@ MUST_CHECK enum err tls_cert_self_signed(const char *host, const char *data_dir,
 void tls_cert_fini(struct tls_cert *c);
 /* Seconds since 1970. */
 int64_t tls_cert_ends(const X509 *leaf);
+/* Before other threads see the certificate: its end point is taken once. Every login needs it, and taking it is 7 % of a handshake. */
+void tls_cert_keep_end_point(X509 *leaf);
 /* The data of tls-server-end-point; its length, 0 when there is none. */
 size_t tls_cert_end_point(const X509 *leaf, uint8_t out[TLS_BINDING_MAX]);
 /* free() it. */

@@ -20,21 +20,29 @@ static size_t end_point(SSL *ssl, uint8_t out[TLS_BINDING_MAX])
 	return len;
 }
 
+bool tls_has_binding(SSL *ssl, enum sasl_cb cb)
+{
+	uint8_t hash[TLS_BINDING_MAX];
+	bool is_1_3 = SSL_version(ssl) >= TLS1_3_VERSION;
+	if (!SSL_is_init_finished(ssl))
+		return false;
+	if (cb == CB_TLS_SERVER_END_POINT)
+		return end_point(ssl, hash) > 0;
+	/* Without it two connections can be made to share a master secret, and so these two bindings (RFC 7627). */
+	if (!is_1_3 && SSL_get_extms_support(ssl) != 1)
+		return false;
+	return cb == CB_TLS_EXPORTER || (cb == CB_TLS_UNIQUE && !is_1_3 && !SSL_session_reused(ssl));
+}
+
 size_t tls_binding(SSL *ssl, enum sasl_cb cb, uint8_t out[TLS_BINDING_MAX])
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
-	bool is_1_3 = SSL_version(ssl) >= TLS1_3_VERSION;
-	if (!SSL_is_init_finished(ssl))
+	if (!tls_has_binding(ssl, cb))
 		return 0;
 	if (cb == CB_TLS_SERVER_END_POINT)
 		return end_point(ssl, out);
-	/* Without it two connections can be made to share a master secret, and so these two bindings (RFC 7627). */
-	if (!is_1_3 && SSL_get_extms_support(ssl) != 1)
-		return 0;
 	if (cb == CB_TLS_EXPORTER)
 		return SSL_export_keying_material(ssl, out, 32, label, sizeof(label) - 1, (const unsigned char *)"", 0, 1) == 1 ? 32 : 0;
-	if (cb != CB_TLS_UNIQUE || is_1_3 || SSL_session_reused(ssl))
-		return 0;
 	/* The first Finished of a full handshake is the client's. */
 	size_t len = SSL_get_peer_finished(ssl, out, TLS_BINDING_MAX);
 	return len <= TLS_BINDING_MAX ? len : 0;

@@ -34,26 +34,28 @@ struct auth {
 
 /* ---- what is offered ---- */
 
+static bool has_binding(const struct c2s *c, int cb)
+{
+	return c->conn->ssl && c->host->channel_binding && tls_has_binding(c->conn->ssl, (enum sasl_cb)cb);
+}
+
+static bool any_binding(const struct c2s *c)
+{
+	for (int i = 0; i < CB_COUNT; i++)
+		if (has_binding(c, i))
+			return true;
+	return false;
+}
+
 /* Binding data of this connection, in the arena; absent where there is none. */
 static void bindings_read(const struct c2s *c, struct arena *a, struct str out[CB_COUNT])
 {
-	memset(out, 0, sizeof(struct str) * CB_COUNT);
-	if (!c->conn->ssl || !c->host->channel_binding)
-		return;
 	for (int i = 0; i < CB_COUNT; i++) {
 		uint8_t data[TLS_BINDING_MAX];
-		size_t n = tls_binding(c->conn->ssl, (enum sasl_cb)i, data);
+		size_t n = has_binding(c, i) ? tls_binding(c->conn->ssl, (enum sasl_cb)i, data) : 0;
 		if (n)
 			out[i] = arena_str(a, str_span((const char *)data, n));
 	}
-}
-
-static bool any_binding(const struct str data[CB_COUNT])
-{
-	for (int i = 0; i < CB_COUNT; i++)
-		if (str_present(data[i]))
-			return true;
-	return false;
 }
 
 /* PLAIN only where nobody listens: on TLS, or on a listener that the operator made for plain text. */
@@ -71,9 +73,7 @@ static bool mech_is_offered(const struct c2s *c, enum sasl_mech m, bool bound)
 
 void auth_features(struct c2s *c, struct arena *a, struct elem *features)
 {
-	struct str data[CB_COUNT];
-	bindings_read(c, a, data);
-	bool bound = any_binding(data);
+	bool bound = any_binding(c);
 	struct elem *mechs = elem_add(a, features, NS_SASL, STR("mechanisms"));
 	for (int m = MECH_NONE + 1; m < MECH_COUNT; m++)
 		if (mech_is_offered(c, (enum sasl_mech)m, bound))
@@ -82,7 +82,7 @@ void auth_features(struct c2s *c, struct arena *a, struct elem *features)
 		return;
 	struct elem *cb = elem_add(a, features, NS_SASL_CB, STR("sasl-channel-binding")); /* XEP-0440 */
 	for (int i = 0; i < CB_COUNT; i++)
-		if (str_present(data[i]))
+		if (has_binding(c, i))
 			elem_set(a, elem_add(a, cb, STR_NONE, STR("channel-binding")), STR("type"), sasl_cb_name((enum sasl_cb)i));
 }
 
@@ -354,19 +354,15 @@ static void feed(struct c2s *c, const struct elem *e, bool first)
 
 static void begin(struct c2s *c, const struct elem *e)
 {
-	struct str bindings[CB_COUNT];
-	struct arena *a = arena_new(2048);
 	enum sasl_mech mech = sasl_mech_from_name(elem_attr(e, "mechanism"));
-	bindings_read(c, a, bindings);
-	bool bound = any_binding(bindings);
+	bool bound = any_binding(c);
 	if (mech == MECH_NONE || !mech_is_offered(c, mech, bound)) {
-		arena_free(a);
 		fail(c, mech == MECH_PLAIN && !c->host->anonymous ? SASL_ENCRYPTION_REQUIRED : SASL_INVALID_MECHANISM);
 		return;
 	}
 	struct auth *au = xzalloc(sizeof *au);
 	au->c2s = c;
-	au->arena = a;
+	au->arena = arena_new(2048);
 	au->mech = mech;
 	au->ctx = (struct sasl_context){
 		.plus_offered = bound,
@@ -375,8 +371,9 @@ static void begin(struct c2s *c, const struct elem *e)
 		.default_iterations = c->host->scram_iterations,
 		.rng = &c->nw->worker->rng,
 	};
-	memcpy(au->ctx.cb_data, bindings, sizeof bindings);
-	au->sasl = sasl_new(a, mech, &au->ctx);
+	if (sasl_mech_is_plus(mech)) /* no other mechanism looks at them */
+		bindings_read(c, au->arena, au->ctx.cb_data);
+	au->sasl = sasl_new(au->arena, mech, &au->ctx);
 	c->auth = au;
 	c2s_enter(c, C2S_AUTH);
 	feed(c, e, true);

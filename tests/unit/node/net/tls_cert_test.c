@@ -151,9 +151,14 @@ static void end_point(struct fixture *f, EVP_PKEY *key, const EVP_MD *signed_wit
 	X509 *x = write_cert(f->path, key, signed_with, "a.example", 10, key);
 	if (expected)
 		assert_int_equal(1, X509_digest(x, expected, theirs, &len));
-	assert_int_equal(len, tls_cert_end_point(x, ours));
-	if (len)
-		assert_memory_equal(ours, theirs, len);
+	for (int kept = 0; kept < 2; kept++) {
+		memset(ours, 0, sizeof ours);
+		assert_int_equal(len, tls_cert_end_point(x, ours));
+		if (len)
+			assert_memory_equal(ours, theirs, len);
+		if (!kept)
+			tls_cert_keep_end_point(x);
+	}
 	X509_free(x);
 }
 

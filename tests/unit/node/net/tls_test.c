@@ -324,6 +324,14 @@ static void the_config_knows_its_hosts(void **state)
 	assert_int_equal(-1, tls_host_days_left(f->config, 0, now + 100 * 86400L + 3600));
 }
 
+/* What is promised is given, and nothing else. */
+static size_t binding_of(SSL *ssl, enum sasl_cb cb, uint8_t out[TLS_BINDING_MAX])
+{
+	size_t len = tls_binding(ssl, cb, out);
+	assert_int_equal(tls_has_binding(ssl, cb), len > 0);
+	return len;
+}
+
 static void exported_binding_is_the_same_at_both_ends(void **state)
 {
 	struct fixture *f = *state;
@@ -331,12 +339,12 @@ static void exported_binding_is_the_same_at_both_ends(void **state)
 	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
 		client_of(f, version);
 		connect_to(f, "a.example");
-		assert_int_equal(32, tls_binding(f->link.server, CB_TLS_EXPORTER, ours));
+		assert_int_equal(32, binding_of(f->link.server, CB_TLS_EXPORTER, ours));
 		assert_int_equal(1, SSL_export_keying_material(f->link.client, theirs, 32, "EXPORTER-Channel-Binding", 24,
 		                                               (const unsigned char *)"", 0, 1));
 		assert_memory_equal(ours, theirs, 32);
 		assert_true(resumes(f, f->config, "a.example"));
-		assert_int_equal(32, tls_binding(f->link.server, CB_TLS_EXPORTER, theirs));
+		assert_int_equal(32, binding_of(f->link.server, CB_TLS_EXPORTER, theirs));
 		assert_memory_not_equal(ours, theirs, 32);
 		link_close(&f->link);
 	}
@@ -348,7 +356,7 @@ static void check_end_point(struct fixture *f, const EVP_MD *md)
 	unsigned len;
 	X509 *x = SSL_get1_peer_certificate(f->link.client);
 	assert_int_equal(1, X509_digest(x, md, theirs, &len));
-	assert_int_equal(len, tls_binding(f->link.server, CB_TLS_SERVER_END_POINT, ours));
+	assert_int_equal(len, binding_of(f->link.server, CB_TLS_SERVER_END_POINT, ours));
 	assert_memory_equal(ours, theirs, len);
 	X509_free(x);
 }
@@ -410,16 +418,16 @@ static void unique_binding_is_for_full_handshakes_of_1_2_only(void **state)
 	uint8_t ours[TLS_BINDING_MAX], theirs[TLS_BINDING_MAX];
 	client_of(f, TLS1_2_VERSION);
 	connect_to(f, "a.example");
-	size_t len = tls_binding(f->link.server, CB_TLS_UNIQUE, ours);
+	size_t len = binding_of(f->link.server, CB_TLS_UNIQUE, ours);
 	assert_int_equal(12, len);
 	assert_int_equal(len, SSL_get_finished(f->link.client, theirs, sizeof(theirs)));
 	assert_memory_equal(ours, theirs, len);
 	assert_true(resumes(f, f->config, "a.example"));
-	assert_int_equal(0, tls_binding(f->link.server, CB_TLS_UNIQUE, ours));
+	assert_int_equal(0, binding_of(f->link.server, CB_TLS_UNIQUE, ours));
 	link_close(&f->link);
 	client_of(f, TLS1_3_VERSION);
 	connect_to(f, "a.example");
-	assert_int_equal(0, tls_binding(f->link.server, CB_TLS_UNIQUE, ours));
+	assert_int_equal(0, binding_of(f->link.server, CB_TLS_UNIQUE, ours));
 	link_close(&f->link);
 }
 
@@ -430,9 +438,9 @@ static void bindings_of_1_2_need_the_extended_master_secret(void **state)
 	client_of(f, TLS1_2_VERSION);
 	SSL_CTX_set_options(f->client, SSL_OP_NO_EXTENDED_MASTER_SECRET);
 	connect_to(f, "a.example");
-	assert_int_equal(0, tls_binding(f->link.server, CB_TLS_EXPORTER, out));
-	assert_int_equal(0, tls_binding(f->link.server, CB_TLS_UNIQUE, out));
-	assert_int_equal(32, tls_binding(f->link.server, CB_TLS_SERVER_END_POINT, out));
+	assert_int_equal(0, binding_of(f->link.server, CB_TLS_EXPORTER, out));
+	assert_int_equal(0, binding_of(f->link.server, CB_TLS_UNIQUE, out));
+	assert_int_equal(32, binding_of(f->link.server, CB_TLS_SERVER_END_POINT, out));
 	link_close(&f->link);
 }
 
@@ -442,7 +450,7 @@ static void there_is_no_binding_before_the_handshake(void **state)
 	uint8_t out[TLS_BINDING_MAX];
 	link_open(&f->link, f->config, f->client, "a.example", false);
 	for (int cb = 0; cb < CB_COUNT; cb++)
-		assert_int_equal(0, tls_binding(f->link.server, (enum sasl_cb)cb, out));
+		assert_int_equal(0, binding_of(f->link.server, (enum sasl_cb)cb, out));
 	assert_false(str_present(tls_sni_host(f->link.server)));
 	link_close(&f->link);
 }
