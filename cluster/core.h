@@ -18,7 +18,7 @@
 #include "proto/base/rng.h"
 
 #define CORE_PROTOCOL_MIN 1
-#define CORE_PROTOCOL_MAX 1
+#define CORE_PROTOCOL_MAX 2 /* 2: places (places.h) */
 
 struct core;
 

@@ -3,15 +3,25 @@
  * touched there and nowhere else. Pure, as homes.h; one of these for each worker, for the names that it owns (fp % workers).
  *
  * Rules
- *  1. A place is where rendezvous hashing over the nodes that are up puts it (view_place).
+ *  1. A place is where rendezvous hashing over the nodes that are up, and that know of places (PLACES_PROTOCOL), puts it.
  *  2. It is served only under a *fence*: a number that the registry gave for the claim, greater than any before. Whoever writes what the
  *     place keeps names the fence in the condition of the write, so that one who was taken for dead and lives writes nothing.
- *  3. A claim is renewed; one that is denied ends the place here at once, without a word: somebody else serves it.
- *  4. When hashing puts it elsewhere (a node has come or goes), its state is frozen, sent there, and the claim given back; what arrives
- *     meanwhile goes after it, in order. When its node dies the next one claims it, without a state.
- *  5. What arrives for a place that is being claimed waits, WAITING_MAX records at most; then it is refused.
+ *  3. A claim is denied when somebody else has it, or our incarnation is dead (a view shows us under another epoch), or a write was refused
+ *     (places_lose): the place ends here at once, without a word.
+ *  4. When hashing puts it elsewhere (a node has come or goes), its state is frozen and sent there; what arrives meanwhile goes after it.
+ *     Whoever gets it says so; then the claim is given back, and he claims. Until then the state is kept: if he dies it goes to the next
+ *     one, or is taken back. When its node dies the next one claims the place without a state: what the store has counts.
+ *  5. What arrives for a place that cannot take it now waits, WAITING_MAX records and REFUSE_MS at most; then it is refused.
+ *  6. Without the registry nothing is claimed, so nothing can be claimed away either: what is served is served on, nothing begins and
+ *     nothing that is sent elsewhere is served there until it is back. But a node that cannot know whether it is taken for dead is
+ *     *unsure*, and serves nothing until a renewal of its claim was granted: one that is ISOLATED (for 6 s neither the registry nor most
+ *     nodes could be reached: its lease ends after 8), or has done nothing at all for GAP_MS (it was frozen).
+ *  7. A place that is held (its service waits for the store) stays as and where it is until it is released.
+ *  8. The order of what one sender sends to a place is kept while the place stays. As it moves, what the sender's node has sent to its old
+ *     node may come after what it sends to the new one.
  *
- *   none -something arrives, a state comes-> CLAIMED? -fence-> SERVED -hashing, drain-> sent away;  SERVED -denied-> none
+ *   none -something arrives, a state comes-> CLAIMS -fence-> SERVED -hashing, drain-> GIVEN -he has it-> RELEASES -done-> none
+ *                                               ^-denied, and something waits-'          '-hashing puts it here again-> SERVED
  */
 #ifndef CLUSTER_PLACES_H
 #define CLUSTER_PLACES_H
@@ -20,42 +30,75 @@
 #include "cluster/view.h"
 #include "proto/base/err.h"
 
+#define PLACES_PROTOCOL 2 /* who speaks less knows nothing of places */
+
 struct places;
 
-enum { PLACES_STATE = 1, PLACES_DATA = 2 }; /* kinds of records: a frozen state, osm: its fence; what is for the place. to: its name */
+/* Kinds of records; `to`: the place's name, dst_fp: its fingerprint. */
+enum {
+	PLACES_STATE, /* old -> new. xml: a frozen state, if `rule` is 1; osm: its fence; dst_sid: who gives it away */
+	PLACES_DATA,  /* something for the place */
+	PLACES_GOT,   /* new -> old: the state under the fence osm is here */
+	PLACES_FREE,  /* old -> new: the claim has been given back */
+	PLACES_KIND_COUNT
+};
 
 struct places_out {
 	void *arg;
 	void (*send)(void *arg, uint32_t epoch, const struct frame_record *r);
-	/* Ask the registry; places_claimed and places_renewed follow. `fence`: the highest that is known. */
+	/* Ask the registry; places_claimed, places_renewed, places_released follow, maybe at once. `fence`: the highest that is known. */
 	void (*claim)(void *arg, struct str name, uint64_t fence);
 	void (*renew)(void *arg, struct str name, uint64_t fence);
 	void (*release)(void *arg, struct str name, uint64_t fence);
-	/* It is served here from now on; `state` is what freeze gave elsewhere, absent when there is none. Returns the service's own. */
+	/* It is served here from now on; `state` is what freeze gave elsewhere, absent when there is none. Returns the service's own. May
+	 * hold it. */
 	void *(*begin)(void *arg, struct str name, uint64_t fence, struct str state);
-	/* Its state as bytes. */
+	/* Its state as bytes. Past the buf's ceiling it goes without one. */
 	void (*freeze)(void *arg, void *place, struct buf *out);
-	/* It is served here no more; frees. */
+	/* It is served here no more; frees. Never while it is held, but for places_free. */
 	void (*end)(void *arg, void *place);
 	void (*take)(void *arg, void *place, const struct frame_record *r);
 	/* Nobody can serve it now. */
 	void (*refuse)(void *arg, const struct frame_record *r);
 };
 
-/* `seed`: of the table of names, secret. How many names there may be is for the service to say (out->refuse, places_count). */
-struct places *places_new(const struct places_out *out, const uint64_t seed[2]);
+/* `seed`: of the table of names, secret. `max`: names; what would be one more is refused. */
+struct places *places_new(const struct places_out *out, const uint64_t seed[2], size_t max);
 /* Ends all that is served. */
 void places_free(struct places *p);
 /* A newer view; a reference is taken. What is put elsewhere now goes there. */
 void places_view(struct places *p, struct view *v, uint64_t now_ms);
 /* Something for a place, of ours or from another node: served here, or sent on (ttl). */
 void places_record(struct places *p, const struct frame_record *r, uint64_t now_ms);
-/* Answers. ERR_NONE: `winner` has it, with this fence; anything else: the registry cannot be asked. */
+/* Would places_record hand this to `take` before it returns? Then its xml may be anything the two agree on. */
+bool places_takes(struct places *p, struct str name, uint64_t fp, uint64_t now_ms);
+/* Answers. ERR_NONE: `winner` has it, with this fence; ERR_DENIED: our incarnation is dead; anything else: the registry cannot be asked. */
 void places_claimed(struct places *p, struct str name, enum err err, uint32_t winner, uint64_t fence, uint64_t now_ms);
-void places_renewed(struct places *p, struct str name, enum err err);
+void places_renewed(struct places *p, struct str name, uint64_t fence, enum err err, uint64_t now_ms);
+void places_released(struct places *p, struct str name, uint64_t fence, enum err err, uint64_t now_ms);
 /* At least every second. */
 void places_tick(struct places *p, uint64_t now_ms);
+/* The registry has lost its memory, or was away: all claims are renewed, at a pace. */
+void places_tell_all(struct places *p);
+
+/* ---- the service's: while it serves the place, from within `take` and `begin` too ---- */
+
+/* Counted. */
+void places_hold(struct places *p, struct str name);
+void places_release(struct places *p, struct str name, uint64_t now_ms);
+/* The store knows a greater fence, which is this one: the place ends here, and begins again if what waits can have it. */
+void places_lose(struct places *p, struct str name, uint64_t greatest, uint64_t now_ms);
+/* There is nothing more to serve: it ends, and the claim is given back. */
+void places_close(struct places *p, struct str name, uint64_t now_ms);
+
 /* A node that drains gives everything away as its view says so: nothing is placed there any more. */
 size_t places_count(const struct places *p);
+/* How many are to be served elsewhere and are not yet done with here. */
+size_t places_leaving(const struct places *p);
+
+struct places_stats {
+	uint64_t moved, lost, refused;
+};
+void places_stats(const struct places *p, struct places_stats *out);
 
 #endif

@@ -58,7 +58,7 @@ static bool takes_places(const struct view *v, const struct view_node *n)
 	return n->state == NODE_UP || n->state == NODE_SUSPECT || (n->epoch == v->self && n->state == NODE_ISOLATED);
 }
 
-uint32_t view_place(const struct view *v, uint64_t fp)
+uint32_t view_place_of(const struct view *v, uint64_t fp, uint8_t speaks)
 {
 	uint32_t best = v->self;
 	uint64_t highest = 0;
@@ -66,13 +66,18 @@ uint32_t view_place(const struct view *v, uint64_t fp)
 	for (unsigned i = 0; i < v->n; i++) {
 		const struct view_node *n = &v->nodes[i];
 		uint64_t weight = mixed(fp ^ mixed(n->epoch));
-		if (!takes_places(v, n) || (found && weight <= highest))
+		if (!takes_places(v, n) || n->speaks < speaks || (found && weight <= highest))
 			continue;
 		found = true;
 		highest = weight;
 		best = n->epoch;
 	}
 	return best;
+}
+
+uint32_t view_place(const struct view *v, uint64_t fp)
+{
+	return view_place_of(v, fp, 0);
 }
 
 const char *node_state_name(unsigned state)

@@ -60,6 +60,8 @@ bool view_is_alive(const struct view *v, uint32_t epoch);
 /* The node where what nobody claims has its place: rendezvous hashing over the nodes that are UP or SUSPECT (ourselves when we are UP or
  * ISOLATED). When there is none: v->self. */
 uint32_t view_place(const struct view *v, uint64_t fp);
+/* The same over those of them that speak this version of the protocol or a later one. */
+uint32_t view_place_of(const struct view *v, uint64_t fp, uint8_t speaks);
 /* "up"; "unknown" out of range. */
 const char *node_state_name(unsigned state);
 

@@ -238,7 +238,7 @@ static void on_event(void *arg, enum core_event e, uint32_t epoch, const char *t
 		    L_Z("text", text));
 }
 
-/* For tests of upgrades: "1-2" in this variable has the node say that it speaks these versions of the protocol. */
+/* For tests of upgrades: "1-3" in this variable has the node say that it speaks these versions of the protocol. */
 static void versions(struct core_options *o)
 {
 	struct str text = str_of(getenv("STARLING_TEST_PROTOCOL"));

@@ -26,7 +26,7 @@ class Node(Starling):
         self.mesh_port = free_ports(1)[0]
         super().__init__(overrides, keep)
         self.cluster, self.name = cluster, name
-        self.speaks = None  # versions of the mesh's protocol, "1-2"; None: those of this build
+        self.speaks = None  # versions of the mesh's protocol, "1-3"; None: those of this build
         self.database = cluster.database
 
     def base_config(self):

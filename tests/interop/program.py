@@ -260,15 +260,15 @@ async def an_upgrade(_):
 
     with surroundings():
         cluster = Cluster(nodes=2)
-        cluster.nodes[1].speaks = "1-2"
+        cluster.nodes[1].speaks = "1-3"
         stranger = Node(cluster, "stranger", {}, False)
-        stranger.speaks = "2-2"
+        stranger.speaks = "3-3"
         try:
             await cluster.start()
             await chat(*cluster.nodes)
             starting = asyncio.create_task(stranger.start())
             deadline = time.monotonic() + 20 * PATIENCE
-            while "stranger speaks versions 2 to 2, we speak 1 to 1" not in cluster.nodes[0].log_text():
+            while "stranger speaks versions 3 to 3, we speak 1 to 2" not in cluster.nodes[0].log_text():
                 assert time.monotonic() < deadline, cluster.nodes[0].log_tail()
                 await asyncio.sleep(0.1)
             starting.cancel()

@@ -17,7 +17,7 @@
 struct counter {
 	unsigned node, name;
 	uint64_t fence;
-	uint32_t n;
+	uint32_t n, last;
 };
 
 struct mail {
@@ -32,11 +32,15 @@ static struct net {
 	struct counter *served[NODES][NAMES];
 	struct { uint32_t owner; uint64_t fence; } registry[NAMES];
 	uint64_t fence, now;
-	unsigned refused, taken, stale_writes;
-	uint32_t stored[NAMES];       /* what the service wrote last, under the fence of registry */
+	unsigned refused, taken, stale_writes, renewals;
+	uint32_t stored[NAMES];       /* what the service wrote last, and under which fence */
+	uint64_t fences[NAMES];
 	struct mail *first, **end;
 	bool registry_away;
 	unsigned drains;              /* this node, if it is not 0 */
+	unsigned isolated;            /* this one sees nobody, if it is not 0 */
+	bool holds;                   /* who begins holds the place */
+	uint8_t old_speaks;           /* what node 0 speaks, if it is not 0 */
 } net;
 
 static unsigned ids[NODES] = { 0, 1, 2, 3 };
@@ -91,14 +95,17 @@ static void on_renew(void *arg, struct str name, uint64_t fence)
 {
 	unsigned n = number_of(name);
 	bool ours = net.registry[n].owner == 10 + me(arg) && net.registry[n].fence == fence;
-	places_renewed(net.places[me(arg)], name, ours ? ERR_NONE : ERR_DENIED);
+	enum err err = net.registry_away ? ERR_UNAVAILABLE : ours ? ERR_NONE : ERR_DENIED;
+	net.renewals++;
+	places_renewed(net.places[me(arg)], name, fence, err, net.now);
 }
 
 static void on_release(void *arg, struct str name, uint64_t fence)
 {
 	unsigned n = number_of(name);
 	if (net.registry[n].owner == 10 + me(arg) && net.registry[n].fence == fence)
-		net.registry[n].owner = 0;
+		net.registry[n].owner = net.registry_away ? net.registry[n].owner : 0;
+	places_released(net.places[me(arg)], name, fence, net.registry_away ? ERR_UNAVAILABLE : ERR_NONE, net.now);
 }
 
 static void *on_begin(void *arg, struct str name, uint64_t fence, struct str state)
@@ -112,6 +119,8 @@ static void *on_begin(void *arg, struct str name, uint64_t fence, struct str sta
 		memcpy(&c->n, state.p, sizeof c->n);
 	assert_null(net.served[c->node][c->name]);
 	net.served[c->node][c->name] = c;
+	if (net.holds)
+		places_hold(net.places[c->node], name);
 	return c;
 }
 
@@ -132,10 +141,17 @@ static void on_take(void *arg, void *place, const struct frame_record *r)
 	struct counter *c = place;
 	c->n++;
 	net.taken++;
-	if (net.registry[c->name].fence == c->fence) /* a write under its fence */
-		net.stored[c->name] = c->n;
-	else
+	if (r->oseq) { /* in the order in which they were sent */
+		assert_true(r->oseq > c->last);
+		c->last = r->oseq;
+	}
+	if (net.fences[c->name] > c->fence) {
 		net.stale_writes++;
+		places_lose(net.places[c->node], str_of(names[c->name]), net.fences[c->name], net.now);
+		return;
+	}
+	net.fences[c->name] = c->fence;
+	net.stored[c->name] = c->n;
 }
 
 static void on_refuse(void *arg, const struct frame_record *r)
@@ -146,14 +162,16 @@ static void on_refuse(void *arg, const struct frame_record *r)
 static void look(void)
 {
 	for (unsigned i = 0; i < NODES; i++) {
+		bool alone = net.isolated && i == net.isolated;
 		struct view *v = view_new(NODES);
 		v->self = 10 + i;
-		v->state = NODE_UP;
+		v->state = alone ? NODE_ISOLATED : NODE_UP;
 		v->n = 0;
 		for (unsigned n = 0; n < NODES; n++)
 			if (net.alive[n])
 				v->nodes[v->n++] = (struct view_node){
 					.epoch = 10 + n, .state = net.drains && n == net.drains ? NODE_DRAINING : NODE_UP, .workers = 1,
+					.speaks = n == 0 && net.old_speaks ? net.old_speaks : PLACES_PROTOCOL,
 				};
 		if (net.alive[i])
 			places_view(net.places[i], v, net.now);
@@ -186,16 +204,23 @@ static void tick(uint64_t ms)
 	deliver();
 }
 
+static void count_up_as(unsigned at, unsigned name, uint32_t number)
+{
+	struct frame_record r = {
+		.kind = PLACES_DATA, .ttl = FRAME_TTL, .oseq = number, .dst_fp = fp_of(name), .to = str_of(names[name]),
+	};
+	places_record(net.places[at], &r, net.now);
+}
+
 static void count_up(unsigned at, unsigned name)
 {
-	struct frame_record r = { .kind = PLACES_DATA, .ttl = FRAME_TTL, .dst_fp = fp_of(name), .to = str_of(names[name]) };
-	places_record(net.places[at], &r, net.now);
+	count_up_as(at, name, 0);
 }
 
 static void node_begin(unsigned i)
 {
 	struct places_out out = { &ids[i], on_send, on_claim, on_renew, on_release, on_begin, on_freeze, on_end, on_take, on_refuse };
-	net.places[i] = places_new(&out, (const uint64_t[2]){ 1, 2 });
+	net.places[i] = places_new(&out, (const uint64_t[2]){ 1, 2 }, NAMES - 1);
 	net.alive[i] = true;
 }
 
@@ -203,6 +228,7 @@ static int set_up(void **state)
 {
 	memset(&net, 0, sizeof net);
 	net.end = &net.first;
+	net.now = 1000;
 	for (unsigned i = 0; i < 3; i++)
 		node_begin(i);
 	look();
@@ -288,9 +314,10 @@ static void places_of_a_dead_node_are_claimed_under_a_higher_fence(void **state)
 		if (net.served[2][name]) /* it lives, and does not know yet */
 			assert_true(only(name)->fence > before[name]);
 	}
-	/* It thaws: what it writes is refused by its fence, and its next renewal ends it. */
+	/* It thaws: it knows that it has slept, and serves nothing before a renewal is granted, which is not. */
 	unsigned stale = 0;
 	net.alive[2] = true;
+	net.now += 9000;
 	for (unsigned name = 0; name < NAMES; name++) {
 		if (!net.served[2][name])
 			continue;
@@ -298,13 +325,198 @@ static void places_of_a_dead_node_are_claimed_under_a_higher_fence(void **state)
 		count_up(2, name);
 	}
 	assert_int_not_equal(stale, 0);
-	assert_int_equal(net.stale_writes, stale);
-	net.now += 5000;
 	places_tick(net.places[2], net.now);
+	for (unsigned name = 0; name < NAMES; name++)
+		assert_null(net.served[2][name]);
+	assert_int_equal(net.stale_writes, 0);
+}
+
+/* One that does not notice that it slept, as it was frozen in the midst of something. */
+static void places_end_when_a_write_is_refused_and_what_waits_goes_where_it_is_served(void **state)
+{
+	for (unsigned name = 0; name < NAMES; name++)
+		count_up(0, name);
+	deliver();
+	net.alive[2] = false;
+	look();
+	for (unsigned name = 0; name < NAMES; name++)
+		count_up(0, name);
+	deliver();
+	unsigned stale = 0;
+	net.alive[2] = true;
 	for (unsigned name = 0; name < NAMES; name++) {
+		if (!net.served[2][name])
+			continue;
+		stale++;
+		count_up(2, name);
 		assert_null(net.served[2][name]);
 		assert_int_equal(net.stored[name], 2);
 	}
+	assert_int_not_equal(stale, 0);
+	assert_int_equal(net.stale_writes, stale);
+}
+
+/* The name of a place that is served at this node. */
+static unsigned name_at(unsigned node)
+{
+	for (unsigned name = 0; name < NAMES - 1; name++) {
+		count_up(0, name);
+		deliver();
+		if (net.served[node][name])
+			return name;
+	}
+	fail();
+	return 0;
+}
+
+static void places_that_are_held_move_when_they_are_released_and_in_order(void **state)
+{
+	unsigned name = name_at(2);
+	uint32_t before = only(name)->n;
+	places_hold(net.places[2], str_of(names[name]));
+	count_up_as(0, name, 1);
+	deliver();
+	assert_int_equal(only(name)->n, before);
+	net.drains = 2;
+	look();
+	count_up_as(2, name, 2);
+	deliver();
+	assert_int_equal(only(name)->node, 2);
+	assert_int_equal(places_leaving(net.places[2]), places_count(net.places[2]));
+	places_release(net.places[2], str_of(names[name]), net.now);
+	deliver();
+	assert_int_not_equal(only(name)->node, 2);
+	assert_int_equal(only(name)->n, before + 2);
+	assert_int_equal(places_leaving(net.places[2]), 0);
+}
+
+static void places_whose_next_node_dies_before_it_has_them_go_to_another(void **state)
+{
+	unsigned name = name_at(2);
+	uint32_t before = only(name)->n;
+	net.stored[name] = 0; /* it is not in the store: it can only come along */
+	net.drains = 2;
+	look(); /* the state is on its way */
+	unsigned to = net.first->to;
+	net.alive[to] = false;
+	deliver();
+	look();
+	deliver();
+	tick(500);
+	tick(500);
+	assert_int_equal(only(name)->n, before);
+	assert_int_equal(only(name)->node, 1 - to);
+}
+
+static void places_that_are_put_back_before_anybody_has_them_are_taken_back(void **state)
+{
+	unsigned name = name_at(2);
+	uint32_t before = only(name)->n;
+	uint64_t fence = only(name)->fence;
+	net.stored[name] = 0;
+	net.drains = 2;
+	look();
+	net.drains = 0;
+	look();
+	assert_int_equal(net.served[2][name]->n, before);
+	assert_int_equal(net.served[2][name]->fence, fence);
+	deliver();
+	tick(500);
+	count_up(1, name);
+	deliver();
+	assert_int_equal(only(name)->n, before + 1);
+}
+
+static void places_of_an_isolated_node_wait_until_their_claims_are_confirmed(void **state)
+{
+	unsigned name = name_at(2);
+	uint32_t before = only(name)->n;
+	net.isolated = 2;
+	net.registry_away = true;
+	look();
+	count_up(2, name);
+	tick(500);
+	assert_int_equal(net.served[2][name]->n, before);
+	for (int i = 0; i < 30; i++)
+		tick(500);
+	assert_int_equal(net.refused, 1); /* it waits no longer; the place is there still */
+	count_up(2, name);
+	net.isolated = 0;
+	net.registry_away = false;
+	look();
+	tick(500);
+	assert_int_equal(only(name)->n, before + 1);
+	/* Once more, and meanwhile another has it. */
+	net.isolated = 2;
+	look();
+	net.registry[name].owner = 10;
+	net.isolated = 0;
+	look();
+	tick(500);
+	assert_null(net.served[2][name]);
+}
+
+static void places_are_served_on_while_the_registry_is_away(void **state)
+{
+	unsigned name = name_at(2);
+	uint32_t before = only(name)->n;
+	net.registry_away = true;
+	for (int i = 0; i < 200; i++) {
+		count_up(0, name);
+		tick(500);
+	}
+	assert_int_equal(only(name)->n, before + 200);
+	assert_int_not_equal(net.renewals, 0);
+}
+
+static void places_that_are_closed_give_their_claim_back_and_may_begin_anew(void **state)
+{
+	unsigned name = name_at(2);
+	uint64_t fence = only(name)->fence;
+	places_close(net.places[2], str_of(names[name]), net.now);
+	assert_null(only(name));
+	assert_int_equal(net.registry[name].owner, 0);
+	count_up(0, name);
+	deliver();
+	assert_true(only(name)->fence > fence);
+}
+
+static void places_wait_for_a_service_that_holds_them_as_it_begins(void **state)
+{
+	net.holds = true;
+	count_up(0, 0);
+	deliver();
+	net.holds = false;
+	assert_int_equal(only(0)->n, 0);
+	assert_false(places_takes(net.places[only(0)->node], str_of(names[0]), fp_of(0), net.now));
+	places_release(net.places[only(0)->node], str_of(names[0]), net.now);
+	assert_int_equal(only(0)->n, 1);
+	assert_true(places_takes(net.places[only(0)->node], str_of(names[0]), fp_of(0), net.now));
+}
+
+static void places_are_not_put_on_a_node_that_knows_nothing_of_them(void **state)
+{
+	net.old_speaks = 1;
+	look();
+	for (unsigned name = 0; name < NAMES; name++) {
+		count_up(1, name);
+		deliver();
+		assert_int_not_equal(only(name)->node, 0);
+	}
+}
+
+static void places_have_a_ceiling(void **state)
+{
+	for (unsigned i = 1; i < 3; i++)
+		net.alive[i] = false;
+	look();
+	for (unsigned name = 0; name < NAMES; name++)
+		count_up(0, name);
+	assert_int_equal(net.refused, 1);
+	assert_int_equal(places_count(net.places[0]), NAMES - 1);
+	struct places_stats stats;
+	places_stats(net.places[0], &stats);
+	assert_int_equal(stats.refused, 1);
 }
 
 static void places_wait_for_a_registry_and_refuse_in_the_end(void **state)
@@ -364,6 +576,16 @@ int main(void)
 		CASE(places_are_served_by_one_node_whoever_asks),
 		CASE(places_take_their_state_along_when_a_node_comes_and_when_it_goes),
 		CASE(places_of_a_dead_node_are_claimed_under_a_higher_fence),
+		CASE(places_end_when_a_write_is_refused_and_what_waits_goes_where_it_is_served),
+		CASE(places_that_are_held_move_when_they_are_released_and_in_order),
+		CASE(places_whose_next_node_dies_before_it_has_them_go_to_another),
+		CASE(places_that_are_put_back_before_anybody_has_them_are_taken_back),
+		CASE(places_of_an_isolated_node_wait_until_their_claims_are_confirmed),
+		CASE(places_are_served_on_while_the_registry_is_away),
+		CASE(places_that_are_closed_give_their_claim_back_and_may_begin_anew),
+		CASE(places_wait_for_a_service_that_holds_them_as_it_begins),
+		CASE(places_are_not_put_on_a_node_that_knows_nothing_of_them),
+		CASE(places_have_a_ceiling),
 		CASE(places_wait_for_a_registry_and_refuse_in_the_end),
 		CASE(places_count_everything_once_while_nodes_come_and_go),
 	};
