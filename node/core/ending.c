@@ -4,6 +4,7 @@
 
 #include "cluster/pool.h"
 #include "node/core/fleet.h"
+#include "node/core/ghost.h"
 #include "node/core/log.h"
 #include "node/core/session.h"
 #include "node/ctl/server.h"
@@ -55,8 +56,10 @@ static void on_look(struct timer *t)
 	struct farewell *f = (struct farewell *)((char *)t - offsetof(struct farewell, look));
 	struct node_worker *nw = nw_of(f->worker);
 	uint64_t since_ms = f->worker->now_ms - f->begun_ms;
-	if (since_ms >= GOODBYE_MS)
+	if (since_ms >= GOODBYE_MS) {
 		c2s_abort_all(nw);
+		ghost_end_all(nw);
+	}
 	bool accounts = map_count(&nw->users) && since_ms < ACCOUNTS_MS;
 	if (nw->streams || accounts || !nobody_comes(f->ending)) {
 		worker_timer_set(f->worker, &f->look, LOOK_MS);

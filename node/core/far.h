@@ -21,7 +21,5 @@ void far_node_gone(struct node_worker *nw, uint32_t epoch);
 void far_rehome(struct session *s);
 void far_rehome_all(struct node_worker *nw);
 bool far_is(const struct session *s);
-/* A session that was at home on a dead node, and whose client was there, too: its contacts hear of its end. */
-void far_bury(struct node_worker *nw, struct str full);
 
 #endif

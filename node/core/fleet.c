@@ -5,6 +5,7 @@
 #include "node/core/crowd.h"
 #include "node/core/birth.h"
 #include "node/core/far.h"
+#include "node/core/ghost.h"
 #include "node/core/life.h"
 #include "node/core/log.h"
 #include "node/core/router.h"
@@ -256,6 +257,7 @@ void fleet_farewell(struct node_worker *nw)
 		return;
 	nw->fleet->leaving = true;
 	far_rehome_all(nw);
+	ghost_farewell(nw);
 }
 
 /* ---- records ---- */
@@ -316,7 +318,7 @@ static void record_here(struct node_worker *nw, uint32_t from, const struct fram
 		host_is_stale(nw, r);
 		break;
 	case FLEET_BURY:
-		far_bury(nw, r->to);
+		ghost_bury(nw, r->to, r->ttl);
 		break;
 	default:
 		edge_record(nw, from, r);
@@ -475,7 +477,7 @@ static void on_purged(struct worker *w, uint32_t dead, struct str bare, struct s
 		uint32_t home = homes_where(nw->fleet->homes, r.dst_fp);
 		r.to = arena_printf(a, "%.*s/%.*s", STR_ARG(bare), STR_ARG(resource));
 		if (home == homes_self(nw->fleet->homes))
-			far_bury(nw, r.to);
+			ghost_bury(nw, r.to, FRAME_TTL);
 		else
 			fleet_send(nw, home, &r);
 	}
@@ -509,6 +511,7 @@ struct fleet_worker *fleet_worker_new(struct node_worker *nw)
 	fw->nw = nw;
 	fw->homes = homes_new(&out, nw->worker->index, nw->node->n_workers, nw->worker->now_ms);
 	forget_lost(fw);
+	fw->burials_end = &fw->burials;
 	fw->tick.on_timer = on_tick;
 	map_init(&fw->edges, nw->node->hash_key);
 	map_init(&fw->seeking, nw->node->hash_key);
@@ -530,7 +533,7 @@ void fleet_worker_free(struct fleet_worker *fw)
 		stanza_unref(l->stanza);
 		free(l);
 	}
-	BUG_ON(map_count(&fw->edges) || fw->fars);
+	BUG_ON(map_count(&fw->edges) || fw->fars || fw->ghosts);
 	relay_free(fw->pending);
 	fleet_register_free(fw->retelling);
 	map_fini(&fw->edges);

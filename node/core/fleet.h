@@ -46,6 +46,8 @@ enum fleet_kind {
 };
 
 struct far;
+struct ghost;
+struct burial;
 struct edge;
 struct relay_pending;
 struct fleet_lost;
@@ -57,6 +59,10 @@ struct fleet_worker {
 	struct homes *homes;
 	struct view *view;           /* NULL until the first */
 	struct far *fars;
+	struct ghost *ghosts;        /* ghost.h */
+	struct burial *burials, **burials_end;
+	size_t n_ghosts, n_burials;
+	struct timer bury;
 	struct relay_pending *pending; /* questions to other nodes (ctl/relay.h) */
 	struct map edges;            /* the 8 bytes of an edge's sid -> struct edge */
 	struct map seeking;          /* the 8 bytes of an account's fingerprint -> the first edge that waits for its home */

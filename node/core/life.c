@@ -9,6 +9,7 @@
 
 #include "node/core/ending.h"
 #include "node/core/fleet.h"
+#include "node/core/ghost.h"
 #include "node/core/giveback.h"
 #include "node/core/hooks.h"
 #include "node/core/log.h"
@@ -65,6 +66,7 @@ static void on_worker_stop(struct worker *w)
 {
 	listener_stop_all(nw_of(w));
 	c2s_abort_all(nw_of(w));
+	ghost_end_all(nw_of(w));
 }
 
 /* Health checks were answered up to here. */
