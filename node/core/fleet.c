@@ -275,6 +275,7 @@ static void on_stanza(struct node_worker *nw, const struct frame_record *r)
 	struct stanza *st = fleet_stanza(nw, r);
 	if (!st)
 		return;
+	stanza_written(st, r->xml);
 	struct host *h = jid_has_local(&st->to) ? host_find(nw->node, jid_domain(&st->to)) : NULL;
 	if (!jid_present(&st->to) || !fleet_is_for(nw, r, &st->to)) {
 		LOG(LOG_ERROR, "fleet", "a node sent a stanza to the wrong account");

@@ -1,5 +1,6 @@
 #include "proto/wire/stanza.h"
 
+#include "proto/xml/fragment.h"
 #include "proto/xml/names.h"
 
 struct type_row {
@@ -204,6 +205,15 @@ void stanza_prewrite(struct stanza *s)
 	s->wire = arena_str(s->arena, buf_str(&b));
 	s->patch = patch;
 	buf_fini(&b);
+}
+
+void stanza_written(struct stanza *s, struct str bytes)
+{
+	struct xml_patch patch = xml_fragment_patch(bytes);
+	if (!patch.to_start || !jid_present(&s->to))
+		return;
+	s->wire = arena_str(s->arena, bytes);
+	s->patch = patch;
 }
 
 void stanza_write(struct buf *out, const struct stanza *s)

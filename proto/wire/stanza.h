@@ -52,6 +52,8 @@ struct stanza *stanza_readdress(struct stanza *s, const struct jid *from, const 
 /* For fan-out: writes a frozen stanza that has a `to` once. Those that stanza_readdress makes of it with another `to` alone share the
  * bytes. */
 void stanza_prewrite(struct stanza *s);
+/* The same for one that was just read from these bytes, which stanza_write wrote; they are copied. One without a `to` stays as it is. */
+void stanza_written(struct stanza *s, struct str bytes);
 /* Appends the stanza as it stands on a client stream (xml_write with jabber:client). Past the buf's ceiling nothing of it stays. */
 void stanza_write(struct buf *out, const struct stanza *s);
 /* Before it is frozen: sets the attribute and the address; the address is copied. */

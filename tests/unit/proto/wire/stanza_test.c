@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "proto/wire/stanza.h"
+#include "proto/xml/fragment.h"
 #include "proto/xml/names.h"
 
 static struct jid jid_of(struct arena *a, const char *text)
@@ -82,6 +83,26 @@ static void what_was_written_before_differs_in_nothing_but_to(void **state)
 	arena_free(a);
 }
 
+/* As a node gets it from another one. */
+static void what_was_read_from_bytes_is_written_as_these(void **state)
+{
+	static const char text[] = "<message from='a@b/c' to='d@e' id='1'><body>x &gt; y</body></message>";
+	struct arena *a = arena_new(0), *b = arena_new(0);
+	struct xml_parser *p = xml_parser_new(2);
+	enum stanza_error error;
+	struct stanza *s = stanza_from_elem(&a, xml_fragment_read(p, str_of(text), a), NS_CLIENT, &error);
+	struct jid to = jid_of(b, "d@e/'f'");
+	stanza_written(s, str_of(text));
+	assert_true(str_present(s->wire));
+	check_bytes(s, text);
+	struct stanza *other = stanza_readdress(s, NULL, &to);
+	check_bytes(other, "<message from='a@b/c' to='d@e/&apos;f&apos;' id='1'><body>x &gt; y</body></message>");
+	stanza_unref(other);
+	stanza_unref(s);
+	arena_free(b);
+	xml_parser_free(p);
+}
+
 static void another_from_is_written_anew(void **state)
 {
 	struct arena *a = arena_new(0);
@@ -116,6 +137,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(readdressing_keeps_the_content_alive),
 		cmocka_unit_test(what_was_written_before_differs_in_nothing_but_to),
+		cmocka_unit_test(what_was_read_from_bytes_is_written_as_these),
 		cmocka_unit_test(another_from_is_written_anew),
 		cmocka_unit_test(what_does_not_fit_is_not_written_at_all),
 	};
