@@ -19,7 +19,7 @@ struct burial {
 /* Stands for the client until the roster is here. */
 struct ghost {
 	struct outlet outlet;
-	struct ghost *next, **prev;
+	struct ghost *next;
 	struct node_worker *nw;
 	uint64_t sid;
 	unsigned holds;
@@ -42,9 +42,10 @@ static struct session *ghost_free(struct ghost *g)
 	if (s)
 		s->outlet = NULL;
 	worker_timer_cancel(g->nw->worker, &g->end);
-	*g->prev = g->next;
-	if (g->next)
-		g->next->prev = g->prev;
+	struct ghost **at = &fw->ghosts;
+	while (*at != g)
+		at = &(*at)->next;
+	*at = g->next;
 	fw->n_ghosts--;
 	next_step(fw, 0);
 	free(g);
@@ -120,9 +121,6 @@ static void begin(struct node_worker *nw, struct host *h, const struct jid *full
 	g->nw = nw;
 	g->end.on_timer = on_end;
 	g->next = fw->ghosts;
-	g->prev = &fw->ghosts;
-	if (g->next)
-		g->next->prev = &g->next;
 	fw->ghosts = g;
 	fw->n_ghosts++;
 	g->sid = nw->next_sid + 1;
@@ -203,8 +201,9 @@ void ghost_bury(struct node_worker *nw, struct str full, unsigned ttl)
 void ghost_farewell(struct node_worker *nw)
 {
 	struct fleet_worker *fw = nw->fleet;
-	while (fw->ghosts) {
-		struct session *s = ghost_free(fw->ghosts);
+	for (struct ghost *g = fw->ghosts, *next; g; g = next) {
+		next = g->next;
+		struct session *s = ghost_free(g);
 		if (!s)
 			continue;
 		ghost_bury(nw, jid_str(&s->jid), FRAME_TTL);
@@ -227,6 +226,8 @@ void ghost_end_all(struct node_worker *nw)
 	struct fleet_worker *fw = nw->fleet;
 	while (fw && fw->burials)
 		free(take(fw));
-	while (fw && fw->ghosts)
-		end(fw->ghosts);
+	for (struct ghost *g = fw ? fw->ghosts : NULL, *next; g; g = next) {
+		next = g->next;
+		end(g);
+	}
 }
