@@ -7,6 +7,7 @@
 #include "node/core/ghost.h"
 #include "node/core/log.h"
 #include "node/core/session.h"
+#include "node/ctl/relay.h"
 #include "node/ctl/server.h"
 #include "node/net/listener.h"
 #include "node/stream/c2s.h"
@@ -59,9 +60,11 @@ static void on_look(struct timer *t)
 	if (since_ms >= GOODBYE_MS) {
 		c2s_abort_all(nw);
 		ghost_end_all(nw);
+		relay_give_up(nw);
 	}
 	bool accounts = map_count(&nw->users) && since_ms < ACCOUNTS_MS;
-	if (nw->streams || accounts || !nobody_comes(f->ending)) {
+	bool asks = nw->fleet && nw->fleet->pending;
+	if (nw->streams || accounts || asks || !nobody_comes(f->ending)) {
 		worker_timer_set(f->worker, &f->look, LOOK_MS);
 		return;
 	}

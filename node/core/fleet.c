@@ -534,8 +534,7 @@ void fleet_worker_free(struct fleet_worker *fw)
 		stanza_unref(l->stanza);
 		free(l);
 	}
-	BUG_ON(map_count(&fw->edges) || fw->fars || fw->ghosts);
-	relay_free(fw->pending);
+	BUG_ON(map_count(&fw->edges) || fw->fars || fw->ghosts || fw->pending);
 	fleet_register_free(fw->retelling);
 	map_fini(&fw->edges);
 	map_fini(&fw->seeking);

@@ -17,6 +17,7 @@
 #include "node/core/session.h"
 #include "node/core/settings.h"
 #include "node/core/stores.h"
+#include "node/ctl/relay.h"
 #include "node/ctl/server.h"
 #include "node/http/http.h"
 #include "node/net/endpoints.h"
@@ -67,6 +68,7 @@ static void on_worker_stop(struct worker *w)
 	listener_stop_all(nw_of(w));
 	c2s_abort_all(nw_of(w));
 	ghost_end_all(nw_of(w));
+	relay_give_up(nw_of(w));
 }
 
 /* Health checks were answered up to here. */

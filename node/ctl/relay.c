@@ -6,7 +6,8 @@
 #include "node/ctl/show.h"
 #include "node/ctl/visit.h"
 
-#define ANSWER_MS 15000
+#define ANSWER_MS    15000
+#define QUESTION_MAX (FRAME_MAX / 2) /* bytes; of an answer as well */
 
 /* ---- questions of a worker to another node ---- */
 
@@ -14,6 +15,7 @@
 typedef void relay_then(void *arg, int code, json_t *answer);
 
 struct relay_pending {
+	struct message message; /* when it is not asked at all */
 	struct relay_pending *next;
 	struct node_worker *nw;
 	uint64_t id;
@@ -43,13 +45,26 @@ static void on_deadline(struct timer *t)
 	free(p);
 }
 
-void relay_free(struct relay_pending *p)
+void relay_give_up(struct node_worker *nw)
 {
-	while (p) {
-		struct relay_pending *next = p->next;
+	struct relay_pending *p = nw->fleet ? nw->fleet->pending : NULL;
+	if (p)
+		nw->fleet->pending = NULL;
+	for (struct relay_pending *next; p; p = next) {
+		next = p->next;
+		worker_timer_cancel(nw->worker, &p->deadline);
+		p->then(p->arg, -1, NULL);
 		free(p);
-		p = next;
 	}
+}
+
+static void on_not_asked(struct worker *w, struct message *m, bool cancelled)
+{
+	struct relay_pending *p = (struct relay_pending *)m;
+	(void)w;
+	(void)cancelled;
+	p->then(p->arg, -1, NULL);
+	free(p);
 }
 
 /* A fingerprint that brings the answer back to this worker; not 0, which would mean all. */
@@ -58,7 +73,7 @@ static uint64_t way_back(const struct node_worker *nw)
 	return (uint64_t)nw->node->n_workers + nw->worker->index;
 }
 
-/* Consumes the question. */
+/* Consumes the question. `then` is not called before this returns. */
 static void ask(struct node_worker *nw, uint32_t epoch, json_t *question, relay_then *then, void *arg)
 {
 	struct relay_pending *p = xzalloc(sizeof *p);
@@ -66,11 +81,16 @@ static void ask(struct node_worker *nw, uint32_t epoch, json_t *question, relay_
 	struct frame_record r = fleet_record(FLEET_CALL, way_back(nw), 0);
 	*p = (struct relay_pending){ .next = nw->fleet->pending, .nw = nw, .id = ++nw->next_sid, .then = then, .arg = arg };
 	p->deadline.on_timer = on_deadline;
-	nw->fleet->pending = p;
-	worker_timer_set(nw->worker, &p->deadline, ANSWER_MS);
+	p->message.run = on_not_asked;
 	r.osm = p->id;
 	r.xml = str_of(text);
-	fleet_send(nw, epoch, &r);
+	if (!text || r.xml.len > QUESTION_MAX || nw->draining) {
+		worker_post(nw->worker, &p->message);
+	} else {
+		nw->fleet->pending = p;
+		worker_timer_set(nw->worker, &p->deadline, ANSWER_MS);
+		fleet_send(nw, epoch, &r);
+	}
 	free(text);
 	json_decref(question);
 }
@@ -115,7 +135,7 @@ static void on_done(struct call *c, enum ctl_exit code, struct str text, json_t 
 			      data ? data : json_null());
 	char *line = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
-	q->answer = line && strlen(line) < FRAME_MAX / 2 ? arena_str(c->arena, str_of(line))
+	q->answer = line && strlen(line) < QUESTION_MAX ? arena_str(c->arena, str_of(line))
 							 : STR("{\"code\":1,\"text\":\"the answer is too long: ask for less at once\"}");
 	free(line);
 	q->message.run = send_answer;

@@ -4,7 +4,8 @@
  *
  *   main (a call) -> the account's worker: where is it at home? -> FLEET_CALL -> worker -> main there: the command -> FLEET_ANSWER -> main
  *
- * An answer has ANSWER_MS; a node that dies meanwhile does not answer. What is asked of one node and what it answers fits in a frame.
+ * An answer has ANSWER_MS; a node that dies meanwhile does not answer. What is asked of one node and what it answers fits in a frame: a
+ * longer question is none that anybody answers.
  */
 #ifndef NODE_CTL_RELAY_H
 #define NODE_CTL_RELAY_H
@@ -21,8 +22,7 @@ void relay_record(struct node_worker *nw, uint32_t from, const struct frame_reco
  * ERR_NOT_FOUND, or ERR_UNAVAILABLE when it does not answer. */
 void relay_remove(struct node_worker *nw, uint32_t home, const struct jid *bare, void (*then)(void *arg, enum err err), void *arg);
 
-/* What a worker keeps of questions under way. */
-struct relay_pending;
-void relay_free(struct relay_pending *p);
+/* The node ends: what is under way is not waited for any longer. While it ends nothing is asked of others any more. */
+void relay_give_up(struct node_worker *nw);
 
 #endif
