@@ -36,6 +36,7 @@ struct core_options {
 	size_t window_frames;   /* [4096] */
 	size_t hard_bytes;      /* [64 MiB] past it core_send refuses */
 	bool checksum;          /* frames carry a CRC: CURVE is off */
+	_Atomic uint64_t *clock; /* hlc.h, the node's: frames carry it; NULL: none */
 };
 
 enum core_event {

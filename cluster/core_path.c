@@ -11,6 +11,7 @@ static struct frame frame_to(const struct core *c, const struct core_peer *p, en
 		.src_epoch = c->epoch,
 		.dst_epoch = p->epoch,
 		.lack = p->in.taken,
+		.hlc = c->o.clock ? atomic_load(c->o.clock) : 0,
 		.body = body,
 	};
 }

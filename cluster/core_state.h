@@ -22,6 +22,7 @@
 #ifndef CLUSTER_CORE_STATE_H
 #define CLUSTER_CORE_STATE_H
 
+#include "cluster/hlc.h"
 #include "cluster/core.h"
 #include "cluster/link.h"
 #include "proto/base/buf.h"

@@ -319,6 +319,8 @@ void core_talk(struct core *c, struct str bytes, uint32_t relayed_by)
 		return;
 	}
 	heard(c, p, !relayed_by);
+	if (c->o.clock)
+		hlc_hear(c->o.clock, f.hlc, c->wall);
 	if (link_acked(&p->out, f.lack) != ERR_NONE) {
 		bad(c, p->epoch, "an acknowledgement of what was never sent");
 		return;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "cluster/hlc.h"
 #include "node/core/crowd.h"
 #include "node/core/birth.h"
 #include "node/core/far.h"
@@ -28,9 +29,7 @@ struct fleet_lost {
 
 uint64_t fleet_now(struct fleet_worker *fw)
 {
-	uint64_t now = (uint64_t)worker_wall_ms() << 16;
-	fw->hlc = now > fw->hlc ? now : fw->hlc + 1;
-	return fw->hlc;
+	return hlc_now(&fw->nw->node->fleet->clock, worker_wall_ms());
 }
 
 void fleet_send(struct node_worker *nw, uint32_t epoch, const struct frame_record *r)
@@ -556,5 +555,6 @@ void fleet_hooks(struct fleet *f, struct mesh_options *o)
 	o->on_purged = on_purged;
 	o->on_registry_fresh = on_registry_fresh;
 	o->fp_of = fp_of;
+	o->core.clock = &f->clock;
 	o->arg = f;
 }

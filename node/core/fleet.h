@@ -72,7 +72,6 @@ struct fleet_worker {
 	struct timer tick;
 	struct timer empty;          /* drain.h */
 	unsigned empty_rate;         /* streams a step */
-	uint64_t hlc;
 	bool serving, leaving;
 	/* homes_stats, for whoever scrapes */
 	_Atomic uint64_t told_entries, told_own, told_bytes, told_mismatches, told_conflicts;
@@ -83,6 +82,7 @@ struct fleet {
 	struct node *node;
 	_Atomic(struct mesh *) mesh; /* from fleet_start to fleet_stop; written under `lock` */
 	struct arena *arena;
+	_Atomic uint64_t clock;      /* cluster/hlc.h */
 	_Atomic unsigned state;      /* enum node_state, as last seen by the first worker */
 	_Atomic uint64_t isolated_ms; /* monotonic: since when it is ISOLATED; 0: it is not */
 	pthread_mutex_t lock;        /* of `view` */
@@ -118,7 +118,7 @@ void fleet_worker_start(struct fleet_worker *fw);
 void fleet_worker_free(struct fleet_worker *fw);
 
 static inline uint64_t fleet_fp(const struct node_worker *nw, struct str bare) { return str_hash(bare, nw->node->hash_key); }
-/* The cluster's clock: grows, about the wall clock in ms << 16. */
+/* The cluster's clock (cluster/hlc.h): later than all that this node, or whoever told it something, has done. */
 uint64_t fleet_now(struct fleet_worker *fw);
 static inline struct frame_record fleet_record(enum fleet_kind kind, uint64_t fp, uint64_t sid)
 {

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "cluster/core.h"
+#include "cluster/hlc.h"
 
 #define NODES 5
 #define ROWS  32
@@ -37,6 +38,7 @@ struct node {
 	unsigned events[CORE_EVENT_COUNT], n_taken, n_lost, n_janitor;
 	uint32_t taken[LOG], taken_from[LOG], lost[LOG], janitor[ROWS];
 	int64_t skew;
+	_Atomic uint64_t clock, clock_at_take; /* hlc.h; of its last take */
 	bool refuse_send;
 };
 
@@ -132,6 +134,7 @@ static inline void on_take(void *arg, uint32_t from, uint32_t nrec, struct str b
 	assert_true(n->n_taken < LOG);
 	n->taken_from[n->n_taken] = from;
 	n->taken[n->n_taken++] = number_of(body);
+	n->clock_at_take = n->clock;
 }
 
 static inline void on_lost(void *arg, uint32_t to, struct blob *body)
@@ -304,6 +307,11 @@ static inline void settle(void)
 	deliver();
 }
 
+static inline int64_t wall_of(unsigned i)
+{
+	return (int64_t)net.now + 1000000 + net.nodes[i].skew;
+}
+
 static inline void run(uint64_t ms)
 {
 	for (uint64_t end = net.now + ms; net.now < end;) {
@@ -312,7 +320,7 @@ static inline void run(uint64_t ms)
 			struct node *n = &net.nodes[i];
 			if (!n->runs || n->frozen)
 				continue;
-			core_tick(n->core, net.now, (int64_t)net.now + 1000000 + n->skew);
+			core_tick(n->core, net.now, wall_of(i));
 			connections(n);
 			if (n->view->state == NODE_SYNCING)
 				core_synced(n->core);
@@ -331,7 +339,7 @@ static inline void start(unsigned i)
 	rng_init_seeded(&n->rng, i + net.now);
 	struct core_options o = { .name = STR("node"), .addr = str_of(n->addr), .version = STR("1.0"), .workers = 2,
 				  .checksum = net.checksum, .protocol_min = net.versions[i], .protocol_max = net.versions[i],
-				  .window_frames = net.window_frames, .hard_bytes = net.hard_bytes };
+				  .window_frames = net.window_frames, .hard_bytes = net.hard_bytes, .clock = &n->clock };
 	n->core = core_new(&o, &out, &n->rng);
 	core_start(n->core, net.now, (int64_t)net.now);
 }

@@ -343,6 +343,43 @@ static void clock_that_differs_is_told_once(void **state)
 	end();
 }
 
+/* What node 2 has done before it sends is earlier than what node 0 does once it has heard, by whatever way. */
+static void clocks_of_peers_are_heard_with_what_they_send(void **state)
+{
+	begin(3);
+	net.nodes[2].skew = 3000;
+	run(3000);
+	for (unsigned i = 0; i < 2; i++) {
+		net.nodes[0].clock = 0;
+		uint64_t cause = hlc_now(&net.nodes[2].clock, wall_of(2));
+		assert_true(hlc_of(wall_of(0)) < cause);
+		assert_int_equal(post(2, epoch_of(0), 1 + i, 300), ERR_NONE);
+		run(100);
+		assert_took(0, 1, 1 + i);
+		assert_true(net.nodes[0].clock_at_take >= cause);
+		assert_true(hlc_now(&net.nodes[0].clock, wall_of(0)) > cause);
+		cut(0, 2, true); /* and once more, by way of node 1 */
+		run(5000);
+		assert_true(view_find(net.nodes[0].view, epoch_of(2))->relayed);
+	}
+	end();
+}
+
+static void clock_that_is_far_ahead_moves_others_a_little_only(void **state)
+{
+	begin(3);
+	net.nodes[2].skew = 3600000;
+	run(3000);
+	(void)hlc_now(&net.nodes[2].clock, wall_of(2));
+	assert_int_equal(post(2, epoch_of(0), 1, 300), ERR_NONE);
+	run(100);
+	assert_took(0, 1, 1);
+	assert_true(net.nodes[0].clock_at_take > hlc_of(wall_of(0)));
+	assert_true(net.nodes[0].clock <= hlc_of(wall_of(0) + HLC_AHEAD_MS));
+	assert_true(net.nodes[1].clock <= hlc_of(wall_of(1) + HLC_AHEAD_MS));
+	end();
+}
+
 static void bad_frames_are_told_and_change_nothing(void **state)
 {
 	begin(2);
@@ -403,6 +440,8 @@ int main(void)
 		cmocka_unit_test(leaving_does_not_wait_for_ever),
 		cmocka_unit_test(leaving_before_it_joined_is_immediate),
 		cmocka_unit_test(clock_that_differs_is_told_once),
+		cmocka_unit_test(clocks_of_peers_are_heard_with_what_they_send),
+		cmocka_unit_test(clock_that_is_far_ahead_moves_others_a_little_only),
 		cmocka_unit_test(bad_frames_are_told_and_change_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* What goes wrong between two nodes: records that come too late, twice, or are none (fleet_rig.h). */
 #include "tests/unit/node/core/fleet_rig.h"
 
+#include "cluster/hlc.h"
+
 static void what_was_under_way_to_a_home_that_gives_up_a_session_comes_with_it(void **state)
 {
 	char user[16], bare[64], friend_name[16], friend_bare[64];
@@ -204,6 +206,21 @@ static void a_new_client_with_a_slow_clock_takes_its_resource_and_an_old_one_doe
 	rig_hang_up(&c);
 }
 
+/* A client that logs in here after another did there is newer, although our wall clock is behind. */
+static void what_happens_after_something_was_heard_is_later(void **state)
+{
+	uint64_t heard = hlc_of(worker_wall_ms() + HLC_AHEAD_MS - 1000);
+	hlc_hear(hooks.core.clock, heard, worker_wall_ms()); /* as the mesh does with each frame */
+	char user[16], bare[64];
+	account_with_place(OTHER, user, bare);
+	other_claims(bare);
+	struct rig_client c = begin_login(user);
+	struct frame_record bind = expect(FLEET_BIND);
+	assert_true(bind.osm > heard);
+	assert_true(bind.osm < hlc_of(worker_wall_ms() + HLC_AHEAD_MS));
+	rig_hang_up(&c);
+}
+
 static void values_that_are_none_end_a_stream_or_nothing(void **state)
 {
 	char user[16], bare[64];
@@ -301,6 +318,7 @@ int main(void)
 		CASE(an_isolated_node_takes_no_new_sessions_after_a_while),
 		CASE(a_registry_that_forgot_is_told_in_steps),
 		CASE(a_new_client_with_a_slow_clock_takes_its_resource_and_an_old_one_does_not),
+		CASE(what_happens_after_something_was_heard_is_later),
 		CASE(values_that_are_none_end_a_stream_or_nothing),
 		CASE(a_refusal_that_is_none_is_an_internal_error),
 		CASE(a_record_for_another_account_than_it_says_is_refused),
