@@ -67,6 +67,12 @@ static void take_row(struct core *c, const struct registry_node *n)
 		}
 		return;
 	}
+	/* Nobody renews a dead one's lease: a registry that forgot gave its number to another. Who may hold us for dead, for the same
+	 * reason: as long as neither listens to the other, neither hears that it is to take a new number. */
+	if (d && !d->tell && n->lease_ms > 0 && c->now - d->ms > 2 * (uint64_t)c->o.lease_ms) {
+		core_dead_forget(c, d);
+		d = NULL;
+	}
 	/* The registry has not heard that it is gone: it was away then, and whoever was to tell it died. */
 	if (d && n->lease_ms <= 0)
 		d->tell = true;
@@ -97,10 +103,7 @@ static void take_rows(struct core *c, const struct registry_call *a)
 		const struct registry_node *n = &a->nodes[i];
 		if (n->epoch != c->epoch || (!n->dead && str_is(n->addr, c->addr)))
 			continue;
-		if (n->dead)
-			core_fenced(c, "the registry says that we are dead");
-		else
-			core_number_is_taken(c);
+		core_fenced(c, n->dead ? "the registry says that we are dead" : "another node has our number");
 		return;
 	}
 	for (unsigned i = 0; i < a->n_nodes; i++)
@@ -247,9 +250,12 @@ static void tell_answered(struct core *c, const struct registry_call *a)
 	c->out.janitor(c->out.arg, a->epoch);
 }
 
-static void begin_anew(struct core *c, const char *why)
+void core_fenced(struct core *c, const char *why)
 {
+	if (!c->epoch || c->state == NODE_LEFT)
+		return;
 	core_event(c, CORE_FENCED, c->epoch, "%s", why);
+	core_dead_add(c, c->epoch, false, 0);
 	c->epoch = 0;
 	for (unsigned i = 0; i < c->n_slots; i++) {
 		struct core_peer *p = &c->peers[i];
@@ -270,21 +276,6 @@ static void begin_anew(struct core *c, const char *why)
 	c->join.at = c->now;
 	c->join_wait = 0;
 	c->dirty = true;
-}
-
-void core_fenced(struct core *c, const char *why)
-{
-	if (!c->epoch || c->state == NODE_LEFT)
-		return;
-	core_dead_add(c, c->epoch, false, 0);
-	begin_anew(c, why);
-}
-
-/* A registry that forgot gave it twice. It is not a dead one's: we would tell everybody that the other is gone. */
-void core_number_is_taken(struct core *c)
-{
-	if (c->epoch && c->state != NODE_LEFT)
-		begin_anew(c, "another node has our number");
 }
 
 /* ---- leases of those who cannot renew ---- */

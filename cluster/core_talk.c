@@ -54,7 +54,7 @@ static void talk_self(struct core *c, const struct frame *f)
 	if (f->type != FRAME_HELLO || core_read_hello(f->body, &h, &c->heard) != ERR_NONE)
 		return;
 	if (h.birth != c->birth)
-		core_number_is_taken(c);
+		core_fenced(c, "another node has our number");
 	else if (h.seed && h.seed <= c->n_seeds)
 		c->seeds[h.seed - 1].ours = true;
 }

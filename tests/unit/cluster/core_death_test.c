@@ -231,23 +231,6 @@ static void node_cut_off_from_the_registry_lives_by_its_peers(void **state)
 	end();
 }
 
-/* Of two with one number one gives it up, and the other keeps it. */
-static void who_gives_its_number_up_does_not_bury_the_other(void **state)
-{
-	begin(1);
-	run(3000);
-	uint32_t number = epoch_of(0);
-	net.n_rows = 0;
-	net.last_epoch = number - 1;
-	start(1);
-	run(10000);
-	assert_int_equal(net.nodes[0].events[CORE_FENCED] + net.nodes[1].events[CORE_FENCED], 1);
-	assert_true(epoch_of(0) == number || epoch_of(1) == number);
-	assert_int_equal(state_at(0, epoch_of(1)), NODE_UP);
-	assert_int_equal(state_at(1, epoch_of(0)), NODE_UP);
-	end();
-}
-
 static void nodes_register_again_when_the_registry_forgot_them(void **state)
 {
 	begin(3);
@@ -265,6 +248,30 @@ static void nodes_register_again_when_the_registry_forgot_them(void **state)
 	start(3);
 	run(4000);
 	assert_true(epoch_of(3) > epochs[2]);
+	end();
+}
+
+/* A registry that forgot gives a newcomer the number of a node that lives, then one that this node knows as a dead one's: each holds the
+ * other for dead, and hears nothing of what it says. */
+static void who_hold_one_another_for_dead_come_together(void **state)
+{
+	begin(2);
+	run(3000);
+	uint32_t dead = epoch_of(1);
+	assert_int_equal(dead, epoch_of(0) + 1);
+	stop(1);
+	run(12000);
+	assert_int_equal(state_at(0, dead), NODE_DEAD);
+	net.n_rows = 0;
+	net.last_epoch = epoch_of(0) - 1;
+	start(2);
+	settle();
+	assert_int_equal(epoch_of(2), epoch_of(0));
+	row_of(epoch_of(0))->node = 0; /* which registered again, and as the last of the two */
+	run(40000);
+	assert_int_not_equal(epoch_of(2), epoch_of(0));
+	assert_int_equal(state_at(0, epoch_of(2)), NODE_UP);
+	assert_int_equal(state_at(2, epoch_of(0)), NODE_UP);
 	end();
 }
 
@@ -299,8 +306,8 @@ int main(void)
 		cmocka_unit_test(minority_without_the_registry_is_isolated_and_heals),
 		cmocka_unit_test(those_fenced_by_the_mesh_learn_of_it_from_the_mesh),
 		cmocka_unit_test(node_cut_off_from_the_registry_lives_by_its_peers),
-		cmocka_unit_test(who_gives_its_number_up_does_not_bury_the_other),
 		cmocka_unit_test(nodes_register_again_when_the_registry_forgot_them),
+		cmocka_unit_test(who_hold_one_another_for_dead_come_together),
 		cmocka_unit_test(number_given_twice_is_given_up_by_both),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
