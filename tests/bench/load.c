@@ -17,7 +17,8 @@ static const char usage[] =
 	"load MODE [options]   MODE: register login idle chat befriend presence\n"
 	"  --address IP --port N --domain NAME   the server (127.0.0.1, 5222, localhost)\n"
 	"  --pid N              its process: processor time and memory are read from there\n"
-	"  --other-port N --other-pid N   every other user goes there: two nodes of one service; processor times are added\n"
+	"  --other-port N --other-pid N   another node of the service, once for each: users are spread over all, the two of a pair never\n"
+	"                       on one; processor times and memory are added\n"
 	"  --tls HOW            none starttls direct (none)\n"
 	"  --sasl HOW           scram plain (scram)\n"
 	"  --prefix S --password S   accounts are S0, S1, ... (load), with one password (secret)\n"
@@ -29,7 +30,9 @@ static const char usage[] =
 	"  --in-flight N        chat: messages under way for each user (4)\n"
 	"  --bytes N            chat: size of a message (300)\n"
 	"  --contacts N         befriend, presence: contacts of each (20); users are a multiple of one more\n"
-	"  --settle N           idle: seconds before the memory is read again (3)\n";
+	"  --settle N           idle: seconds before the memory is read again (3)\n"
+	"  --marks              idle, chat: lines `mark window` and `mark end` on stderr around what is measured, for chat `mark begin?`\n"
+	"                       and `mark over?` around all messages; where there is a question mark it waits for a line on stdin\n";
 
 static const struct mode {
 	const char *name;
@@ -70,14 +73,17 @@ static const struct option options[] = {
 	{ "other-pid", 1, 0, 'Q' }, { "tls", 1, 0, 't' },
 	{ "sasl", 1, 0, 'S' }, { "prefix", 1, 0, 'x' }, { "password", 1, 0, 'w' }, { "users", 1, 0, 'u' }, { "parallel", 1, 0, 'l' },
 	{ "rate", 1, 0, 'r' }, { "rounds", 1, 0, 'R' }, { "seconds", 1, 0, 's' }, { "warm-up", 1, 0, 'W' }, { "in-flight", 1, 0, 'f' },
-	{ "bytes", 1, 0, 'b' }, { "settle", 1, 0, 'T' }, { "contacts", 1, 0, 'c' }, { "help", 0, 0, 'h' }, { 0 },
+	{ "bytes", 1, 0, 'b' }, { "settle", 1, 0, 'T' }, { "contacts", 1, 0, 'c' }, { "marks", 0, 0, 'm' }, { "help", 0, 0, 'h' }, { 0 },
 };
 
 static void take_number(int option, const char *text, struct load_options *o)
 {
 	switch (option) {
 	case 'P': o->pid = (pid_t)number("--pid", text, 1u << 30); break;
-	case 'Q': load_proc_add((pid_t)number("--other-pid", text, 1u << 30)); break;
+	case 'Q':
+		if (!load_proc_add((pid_t)number("--other-pid", text, 1u << 30)))
+			refuse("too many", "--other-pid");
+		break;
 	case 'u': o->users = number("--users", text, 1000000); break;
 	case 'l': o->parallel = number("--parallel", text, 100000); break;
 	case 'r': o->rate = (double)number("--rate", text, 10000000); break;
@@ -101,7 +107,11 @@ static void parse_options(int argc, char **argv, struct load *load, struct load_
 				refuse("--address", optarg);
 			break;
 		case 'p': load->server.sin_port = htons((uint16_t)number("--port", optarg, 65535)); break;
-		case 'O': load->other_port = htons((uint16_t)number("--other-port", optarg, 65535)); break;
+		case 'O':
+			if (load->n_others == LOAD_NODES_MAX)
+				refuse("too many", "--other-port");
+			load->others[load->n_others++] = htons((uint16_t)number("--other-port", optarg, 65535));
+			break;
 		case 'd': load->domain = optarg; break;
 		case 't': load->tls = parse_tls(optarg); break;
 		case 'S':
@@ -111,6 +121,7 @@ static void parse_options(int argc, char **argv, struct load *load, struct load_
 			break;
 		case 'x': load->prefix = optarg; break;
 		case 'w': load->password = optarg; break;
+		case 'm': o->marks = true; break;
 		case 'h': fputs(usage, stdout); exit(0);
 		default: take_number(c, optarg, o);
 		}

@@ -153,6 +153,7 @@ static void talk(struct crowd *cr, uint64_t begun, unsigned seconds)
 
 static void measure(struct crowd *cr, const struct load_options *o)
 {
+	load_mark(o, "begin", cr);
 	uint64_t begun = load_now_ns();
 	chat.running = true;
 	chat.window_start = UINT64_MAX;
@@ -163,6 +164,7 @@ static void measure(struct crowd *cr, const struct load_options *o)
 	}
 	talk(cr, begun, o->warm_up);
 
+	load_mark(o, "window", NULL);
 	uint64_t start = chat.window_start = load_now_ns(), cpu = load_proc_cpu_ns(o->pid), own = load_proc_cpu_ns(getpid());
 	uint64_t delivered = chat.delivered;
 	talk(cr, begun, o->seconds);
@@ -171,12 +173,14 @@ static void measure(struct crowd *cr, const struct load_options *o)
 	own = load_proc_cpu_ns(getpid()) - own;
 	delivered = chat.delivered - delivered;
 	chat.running = false;
+	load_mark(o, "end", NULL);
 
 	for (int ms = 0; ms < DRAIN_MS && chat.delivered < chat.sent; ms += 10)
 		crowd_serve_ms(cr, 10);
+	load_mark(o, "over", cr);
 	double n = delivered ? (double)delivered : 1;
-	printf("chat users=%zu in_flight=%u rate=%.0f delivered=%llu", cr->count, o->rate > 0 ? 0 : o->in_flight, o->rate,
-	       (unsigned long long)delivered);
+	printf("chat users=%zu in_flight=%u rate=%.0f sent=%llu delivered=%llu", cr->count, o->rate > 0 ? 0 : o->in_flight, o->rate,
+	       (unsigned long long)chat.sent, (unsigned long long)delivered);
 	printf(" per_s=%.0f cpu_us=%.2f own_cpu_us=%.2f", n * 1e9 / (double)elapsed, (double)cpu / 1e3 / n, (double)own / 1e3 / n);
 	printf(" p50_us=%.0f p90_us=%.0f p99_us=%.0f p999_us=%.0f max_us=%.0f", (double)load_hist_percentile(&chat.latency, 50) / 1e3,
 	       (double)load_hist_percentile(&chat.latency, 90) / 1e3, (double)load_hist_percentile(&chat.latency, 99) / 1e3,

@@ -86,6 +86,15 @@ static void watch(struct client *c, bool want_write)
 	c->want_write = want_write;
 }
 
+/* The two of a pair, 2k and 2k + 1, are never on one node, and pairs go round all ordered pairs of nodes: each link has its share. */
+static unsigned node_of(const struct load *load, size_t index)
+{
+	size_t nodes = load->n_others + 1, pair = index / 2;
+	if (nodes == 1)
+		return 0;
+	return (unsigned)((index % 2 ? pair + 1 + pair / nodes % (nodes - 1) : pair) % nodes);
+}
+
 void client_start(struct client *c)
 {
 	c->started_ns = load_now_ns();
@@ -100,8 +109,9 @@ void client_start(struct client *c)
 	c->want_write = true;
 	epoll_ctl(c->load->epoll, EPOLL_CTL_ADD, c->fd, &ev);
 	struct sockaddr_in to = c->load->server;
-	if (c->load->other_port && c->index % 2)
-		to.sin_port = c->load->other_port;
+	unsigned node = node_of(c->load, c->index);
+	if (node)
+		to.sin_port = c->load->others[node - 1];
 	if (connect(c->fd, (const struct sockaddr *)&to, sizeof(to)) != 0 && errno != EINPROGRESS)
 		fail(c, "refused");
 }

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tests/bench/load_proc.h"
 #include "tests/bench/load_sasl.h"
 
 enum load_tls { LOAD_PLAIN, LOAD_STARTTLS, LOAD_DIRECT_TLS };
@@ -28,7 +29,8 @@ struct client;
 /* What all clients of a run share. */
 struct load {
 	struct sockaddr_in server;
-	in_port_t other_port; /* network order: of every other client; 0: the same */
+	in_port_t others[LOAD_NODES_MAX]; /* network order: those of the service's other nodes */
+	unsigned n_others;
 	const char *domain;
 	const char *password;
 	const char *prefix; /* accounts are prefix0, prefix1, ... */

@@ -1,12 +1,27 @@
 /* The modes that only log in: register, login, idle. */
 #include "tests/bench/load_modes.h"
 
+#include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "tests/bench/load_crowd.h"
 #include "tests/bench/load_proc.h"
 
 enum { WARM_UP_SESSIONS = 20 };
+
+void load_mark(const struct load_options *o, const char *what, struct crowd *cr)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	char c;
+	if (!o->marks)
+		return;
+	fprintf(stderr, "mark %s%s\n", what, cr ? "?" : "");
+	while (cr && poll(&in, 1, 0) == 0)
+		crowd_serve_ms(cr, 5);
+	while (cr && read(STDIN_FILENO, &c, 1) == 1 && c != '\n')
+		;
+}
 
 int load_mode_register(struct load *load, const struct load_options *o)
 {
@@ -78,10 +93,12 @@ int load_mode_idle(struct load *load, const struct load_options *o)
 	uint64_t before = load_proc_pss_kib(o->pid);
 	size_t up = crowd_raise(cr, o->parallel, o->rate);
 	crowd_quiesce(cr, o->pid);
+	load_mark(o, "window", cr);
 	uint64_t cpu = load_proc_cpu_ns(o->pid);
 	crowd_serve_ms(cr, o->settle * 1000ull);
 	cpu = load_proc_cpu_ns(o->pid) - cpu;
 	uint64_t after = load_proc_pss_kib(o->pid);
+	load_mark(o, "end", cr);
 	int failed = up != o->users || cr->fallen;
 	crowd_dismiss(cr);
 	crowd_free(cr);

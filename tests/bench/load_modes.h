@@ -21,7 +21,14 @@ struct load_options {
 	unsigned in_flight; /* chat: messages under way for each user; ignored when a rate is given */
 	size_t bytes;       /* chat: of a message stanza, about */
 	size_t contacts;    /* befriend, presence: how many each has; users come in circles of one more */
+	bool marks;         /* say when the measured time begins and ends: see load_mark */
 };
+
+struct crowd;
+
+/* With --marks: `mark WHAT` on stderr, so that who started us looks at the server then. With a crowd `mark WHAT?`: it is served, and all
+ * else waits, until he has written a line to our stdin. */
+void load_mark(const struct load_options *o, const char *what, struct crowd *cr);
 
 int load_mode_register(struct load *load, const struct load_options *o);
 /* Processor time per login (connect to presence) and per logout. */

@@ -11,11 +11,15 @@ static uint64_t to_ns(const struct timespec *ts)
 	return (uint64_t)ts->tv_sec * 1000000000u + (uint64_t)ts->tv_nsec;
 }
 
-static pid_t other;
+static pid_t others[LOAD_NODES_MAX];
+static unsigned n_others;
 
-void load_proc_add(pid_t pid)
+bool load_proc_add(pid_t pid)
 {
-	other = pid;
+	if (n_others == LOAD_NODES_MAX)
+		return false;
+	others[n_others++] = pid;
+	return true;
 }
 
 /* The kernel keeps a clock for each process: as exact as schedstat, one call, and it remembers threads that are gone. */
@@ -30,10 +34,13 @@ static uint64_t cpu_of(pid_t pid)
 
 uint64_t load_proc_cpu_ns(pid_t pid)
 {
-	return cpu_of(pid) + (pid != getpid() ? cpu_of(other) : 0);
+	uint64_t ns = cpu_of(pid);
+	for (unsigned i = 0; i < n_others && pid != getpid(); i++)
+		ns += cpu_of(others[i]);
+	return ns;
 }
 
-uint64_t load_proc_pss_kib(pid_t pid)
+static uint64_t pss_of(pid_t pid)
 {
 	char path[64], line[256];
 	uint64_t kib = 0;
@@ -47,6 +54,14 @@ uint64_t load_proc_pss_kib(pid_t pid)
 	}
 	if (f)
 		fclose(f);
+	return kib;
+}
+
+uint64_t load_proc_pss_kib(pid_t pid)
+{
+	uint64_t kib = pss_of(pid);
+	for (unsigned i = 0; i < n_others; i++)
+		kib += pss_of(others[i]);
 	return kib;
 }
 
