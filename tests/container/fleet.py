@@ -17,12 +17,14 @@ sys.dont_write_bytecode = True
 from harness import pages  # noqa: E402
 from harness.client import Client  # noqa: E402
 from harness.server import free_ports  # noqa: E402
+from harness.wire import PATIENCE  # noqa: E402
 
 PROJECT = f"starling-fleet-{os.getpid()}"
 C2S, DIRECT, PROMETHEUS = free_ports(3)
 ENV = dict(os.environ, STARLING_C2S=str(C2S), STARLING_DIRECT=str(DIRECT), STARLING_PROMETHEUS=str(PROMETHEUS), COMPOSE_HTTP_TIMEOUT="300")
 AT = {"address": "127.0.0.1", "starttls": C2S, "direct": DIRECT}
 PAIRS = 6
+HEARD_S = 30 * PATIENCE
 
 
 def run(*command, timeout=600):
@@ -40,7 +42,7 @@ def nodes():
 
 
 def until(what, condition, seconds=90):
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.3)
@@ -127,11 +129,25 @@ class Crowd:
             await t.login()
         self.tasks = [asyncio.create_task(f()) for t in self.all for f in (t.read, t.talk)]
 
-    async def end(self, grace=3):
+    async def all_there(self):
+        deadline = time.monotonic() + HEARD_S
+        while not all(t.there for t in self.all):
+            assert time.monotonic() < deadline, [t.name for t in self.all if not t.there]
+            await asyncio.sleep(0.1)
+
+    def heard_all(self):
+        """Everybody is there, and has the last that was said, or the last but one: see end()."""
+        return all(reader.there and sender.sent - 1 <= (reader.got[-1] if reader.got else 0)
+                   for one, two in self.pairs for sender, reader in ((one, two), (two, one)))
+
+    async def end(self):
         """Those whose streams stayed must have everything, once and in order."""
         for task in self.tasks[1::2]:
             task.cancel()
-        await asyncio.sleep(grace)
+        deadline = time.monotonic() + HEARD_S
+        while not self.heard_all() and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)  # what comes twice comes soon
         for t in self.all:
             t.stop = True
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -173,10 +189,15 @@ def forms(_):
     async def chats():
         crowd = Crowd()
         await crowd.begin()
-        await asyncio.sleep(3)
-        spread = [r["sessions"] for r in rows(nodes()[0])]
+        first = (await in_thread(nodes))[0]
+
+        def spread():
+            return [r["sessions"] for r in rows(first)]
+        # A node tells the others how many sessions it has a moment after they begin.
+        await in_thread(until, "all nodes have sessions", lambda: min(spread() or [0]) > 0)
+        await asyncio.sleep(3)  # they talk for a while
         whole, breaks = await crowd.end()
-        assert whole == PAIRS and min(spread) > 0, (whole, breaks, spread)
+        assert whole == PAIRS, (whole, breaks)
     asyncio.run(chats())
 
 
@@ -217,8 +238,9 @@ def rolls(_):
         await crowd.begin()
         for c in await in_thread(nodes):
             await in_thread(run, "docker", "restart", c)
-            await in_thread(until, "it is back", lambda: sum(r["state"] == "up" for r in rows(c)) == 4)
-        await asyncio.sleep(3)
+            await in_thread(until, "it is back", lambda c=c: sum(r["state"] == "up" for r in rows(c)) == 4)
+        await crowd.all_there()
+        await asyncio.sleep(1)  # and say something
         await crowd.end()
         assert all(0 < t.breaks <= 8 for t in crowd.all), [t.breaks for t in crowd.all]
         for one, two in crowd.pairs:
@@ -242,8 +264,11 @@ def watched(_):
     import urllib.request
 
     def targets():
-        with urllib.request.urlopen(f"http://127.0.0.1:{PROMETHEUS}/api/v1/query?query=starling_ready", timeout=10) as r:
-            return sum(s["value"][1] == "1" for s in json.load(r)["data"]["result"]) == len(nodes())
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{PROMETHEUS}/api/v1/query?query=starling_ready", timeout=10) as r:
+                return sum(s["value"][1] == "1" for s in json.load(r)["data"]["result"]) == len(nodes())
+        except OSError:  # it does not listen yet
+            return False
     until("Prometheus has them all", targets)
 
 

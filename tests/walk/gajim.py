@@ -59,8 +59,9 @@ class Gajim:
         self.shoot("credentials")
         if not await self.is_checked("Advanced Settings"):
             await desk.click("check box", "Advanced Settings")
+            await desk.find("check box", "Advanced Settings", fits=lambda t: "checked" in t["states"])
         await desk.click("push button", "^Log In$", window=window)
-        host = await desk.find("text", "^$", window="^Advanced")
+        host = await desk.at_rest("text", "^$", window="^Advanced")
         await desk.fill("text", "^$", self.endpoint["address"], window="^Advanced", fits=lambda t: t["box"][1] == host["box"][1])
         await desk.fill("text", "^$", str(self.endpoint["starttls"]), window="^Advanced", fits=lambda t: t["box"][1] > host["box"][1])
         self.shoot("server")
@@ -72,9 +73,11 @@ class Gajim:
     async def trust(self):
         """The node's certificate is its own; the person decides to trust it. Nothing else may be wrong with it."""
         await self.desk.find("label", "^Certificate Verification Failed$")
-        labels = [t["name"] for t in await self.desk.look() if t["role"] == "label" and t["window"] == "Security Warning"]
-        warnings = labels[2:]  # behind the title and what it means
-        assert warnings == ["The signing certificate authority is not known"], warnings
+
+        async def warnings():
+            labels = [t["name"] for t in await self.desk.look() if t["role"] == "label" and t["window"] == "Security Warning"]
+            return labels[2:]  # behind the title and what it means
+        assert await until(warnings, "the warning says nothing") == ["The signing certificate authority is not known"]
         await self.desk.click("check box", "Add to Trusted")
         self.shoot("certificate")
         await self.desk.click("push button", "^Log In$", window="^Security")
@@ -103,9 +106,12 @@ class Gajim:
 
     # ---- the main window's pages ----
     async def sidebar(self, pick):
-        """Clicks on the item that pick() chooses out of the sidebar's items, in the order from top to bottom."""
-        items = [t for t in await self.desk.look() if t["role"] == "list item" and in_sidebar(t)]
-        self.desk.press(pick(sorted(items, key=lambda t: t["box"][1])))
+        """Clicks on the item that pick() chooses out of the sidebar's items, in the order from top to bottom. One look may see nothing: a
+        program that is busy does not answer the eyes."""
+        async def all_items():
+            items = [t for t in await self.desk.look() if t["role"] == "list item" and in_sidebar(t)]
+            return sorted(items, key=lambda t: t["box"][1]) if len(items) > 1 else None
+        self.desk.press(pick(await until(all_items, "the sidebar is not there")))
 
     async def show_account(self):
         """The page with status, requests and contacts."""
@@ -119,8 +125,10 @@ class Gajim:
 
     async def show_chat(self, friend):
         """The chat with a friend: from the list of chats, or else from the contacts."""
-        await self.sidebar(lambda items: items[1])
-        await self.desk.find("label", "^My Workspace$")
+        async def workspace():
+            await self.sidebar(lambda items: items[1])
+            return any(t["role"] == "label" and t["name"] == "My Workspace" for t in await self.desk.look())
+        await until(workspace, "the workspace does not come up")
         row = [t for t in await self.desk.look() if t["role"] == "label" and t["name"] == friend.user and in_list(t)]
         if row:
             await self.desk.click("label", f"^{friend.user}$", fits=in_list)
@@ -224,5 +232,5 @@ class Gajim:
         for direction, data in LOGGED.findall(self.desk.log("gajim")):
             if direction == "SENT" and data.startswith("<?xml"):
                 found.append(Stream(self.jid))
-            getattr(found[-1], direction.lower()).append(data)
+            found[-1].add(direction == "SENT", data)
         return found

@@ -12,6 +12,7 @@ SECTIONS = {"Available for chat": "chat", "Online": "available", "Away": "away",
             "Offline": "unavailable"}
 HEADING = re.compile(r"(?:^|\s\s)(%s) \(\d+\)$" % "|".join(SECTIONS))
 LOGGED = re.compile(r"^\S+: (conn: DBG: SENT|xmpp: DBG: RECV): (<.*?)(?=\n\d{4}-\d\d-\d\dT|\Z)", re.S | re.M)
+RECEIVED = re.compile(r"RECV:\n\S+ - (<.*?>)\s*\n\S+ - *\n", re.S)  # as its XML console shows it
 HEADER = f"<stream:stream xmlns='{NS['client']}' xmlns:stream='{NS['streams']}'>"
 
 
@@ -105,13 +106,15 @@ class Profanity:
         await self.wait("XML Console")
 
     async def read_console(self, text):
-        """Waits for the text in the console; gives the stanzas that came, and closes it."""
-        await self.wait(text)
+        """Waits for a stanza with the text in the console, whole; gives the stanzas that came, and closes it."""
+        def whole():
+            received = RECEIVED.findall("\n".join(self.lines()))
+            return received if any(text in xml for xml in received) else None
+        received = await until(whole, lambda: f"the XML console of {self.user} does not show {text}:\n" + "\n".join(self.lines()))
         self.shoot("console")
-        shown = "\n".join(self.lines())
         self.enter("/close")
         await self.wait("Profanity. Type /help")
-        return [e for xml in re.findall(r"RECV:\n\S+ - (<.*?>)\s*\n\S+ - *\n", shown, re.S) for e in parse(re.sub(r"\n\s+", " ", xml))]
+        return [e for xml in received for e in parse(re.sub(r"\n\s+", " ", xml))]
 
     def streams(self):
         """What went over the wire, from Profanity's log, where the server's stream headers have lost their namespaces."""
@@ -121,8 +124,6 @@ class Profanity:
         for direction, data in logged:
             if direction.endswith("SENT") and data.startswith("<?xml"):
                 found.append(Stream(self.jid))
-            if direction.endswith("SENT"):
-                found[-1].sent.append(data)
-            else:
-                found[-1].received.append(HEADER if data.startswith("<stream:stream") else data)
+            sent = direction.endswith("SENT")
+            found[-1].add(sent, HEADER if not sent and data.startswith("<stream:stream") else data)
         return found
