@@ -409,6 +409,7 @@ static void note_state(struct node *n, struct view *v)
 	f->view = view_ref(v);
 	pthread_mutex_unlock(&f->lock);
 	view_unref(old);
+	atomic_store(&f->registry_ok, v->registry_ok);
 	unsigned before = atomic_exchange(&f->state, v->state);
 	if (v->state == NODE_ISOLATED && before != NODE_ISOLATED)
 		atomic_store(&f->isolated_ms, n->workers[0]->now_ms);

@@ -84,6 +84,7 @@ struct fleet {
 	struct arena *arena;
 	_Atomic uint64_t clock;      /* cluster/hlc.h */
 	_Atomic unsigned state;      /* enum node_state, as last seen by the first worker */
+	_Atomic bool registry_ok;    /* as `state` */
 	_Atomic uint64_t isolated_ms; /* monotonic: since when it is ISOLATED; 0: it is not */
 	pthread_mutex_t lock;        /* of `view` */
 	struct view *view;           /* the latest that the first worker has seen */
@@ -105,7 +106,7 @@ void fleet_stop(struct node *n);
 void fleet_free(struct node *n);
 /* Any thread; yours; NULL before the first. */
 struct view *fleet_view(struct fleet *f);
-/* NULL: this node serves; else why not: "joining", "isolated". */
+/* NULL: this node serves; else why not: "joining: Redis does not answer", "syncing", "draining", "isolated". */
 const char *fleet_problem(const struct node *n);
 
 /* ---- a worker's thread ---- */

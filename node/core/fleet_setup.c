@@ -36,7 +36,7 @@ static const struct option options[] = {
 	{ .name = "drain_rate", .kind = OPTION_INT, .default_text = "500", .min = 10, .max = 1000000, .unit = "streams a second",
 	  .doc = "How fast a node that is told to drain or leave ends its clients' streams: as fast as the others can let them in." },
 	{ .name = "seeds", .kind = OPTION_STRINGS, .max = 32, .needs_restart = true,
-	  .doc = "Addresses of other nodes to ask when Redis is away: host:port." },
+	  .doc = "Addresses of other nodes to look for when Redis has forgotten them: host:port. To join, a node needs Redis." },
 };
 static const struct option redis_options[] = {
 	{ .name = "host", .kind = OPTION_STRING, .default_text = "\"127.0.0.1\"", .max = 253, .needs_restart = true,
@@ -233,7 +233,10 @@ static void on_event(void *arg, enum core_event e, uint32_t epoch, const char *t
 		[CORE_INCOMPATIBLE] = true, [CORE_PEER_REFUSED] = true,
 	};
 	(void)arg;
-	if ((unsigned)e < CORE_EVENT_COUNT)
+	bool waits = e == CORE_REGISTRY_DOWN && !epoch;
+	if (waits)
+		LOG(LOG_WARN, "cluster", "Redis does not answer: this node waits for it, to join", L_Z("text", text));
+	else if ((unsigned)e < CORE_EVENT_COUNT)
 		LOG(bad[e] ? LOG_WARN : LOG_INFO, "cluster", "event", L_Z("what", event_texts[e]), L_UINT("node", epoch),
 		    L_Z("text", text));
 }
@@ -324,5 +327,7 @@ const char *fleet_problem(const struct node *n)
 	if (atomic_load(&n->fleet->drains))
 		return "draining";
 	unsigned state = atomic_load(&n->fleet->state);
+	if (state == NODE_JOINING && !atomic_load(&n->fleet->registry_ok)) /* which gives it its number, and nobody else does */
+		return "joining: Redis does not answer";
 	return state == NODE_JOINING || state == NODE_SYNCING ? node_state_name(state) : NULL;
 }

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+from harness import http
 from harness.client import Client
 from harness.cluster import Cluster, surroundings
 from harness.redis import Redis, WatchedRedis
@@ -111,6 +112,32 @@ def row(cluster, server, user):
     return [server.cli("-n", str(cluster.number), "hget", f"s:{{{user}@localhost}}", field) for field in ("", "r")]
 
 
+async def waits_for_redis(_):
+    """A node that is started while there is no Redis serves nobody, says why, and joins when it is there; the others serve meanwhile."""
+    async with two_nodes() as cluster:
+        await cluster.register("romeo", "localhost", "secret")
+        assert not await cluster.nodes[1].halt()
+        await asyncio.to_thread(cluster.redis.stop)
+        starting = asyncio.create_task(cluster.nodes[1].start())
+        wanted = "joining: Redis does not answer"
+
+        async def why():
+            try:
+                got = await http.get(cluster.nodes[1].endpoint["http"], "/readyz")
+            except OSError:
+                return None
+            return got and (got.status, got.text().strip())
+        deadline = time.monotonic() + 20 * PATIENCE
+        while await why() != (503, wanted) or "this node waits for it, to join" not in cluster.nodes[1].log_text():
+            assert time.monotonic() < deadline and not starting.done(), (await why(), cluster.nodes[1].log_tail())
+            await asyncio.sleep(0.05)
+        romeo = await login(cluster.nodes[0], "romeo")
+        await asyncio.to_thread(cluster.redis.start)
+        await starting
+        await cluster.meet()
+        await romeo.close()
+
+
 async def promoted(cluster):
     """The Sentinels have made the replica the master, and all nodes have followed."""
     where = f"127.0.0.1:{cluster.redis.replica.port}"
@@ -174,5 +201,6 @@ CASES = {
     "two nodes under load, Redis forgets all": redis_forgets,
     "two nodes under load, Redis fails over": redis_fails_over,
     "Redis fails over to a server that missed the last": redis_fails_over_and_has_missed_some,
+    "a node waits for Redis and says so": waits_for_redis,
     "two nodes under load, one freezes for a second": node_freezes,
 }
