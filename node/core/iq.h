@@ -10,4 +10,8 @@
 /* Consumes st; u is NULL when the service itself is asked. Results and errors that come here are nobody's: dropped. */
 void iq_arrived(struct node_worker *nw, struct host *h, struct user *u, struct stanza *st);
 
+/* What a client may still say of its stream once it is bound: the legacy session request (a no-op), and a second binding (refused: one
+ * stream, one resource). True: it was one; consumed. */
+bool iq_of_stream(struct session *s, struct stanza *st);
+
 #endif

@@ -379,6 +379,8 @@ static void broadcast_presence(struct session *s, struct stanza *st)
 static void handle_sent(struct session *s, struct stanza *st)
 {
 	struct node_worker *nw = s->nw;
+	if (iq_of_stream(s, st))
+		return;
 	int v = sent_hooks(s, st);
 	if (v < 0) {
 		router_bounce(nw, st, (enum stanza_error)-v, STR_NONE);

@@ -72,25 +72,6 @@ void bind_here(struct c2s *c, struct stanza *st, const struct jid *full, uint64_
 	user_release(u);
 }
 
-bool bind_when_open(struct c2s *c, struct stanza *st)
-{
-	struct elem *root;
-	const struct elem *payload = st->kind == STANZA_IQ && st->type == TYPE_SET ? stanza_payload(st) : NULL;
-	if (!payload || (jid_present(&st->to) && !str_eq(jid_str(&st->to), c->host->name)))
-		return false;
-	if (elem_is(payload, NS_SESSION, "session")) {
-		struct stanza *reply = stanza_result(st, &root);
-		c2s_send(c, reply);
-		stanza_unref(reply);
-		stanza_unref(st);
-		return true;
-	}
-	if (!elem_is(payload, NS_BIND, "bind"))
-		return false;
-	bind_refuse(c, st, STANZA_NOT_ALLOWED, STR("this stream has its resource"));
-	return true;
-}
-
 void bind_on_stanza(struct c2s *c, struct stanza *st, enum stanza_error error)
 {
 	struct jid full;

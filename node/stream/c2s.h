@@ -100,14 +100,13 @@ void auth_drop(struct c2s *c);
 void early_on_element(struct c2s *c, struct xml_item *item);
 /* Forgets a request; what runs in the background ends by itself. */
 void early_drop(struct c2s *c);
-/* bind.c: any stanza while BINDING. Consumes st. */
-/* Once OPEN: the legacy session request (a no-op), and a second binding (refused: one stream, one resource). True: it was one; consumed. */
-bool bind_when_open(struct c2s *c, struct stanza *st);
+/* bind.c */
 /* A session of this worker, and the answer; both consume st. */
 void bind_here(struct c2s *c, struct stanza *st, const struct jid *full, uint64_t hlc);
 void bind_refuse(struct c2s *c, struct stanza *st, enum stanza_error e, struct str text);
 /* It is bound to a session of another node: just the answer. Consumes st. False: the stream has ended. */
 bool bind_answer(struct c2s *c, struct stanza *st, const struct jid *full);
+/* Any stanza while BINDING. Consumes st. */
 void bind_on_stanza(struct c2s *c, struct stanza *st, enum stanza_error error);
 
 #endif
