@@ -524,7 +524,7 @@ static void on_poll(uv_poll_t *p, int status, int events)
 		return;
 	if (c->state == CONN_PROXY)
 		proxy_read(c);
-	else if (c->state == CONN_OPEN || c->state == CONN_CLOSING)
+	else if ((c->state == CONN_OPEN || c->state == CONN_CLOSING) && !c->more) /* else the end of the pass reads, after what is kept */
 		readable(c);
 }
 
