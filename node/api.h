@@ -27,6 +27,7 @@
 #include "node/core/router.h"
 #include "node/core/session.h"
 #include "node/core/settings.h"
+#include "node/core/sm_session.h"
 #include "node/core/stored.h"
 #include "node/core/tie.h"
 #include "node/ctl/command.h"

@@ -7,6 +7,7 @@
 #include "node/core/ghost.h"
 #include "node/core/log.h"
 #include "node/core/session.h"
+#include "node/core/sm_session.h"
 #include "node/ctl/relay.h"
 #include "node/ctl/server.h"
 #include "node/net/listener.h"
@@ -84,6 +85,7 @@ static void on_farewell(struct worker *w, struct message *m, bool cancelled)
 	listener_stop_all(nw);
 	fleet_farewell(nw);
 	c2s_close_all(nw, STREAM_SYSTEM_SHUTDOWN);
+	sm_session_end_detached(nw);
 	atomic_fetch_add(&f->ending->begun_workers, 1);
 	f->worker = w;
 	f->begun_ms = w->now_ms;

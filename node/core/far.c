@@ -119,7 +119,7 @@ static void far_pause(struct outlet *o, uint32_t for_ms)
 	fleet_send(f->nw, f->edge, &r);
 }
 
-static void far_close(struct outlet *o, enum stream_error e, struct str text)
+static void far_close(struct outlet *o, enum stream_error e, struct str text, struct str extra)
 {
 	struct far *f = far_of(o);
 	struct frame_record r = fleet_record(FLEET_CLOSE, f->fp, f->edge_sid);

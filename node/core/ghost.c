@@ -88,10 +88,11 @@ static void ghost_release(struct outlet *o)
 }
 
 /* Somebody takes its name: it ends now, so that its end comes before the other's beginning. */
-static void ghost_close(struct outlet *o, enum stream_error e, struct str text)
+static void ghost_close(struct outlet *o, enum stream_error e, struct str text, struct str extra)
 {
 	(void)e;
 	(void)text;
+	(void)extra;
 	end(ghost_of(o));
 }
 

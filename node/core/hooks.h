@@ -14,7 +14,7 @@
 /* X(hook): int hook(struct user *, struct stanza *) */
 #define USER_VERDICT_HOOKS(X) X(arrive_policy) X(presence_arrived) X(arrive_behind) X(arrive_offline)
 /* X(hook): void hook(struct session *) */
-#define SESSION_EVENT_HOOKS(X) X(session_bound) X(session_available) X(session_presence) X(session_gone)
+#define SESSION_EVENT_HOOKS(X) X(session_bound) X(session_available) X(session_presence) X(session_acked) X(session_gone)
 
 struct hook_set;
 

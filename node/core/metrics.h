@@ -47,14 +47,17 @@
 	X(ROSTER_REQUESTS, "roster-requests")      \
 	X(REQUEST_RATE, "subscription-rate")       \
 	X(ROSTER_TIES, "roster-shared")            \
-	X(VCARD, "vcard-size")
+	X(VCARD, "vcard-size")                     \
+	X(SM_QUEUE, "sm-queue")                    \
+	X(SM_DETACHED, "sm-detached")
 
 /* What holds memory for clients. X(symbol, label) */
 #define MEMORY_KINDS(X)        \
 	X(STREAM, "stream")    \
 	X(SESSION, "session")  \
 	X(ACCOUNT, "account")  \
-	X(OUTPUT, "output")
+	X(OUTPUT, "output")    \
+	X(UNACKED, "unacked")
 
 /* X(symbol, version, resumed) */
 #define TLS_KINDS(X)                    \
@@ -114,6 +117,10 @@ enum { LABEL_SETS(X) };
 	X(STANZAS_DROPPED_TOTAL, "stanzas_dropped_total", COUNTER, NONE, "Stanzas that a rule lets vanish")                              \
 	X(OFFLINE_STORED_TOTAL, "offline_stored_total", COUNTER, NONE, "Messages put into the offline store")                            \
 	X(OFFLINE_DELIVERED_TOTAL, "offline_delivered_total", COUNTER, NONE, "Messages delivered from the offline store")                \
+	X(SM_SESSIONS, "sm_sessions", GAUGE, NONE, "Sessions with stream management")                                                    \
+	X(SM_DETACHED, "sm_detached_sessions", GAUGE, NONE, "Sessions that wait for their client to resume them")                        \
+	X(SM_RESUMED_TOTAL, "sm_resumed_total", COUNTER, NONE, "Sessions that were resumed")                                             \
+	X(SM_RESUME_FAILURES_TOTAL, "sm_resume_failures_total", COUNTER, NONE, "Sessions that could not be resumed")                     \
 	X(LIMITS_HIT_TOTAL, "limits_hit_total", COUNTER, LIMIT, "Ceilings that a peer hit")                                              \
 	X(HOLDS, "holds", GAUGE, NONE, "Reasons for which streams are not read: a store, a peer, their own haste")                       \
 	X(RECEIVED_BYTES_TOTAL, "received_bytes_total", COUNTER, NONE, "Bytes received from clients, TLS taken off")                     \

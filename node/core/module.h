@@ -99,6 +99,7 @@ struct hooks {
 	void (*session_broadcast)(struct session *s, struct stanza *st, bool was_available);
 	void (*session_available)(struct session *s);               /* after its initial presence */
 	void (*session_presence)(struct session *s);                /* any broadcast presence, also unavailable: it is kept now */
+	void (*session_acked)(struct session *s);                   /* its client has acknowledged more (sm_session.h) */
 	void (*session_gone)(struct session *s);                    /* its stream died, was closed or was replaced; still linked */
 	/* It goes to another node, as bytes (freeze.h); session_changed(s) whenever they would be others. In `session_gone` s->moving
 	 * tells that it has not ended. */

@@ -28,6 +28,14 @@ struct c2s;
 struct tls_config;
 struct listener;
 
+/* Stream management; sm_session.h. */
+struct sm_settings {
+	bool enabled;
+	uint64_t resume_ms; /* 0: no session can be resumed */
+	uint64_t ack_ms, ask_after_ms, ask_bytes, queue_bytes;
+	uint32_t ask_stanzas, queue_stanzas, detached_max;
+};
+
 /* Options that are read on hot paths, copied once (settings.c). */
 struct settings {
 	struct xml_limits before_auth, after_auth;
@@ -36,10 +44,12 @@ struct settings {
 	uint64_t mailbox_bytes, out_max, out_max_before_auth;
 	uint64_t out_mark, unsent_wait_ms; /* stream/jam.h */
 	bool tls_required, plain_on_loopback;
+	struct sm_settings sm;
 };
 
 struct fleet;
 struct fleet_worker;
+struct sm_past;
 struct hook_set;
 struct life;
 struct listen_spec;
@@ -104,6 +114,7 @@ struct node_worker {
 	struct c2s *streams;
 	struct listener *listeners;
 	struct fleet_worker *fleet; /* NULL: a node alone */
+	struct sm_past *sm_past;   /* sm_session.h; NULL until it is needed */
 	struct tls_config *tls;    /* this worker's own reference */
 	bool draining;
 };

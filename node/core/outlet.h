@@ -20,16 +20,22 @@ struct outlet_info {
 	unsigned holds;
 };
 
+#define OUTLET_WORD (STANZA_IQ + 1) /* an element that is no stanza */
+
 struct outlet_ops {
 	/* Consumes nothing. One that cannot take more ends, but not inside this call. */
 	void (*send)(struct outlet *o, const struct stanza *st);
+	/* The same for what is bytes already: `kind`: enum stanza_kind, or OUTLET_WORD. For sessions that acknowledge (sm_session.h). */
+	void (*send_wire)(struct outlet *o, unsigned kind, struct str bytes);
 	/* Its later input waits until as many releases came. */
 	void (*hold)(struct outlet *o);
 	void (*release)(struct outlet *o);
 	/* Not read for so long. */
 	void (*pause)(struct outlet *o, uint32_t for_ms);
-	/* Ends it, and with it the session. */
-	void (*close)(struct outlet *o, enum stream_error e, struct str text);
+	/* Ends it, and with it the session. `extra`: an application-specific condition as bytes; may be absent. */
+	void (*close)(struct outlet *o, enum stream_error e, struct str text, struct str extra);
+	/* Its session, which acknowledges, goes on elsewhere: it ends with a conflict, without it. */
+	void (*leave)(struct outlet *o);
 	void (*describe)(const struct outlet *o, struct outlet_info *out);
 	/* What the session would take with it to another node has changed. May be NULL. */
 	void (*changed)(struct outlet *o);

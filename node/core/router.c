@@ -69,13 +69,6 @@ static struct delivery_facts facts_of(const struct user *u, const struct stanza 
 	return f;
 }
 
-static void deliver_to_many(struct user *u, struct stanza *st, int lowest)
-{
-	for (struct session *s = u->sessions; s; s = s->next)
-		if (session_is_available(s) && s->priority >= lowest)
-			session_deliver(s, st);
-}
-
 /* Nobody is there to take it: a module may keep it, else its sender is told. */
 static void nobody(struct user *u, struct stanza *st)
 {
@@ -127,10 +120,10 @@ static void carry_out(struct user *u, struct stanza *st, enum delivery_verdict v
 	case DELIVERY_TO_NON_NEGATIVE:
 		message_seen(u, st, NULL);
 		if (!waits_behind(u, st))
-			deliver_to_many(u, st, 0);
+			user_deliver(u, st, 0, false);
 		break;
 	case DELIVERY_TO_AVAILABLE:
-		deliver_to_many(u, st, -128);
+		user_deliver(u, st, -128, false);
 		break;
 	default:
 		drop(u->nw, st);
@@ -151,6 +144,36 @@ static void settle(struct user *u, struct stanza *st, int v)
 		struct delivery_facts facts = facts_of(u, st, &one);
 		carry_out(u, st, delivery_decide(kind_of(st), &facts), one);
 	}
+}
+
+static void return_message(struct user *u, struct stanza *st)
+{
+	struct session *one;
+	struct delivery_facts facts = facts_of(u, st, &one);
+	enum delivery_verdict v = delivery_decide(kind_of(st), &facts);
+	if (v == DELIVERY_STORE) {
+		nobody(u, st);
+	} else if (v == DELIVERY_TO_NON_NEGATIVE) {
+		if (!waits_behind(u, st))
+			user_deliver(u, st, 0, false);
+		stanza_unref(st);
+	} else if (v == DELIVERY_BOUNCE) {
+		router_bounce(u->nw, st, STANZA_SERVICE_UNAVAILABLE, STR_NONE);
+	} else {
+		drop(u->nw, st);
+	}
+}
+
+void router_return(struct user *u, struct stanza *st)
+{
+	if (st->kind == STANZA_MESSAGE && u->nw->fleet && fleet_forwards(u->nw, st)) /* the account has moved */
+		return;
+	if (st->kind == STANZA_MESSAGE)
+		return_message(u, st);
+	else if (stanza_is_request(st))
+		router_bounce(u->nw, st, STANZA_SERVICE_UNAVAILABLE, STR_NONE);
+	else
+		drop(u->nw, st);
 }
 
 /* An IQ request to a resource waits to hear whether its sender may know of it. */

@@ -13,6 +13,9 @@ void router_route(struct node_worker *nw, struct stanza *st);
 void router_arrive_here(struct node_worker *nw, struct host *h, struct stanza *st);
 /* What an arrive_policy hook kept (verdict HOLD, with a reference of its own): from the policies on again. Consumes st. */
 void router_arrive(struct user *u, struct stanza *st);
+/* A message or IQ that a session was sent and its client never had: to whoever would get it now. It has passed the policies, and archives
+ * have seen it. Consumes st. */
+void router_return(struct user *u, struct stanza *st);
 /* Answers with an error (consumes st); vanishes where the RFC wants silence. */
 void router_bounce(struct node_worker *nw, struct stanza *st, enum stanza_error e, struct str text);
 /* What a client sent, with `from` stamped (consumed): phases, then routing, or handling on behalf of the account. */

@@ -6,6 +6,7 @@
 #include "node/core/hooks.h"
 #include "node/core/log.h"
 #include "node/core/node.h"
+#include "node/core/sm_session.h"
 
 /* ---- users ---- */
 
@@ -203,15 +204,43 @@ static void unlink_and_free(struct session *s)
 
 void session_end(struct session *s)
 {
+	struct user *u = s->user;
+	struct sm_session *sm;
+	u->holds++;
 	if (session_is_available(s))
 		say_goodbye(s);
+	sm = s->sm;
 	unlink_and_free(s);
+	if (sm)
+		sm_session_end(sm, u);
+	user_release(u);
+}
+
+void session_lost(struct session *s)
+{
+	s->outlet = NULL;
+	if (!sm_session_detach(s))
+		session_end(s);
+}
+
+void session_attach(struct session *s, struct outlet *outlet)
+{
+	session_count(s, -1);
+	s->outlet = outlet;
+	s->secure = outlet->secure;
+	s->transport = outlet->transport;
+	session_count(s, 1);
+	for (unsigned i = 0; i < s->holds; i++)
+		outlet->ops->hold(outlet);
 }
 
 void session_depart(struct session *s)
 {
+	struct sm_session *sm = s->sm;
 	s->moving = true;
 	unlink_and_free(s);
+	if (sm)
+		sm_session_free(sm);
 }
 
 void session_changed(struct session *s)
@@ -248,14 +277,48 @@ bool session_is_overtaken(struct node_worker *nw, const struct jid *full, uint64
 	return s && s->hlc > hlc;
 }
 
+static void deliver(struct session *s, const struct stanza *st, struct unacked_share *share, bool kept)
+{
+	if (s->sm)
+		sm_session_send(s, st, share, kept);
+	else if (s->outlet)
+		s->outlet->ops->send(s->outlet, st);
+}
+
 void session_deliver(struct session *s, const struct stanza *st)
 {
-	if (s->outlet)
-		s->outlet->ops->send(s->outlet, st);
+	deliver(s, st, NULL, false);
+}
+
+void session_deliver_kept(struct session *s, const struct stanza *st)
+{
+	deliver(s, st, NULL, true);
+}
+
+static bool takes(const struct session *s, int lowest)
+{
+	return session_is_available(s) && s->priority >= lowest;
+}
+
+void user_deliver(struct user *u, const struct stanza *st, int lowest, bool kept)
+{
+	unsigned n = 0, acknowledging = 0;
+	for (const struct session *s = u->sessions; s; s = s->next) {
+		n += takes(s, lowest);
+		acknowledging += takes(s, lowest) && s->sm;
+	}
+	struct unacked_share *share = n > 1 && acknowledging ? unacked_share_new() : NULL;
+	if (share)
+		share->taken = acknowledging < n;
+	for (struct session *s = u->sessions; s; s = s->next)
+		if (takes(s, lowest))
+			deliver(s, st, share, kept);
+	unacked_share_unref(share);
 }
 
 void session_hold(struct session *s)
 {
+	s->holds++;
 	if (s->outlet)
 		s->outlet->ops->hold(s->outlet);
 }
@@ -263,7 +326,11 @@ void session_hold(struct session *s)
 void session_release(struct node_worker *nw, uint64_t sid)
 {
 	struct session *s = session_find(nw, sid);
-	if (s && s->outlet)
+	if (!s)
+		return;
+	BUG_ON(s->holds == 0);
+	s->holds--;
+	if (s->outlet)
 		s->outlet->ops->release(s->outlet);
 }
 
@@ -300,6 +367,11 @@ bool session_set_presence(struct session *s, struct stanza *st)
 
 void session_close(struct session *s, enum stream_error e, struct str text)
 {
+	session_close_with(s, e, text, STR_NONE);
+}
+
+void session_close_with(struct session *s, enum stream_error e, struct str text, struct str extra)
+{
 	if (s->outlet)
-		s->outlet->ops->close(s->outlet, e, text);
+		s->outlet->ops->close(s->outlet, e, text, extra);
 }

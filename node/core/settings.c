@@ -127,6 +127,57 @@ static const struct option limit_options[] = {
 	  .doc = "How long clients wait for another that reads nothing of what they sent; after it they fill what may wait for it." },
 };
 
+static const struct option sm_options[] = {
+	{ .name = "enabled", .kind = OPTION_BOOL, .default_text = "true", .doc = "Offer stream management to clients." },
+	{ .name = "resume_timeout",
+	  .kind = OPTION_DURATION,
+	  .default_text = "5m",
+	  .min = 0,
+	  .max = 86400000,
+	  .doc = "How long a session waits for its client when its connection is lost; a client may ask for less. 0: it does not wait." },
+	{ .name = "ack_timeout",
+	  .kind = OPTION_DURATION,
+	  .default_text = "1m",
+	  .min = 100,
+	  .max = 600000,
+	  .doc = "A client that does not answer a request for acknowledgement for so long counts as lost." },
+	{ .name = "ask_stanzas",
+	  .kind = OPTION_INT,
+	  .default_text = "20",
+	  .min = 1,
+	  .max = 10000,
+	  .unit = "stanzas",
+	  .doc = "After so many stanzas to a client it is asked to acknowledge." },
+	{ .name = "ask_bytes", .kind = OPTION_SIZE, .default_text = "32 KiB", .min = 1024, .max = 1 << 20, .doc = "The same in bytes." },
+	{ .name = "ask_after",
+	  .kind = OPTION_DURATION,
+	  .default_text = "2s",
+	  .min = 10,
+	  .max = 600000,
+	  .doc = "So long after a stanza at the latest its client is asked to acknowledge it." },
+	{ .name = "queue_stanzas",
+	  .kind = OPTION_INT,
+	  .default_text = "5000",
+	  .min = 10,
+	  .max = 100000,
+	  .unit = "stanzas",
+	  .doc = "Unacknowledged stanzas of a session. Past it a connected client cannot resume any more, and a session that waits for its "
+		 "client ends: messages go to the offline store." },
+	{ .name = "queue_bytes",
+	  .kind = OPTION_SIZE,
+	  .default_text = "512 KiB",
+	  .min = 16384,
+	  .max = 1 << 30,
+	  .doc = "The same in bytes of memory; at most three quarters of limits.unsent_bytes, as all of it is sent at a resumption." },
+	{ .name = "detached",
+	  .kind = OPTION_INT,
+	  .default_text = "8",
+	  .min = 1,
+	  .max = 1000,
+	  .unit = "sessions",
+	  .doc = "Sessions of one account that wait for their clients; of more the oldest ends." },
+};
+
 static const struct option sasl_options[] = {
 	{ .name = "iterations",
 	  .kind = OPTION_INT,
@@ -174,6 +225,8 @@ struct config_schema *settings_schema(void)
 	fleet_register(s);
 	roles_register(s);
 	config_describe(s, "limits", "Ceilings; each has its answer when it is hit.");
+	config_register(s, "sm", ROWS(sm_options));
+	config_describe(s, "sm", "Stream management (XEP-0198): acknowledgements, and sessions that survive their connection.");
 	config_register(s, "sasl", ROWS(sasl_options));
 	config_describe(s, "sasl", "Passwords and logins.");
 	for (unsigned i = 0; all_modules[i]; i++) {
@@ -187,6 +240,22 @@ struct config_schema *settings_schema(void)
 			config_freeze(s, module_sections[i]);
 	}
 	return s;
+}
+
+static void read_sm(const struct config *c, const struct settings *all, struct sm_settings *out)
+{
+	uint64_t most = all->out_max / 4 * 3;
+	out->enabled = config_bool(c, "sm.enabled");
+	out->resume_ms = (uint64_t)config_int(c, "sm.resume_timeout");
+	out->ack_ms = (uint64_t)config_int(c, "sm.ack_timeout");
+	out->ask_stanzas = (uint32_t)config_int(c, "sm.ask_stanzas");
+	out->ask_bytes = (uint64_t)config_int(c, "sm.ask_bytes");
+	out->ask_after_ms = (uint64_t)config_int(c, "sm.ask_after");
+	out->queue_stanzas = (uint32_t)config_int(c, "sm.queue_stanzas");
+	out->queue_bytes = (uint64_t)config_int(c, "sm.queue_bytes");
+	if (out->queue_bytes > most)
+		out->queue_bytes = most;
+	out->detached_max = (uint32_t)config_int(c, "sm.detached");
 }
 
 void settings_read(const struct config *c, struct settings *out)
@@ -212,6 +281,7 @@ void settings_read(const struct config *c, struct settings *out)
 	out->out_max_before_auth = 65536;
 	out->tls_required = config_bool(c, "c2s.require_tls");
 	out->plain_on_loopback = config_bool(c, "c2s.plain_on_loopback");
+	read_sm(c, out, &out->sm);
 }
 
 const struct option_value *module_value(const struct host *h, const struct module *m, const char *name)

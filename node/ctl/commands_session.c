@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "node/core/session.h"
+#include "node/core/sm_session.h"
 #include "node/ctl/errand.h"
 #include "node/ctl/show.h"
 
@@ -219,6 +220,17 @@ static json_t *tell_status(const struct session *s)
 	return status;
 }
 
+/* What its client has not acknowledged, and how long it is waited for. */
+static void add_sm(json_t *o, const struct session *s)
+{
+	struct sm_info info;
+	sm_session_describe(s, &info);
+	json_object_set_new(o, "sm", json_string(info.state));
+	json_object_set_new(o, "queue", json_integer(info.unacked));
+	if (sm_session_is_detached(s))
+		json_object_set_new(o, "detached_s", json_integer((json_int_t)(info.left_ms + 999) / 1000));
+}
+
 static json_t *tell_all(const struct session *s)
 {
 	json_t *o = json_object();
@@ -229,9 +241,10 @@ static json_t *tell_all(const struct session *s)
 	json_object_set_new(o, "status", tell_status(s));
 	json_object_set_new(o, "uptime_s", json_integer((worker_wall_ms() - s->bound_wall_ms) / 1000));
 	json_object_set_new(o, "worker", json_string(s->nw->worker->name));
-	json_object_set_new(o, "connection", json_string(!s->outlet ? "detached" : s->secure ? "c2s_tls" : "c2s"));
+	json_object_set_new(o, "connection", json_string(sm_session_is_detached(s) ? "detached" : s->secure ? "c2s_tls" : "c2s"));
 	if (s->outlet)
 		add_outlet(o, s->outlet);
+	add_sm(o, s);
 	return o;
 }
 
@@ -314,7 +327,7 @@ static const struct command commands[] = {
 	{ "connected_users", "[HOST] --limit=N --after=JID", COMMAND_READS | COMMAND_EVERYWHERE,
 	  "Lists connected full JIDs by address.", run_connected_users },
 	{ "connected_users_info", "[HOST] --limit=N --after=JID", COMMAND_READS | COMMAND_EVERYWHERE,
-	  "The same with address, TLS, priority, uptime and what waits to be sent.", run_connected_users_info },
+	  "The same with address, TLS, priority, uptime, and what waits to be sent or acknowledged.", run_connected_users_info },
 	{ "connected_users_number", "[HOST]", COMMAND_READS | COMMAND_EVERYWHERE,
 	  "Tells how many sessions there are.", run_connected_users_number },
 	{ "user_resources", "USER HOST", COMMAND_READS | COMMAND_HOME,

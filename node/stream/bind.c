@@ -1,5 +1,5 @@
 /*
- * bind.c: resource binding (RFC 6120 section 7) and the legacy session IQ, which is a no-op.
+ * bind.c: resource binding (RFC 6120 section 7).
  *
  * We run on the account's shard, where all its sessions live: a conflict is a look at a list.
  */
@@ -34,6 +34,19 @@ void bind_refuse(struct c2s *c, struct stanza *st, enum stanza_error e, struct s
 	stanza_unref(st);
 }
 
+void bind_done(struct c2s *c)
+{
+	const struct settings *set = &c->nw->node->settings;
+	uint64_t idle = set->idle_ping_ms && (!set->idle_close_ms || set->idle_ping_ms < set->idle_close_ms) ? set->idle_ping_ms
+													     : set->idle_close_ms;
+	if (!c->overflowed)
+		worker_timer_cancel(c->nw->worker, &c->timer);
+	if (idle && !c->overflowed)
+		worker_timer_set(c->nw->worker, &c->timer, idle);
+	free(c->account);
+	c->account = NULL;
+}
+
 bool bind_answer(struct c2s *c, struct stanza *st, const struct jid *full)
 {
 	struct elem *root;
@@ -46,15 +59,7 @@ bool bind_answer(struct c2s *c, struct stanza *st, const struct jid *full)
 	stanza_unref(st);
 	if (c->state != C2S_OPEN)
 		return false;
-	const struct settings *set = &c->nw->node->settings;
-	uint64_t idle = set->idle_ping_ms && (!set->idle_close_ms || set->idle_ping_ms < set->idle_close_ms) ? set->idle_ping_ms
-													     : set->idle_close_ms;
-	if (!c->overflowed)
-		worker_timer_cancel(c->nw->worker, &c->timer);
-	if (idle && !c->overflowed)
-		worker_timer_set(c->nw->worker, &c->timer, idle);
-	free(c->account);
-	c->account = NULL;
+	bind_done(c);
 	LOG(LOG_INFO, "c2s", "session bound", L_UINT("stream", c->number), L_STR("jid", jid_str(full)), L_BOOL("tls", c2s_is_secure(c)));
 	return true;
 }

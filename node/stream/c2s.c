@@ -6,6 +6,7 @@
 #include "node/core/hooks.h"
 #include "node/core/log.h"
 #include "node/core/session.h"
+#include "node/core/sm_session.h"
 #include "node/core/trace.h"
 #include "node/net/tls.h"
 #include "node/stream/edge.h"
@@ -184,8 +185,9 @@ static void c2s_free(struct c2s *c)
 	free(c);
 }
 
-/* All that hangs on the wire's life: the session first, as its hooks may still look at the stream. */
-static void c2s_let_go(struct c2s *c)
+/* All that hangs on the wire's life: the session first, as its hooks may still look at the stream. `lost`: nobody ended it; the session
+ * may wait for its client. */
+static void c2s_let_go(struct c2s *c, bool lost)
 {
 	struct session *s = c->session;
 	if (c->edge)
@@ -197,13 +199,16 @@ static void c2s_let_go(struct c2s *c)
 	worker_timer_cancel(c->nw->worker, &c->pause);
 	auth_drop(c);
 	early_drop(c);
+	sm_stream_drop(c);
 	jam_forget(c);
 	count(c->nw, METRIC_HOLDS, -(int)c->holds);
 	c->holds = 0;
-	if (s) {
+	if (s)
 		s->outlet = NULL;
+	if (s && lost)
+		session_lost(s);
+	else if (s)
 		session_end(s);
-	}
 }
 
 static void on_gone(struct conn *conn, enum conn_end why)
@@ -217,7 +222,7 @@ static void on_gone(struct conn *conn, enum conn_end why)
 	LOG(c->session ? LOG_INFO : LOG_DEBUG, "c2s", "connection ended", L_UINT("stream", c->number),
 	    L_STR("jid", name_of(c)), L_Z("why", conn_end_name(why)),
 	    L_STR("peer", conn_peer_text(conn, text)));
-	c2s_let_go(c);
+	c2s_let_go(c, true);
 	list_remove(c);
 	c2s_free(c);
 }
@@ -284,6 +289,16 @@ void c2s_send_wire(struct c2s *c, enum stanza_kind kind, struct str bytes)
 	queued(c, out, kind, bytes.len);
 }
 
+void c2s_send_word(struct c2s *c, struct str bytes)
+{
+	if (!takes_output(c))
+		return;
+	struct buf *out = conn_out(c->conn);
+	buf_add_str(out, bytes);
+	if (!wrote(c, out))
+		overflow(c);
+}
+
 void c2s_send_elem(struct c2s *c, const struct elem *e)
 {
 	if (!takes_output(c))
@@ -308,7 +323,18 @@ static void send_header(struct c2s *c, const struct stream_open *open)
 	arena_free(a);
 }
 
+/* Not the client's fault, nor its wish: it may come back. */
+static bool is_lost(const struct c2s *c, enum stream_error e)
+{
+	return e == STREAM_CONNECTION_TIMEOUT || e == STREAM_SYSTEM_SHUTDOWN || c->overflowed;
+}
+
 void c2s_close(struct c2s *c, enum stream_error e, struct str text)
+{
+	c2s_close_with(c, e, text, STR_NONE);
+}
+
+void c2s_close_with(struct c2s *c, enum stream_error e, struct str text, struct str extra)
 {
 	if (c->state == C2S_CLOSING)
 		return;
@@ -323,11 +349,11 @@ void c2s_close(struct c2s *c, enum stream_error e, struct str text)
 	if (writable && !c->header_sent)
 		send_header(c, NULL);
 	if (writable && e != STREAM_ERROR_NONE)
-		stream_error_write(conn_out(c->conn), e, text);
+		stream_error_write(conn_out(c->conn), e, text, extra);
 	else if (writable)
 		stream_close_write(conn_out(c->conn));
 	c2s_enter(c, C2S_CLOSING);
-	c2s_let_go(c);
+	c2s_let_go(c, is_lost(c, e));
 	if (c->conn->paused)
 		conn_resume(c->conn);
 	conn_close(c->conn, LINGER_MS);
@@ -470,6 +496,7 @@ static void send_features(struct c2s *c)
 	if (c->authenticated) {
 		elem_add(a, f, NS_BIND, STR("bind"));
 		elem_add(a, elem_add(a, f, NS_SESSION, STR("session")), STR_NONE, STR("optional"));
+		sm_stream_features(c, a, f);
 		hooks_stream_features(c->host, a, f);
 	} else {
 		bool required = !c2s_plain_is_fine(c);
@@ -567,6 +594,8 @@ static void on_stanza(struct c2s *c, struct xml_item *item)
 		return;
 	}
 	count_at(c->nw, METRIC_STANZAS_IN_TOTAL, st->kind, 1);
+	if (c->session)
+		sm_session_took(c->session);
 	if (c->state == C2S_BINDING) {
 		bind_on_stanza(c, st, error);
 		return;
@@ -615,6 +644,8 @@ static void on_item(struct c2s *c, enum xml_event ev, struct xml_item *item, str
 		LOG(LOG_INFO, "c2s", "the client ends its stream with an error", L_UINT("stream", c->number));
 		arena_free(item->arena);
 		c2s_close(c, STREAM_ERROR_NONE, STR_NONE);
+	} else if (str_eq(item->root->ns, NS_SM)) {
+		sm_stream_on_element(c, item);
 	} else if (c->state == C2S_OPEN || c->state == C2S_BINDING) {
 		on_stanza(c, item);
 	} else {

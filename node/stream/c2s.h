@@ -23,6 +23,7 @@ struct early;
 struct edge;
 struct jam;
 struct replay;
+struct resumption;
 
 struct c2s {
 	struct c2s *next, **prev; /* the worker's list */
@@ -33,6 +34,7 @@ struct c2s {
 	struct auth *auth;        /* an exchange under way */
 	struct early *early;      /* a request under way */
 	struct session *session;  /* when OPEN, of this worker */
+	struct resumption *resume; /* one under way (sm_stream.c); mostly NULL */
 	struct edge *edge;        /* its session is elsewhere, or being sought (edge.h) */
 	struct replay *replay;    /* what its session has not heard yet (edge.h) */
 	const struct jid *who;    /* its full JID; NULL until OPEN */
@@ -66,8 +68,11 @@ bool c2s_plain_is_fine(const struct c2s *c);
 void c2s_send(struct c2s *c, const struct stanza *st);
 /* The same for an element that is no stanza (SASL, features). */
 void c2s_send_elem(struct c2s *c, const struct elem *e);
-/* Ends the stream: an error (STREAM_ERROR_NONE: just the end), then the wire. Its session is gone when this returns. */
+/* Ends the stream: an error (STREAM_ERROR_NONE: just the end), then the wire. Its session is gone when this returns, or waits for its
+ * client to resume it, when it was not the client's fault nor its wish that it ends (sm_session.h). */
 void c2s_close(struct c2s *c, enum stream_error e, struct str text);
+/* With an application-specific condition as bytes. */
+void c2s_close_with(struct c2s *c, enum stream_error e, struct str text, struct str extra);
 /* All streams of a worker: with this error; or without a word. */
 void c2s_close_all(struct node_worker *nw, enum stream_error e);
 void c2s_abort_all(struct node_worker *nw);
@@ -84,6 +89,10 @@ enum transport c2s_transport(const struct c2s *c);
 void c2s_open(struct c2s *c, const struct jid *full, uint64_t hlc);
 /* As c2s_send, for a stanza that is bytes already. */
 void c2s_send_wire(struct c2s *c, enum stanza_kind kind, struct str bytes);
+/* The same for an element that is no stanza. */
+void c2s_send_word(struct c2s *c, struct str bytes);
+/* It is this session's stream now; the session is told so by sm_session_resume. */
+void c2s_take_over(struct c2s *c, struct session *s);
 /* Its session goes, and with it the releases that it waits for; it is not read until the next c2s_hold and c2s_release. */
 void c2s_forget_holds(struct c2s *c);
 /* Authenticated as `bare`: goes to the account's shard and awaits the new header. */
@@ -100,7 +109,16 @@ void auth_drop(struct c2s *c);
 void early_on_element(struct c2s *c, struct xml_item *item);
 /* Forgets a request; what runs in the background ends by itself. */
 void early_drop(struct c2s *c);
+/* sm_stream.c: stream management. */
+/* Appends <sm/> after authentication, if it is on offer. */
+void sm_stream_features(struct c2s *c, struct arena *a, struct elem *features);
+/* An element of NS_SM, in any state. Consumes item->arena. */
+void sm_stream_on_element(struct c2s *c, struct xml_item *item);
+/* Forgets a resumption under way. */
+void sm_stream_drop(struct c2s *c);
 /* bind.c */
+/* It is OPEN: no deadline to log in any more. */
+void bind_done(struct c2s *c);
 /* A session of this worker, and the answer; both consume st. */
 void bind_here(struct c2s *c, struct stanza *st, const struct jid *full, uint64_t hlc);
 void bind_refuse(struct c2s *c, struct stanza *st, enum stanza_error e, struct str text);

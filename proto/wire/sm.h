@@ -10,7 +10,7 @@
 #include "proto/base/errors.h"
 #include "proto/xml/elem.h"
 
-#define SM_ID_MAX 64 /* longest `previd` that can be one of ours */
+#define SM_WORD_MAX 512 /* bytes of the longest word of ours, with an id of ours */
 
 enum sm_word { SM_ENABLE, SM_RESUME, SM_R, SM_A };
 

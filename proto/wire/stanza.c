@@ -180,6 +180,7 @@ struct stanza *stanza_readdress(struct stanza *s, const struct jid *from, const 
 	n->kind = s->kind;
 	n->type = s->type;
 	n->id = s->id;
+	n->received_ms = s->received_ms;
 	n->from = s->from;
 	n->to = s->to;
 	if (!from) {

@@ -33,6 +33,7 @@ struct stanza {
 	const struct elem *root;
 	struct jid from, to; /* absent when the stanza has none */
 	struct str id;       /* absent when the stanza has none */
+	int64_t received_ms; /* when it first came, as who kept it knows (XEP-0203); 0: just now */
 	struct str wire;     /* stanza_prewrite: its bytes on a client stream; absent usually */
 	struct xml_patch patch; /* where `to` lies in them */
 };

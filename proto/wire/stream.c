@@ -71,7 +71,7 @@ void stream_close_write(struct buf *out)
 	buf_addz(out, "</stream:stream>");
 }
 
-void stream_error_write(struct buf *out, enum stream_error e, struct str text)
+void stream_error_write(struct buf *out, enum stream_error e, struct str text, struct str extra)
 {
 	buf_addz(out, "<stream:error><");
 	buf_add_str(out, stream_error_name(e));
@@ -84,6 +84,8 @@ void stream_error_write(struct buf *out, enum stream_error e, struct str text)
 		xml_escape_text(out, text);
 		buf_addz(out, "</text>");
 	}
+	if (str_present(extra))
+		buf_add_str(out, extra);
 	buf_addz(out, "</stream:error>");
 	stream_close_write(out);
 }

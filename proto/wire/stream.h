@@ -26,8 +26,8 @@ enum stream_error stream_open_read(struct arena *a, const struct elem *root, str
 
 /* <?xml version='1.0'?><stream:stream ...>: each of from, to, id, lang may be absent. */
 void stream_header_write(struct buf *out, struct str content_ns, struct str from, struct str to, struct str id, struct str lang);
-/* <stream:error>...</stream:error></stream:stream>; text may be absent. */
-void stream_error_write(struct buf *out, enum stream_error e, struct str text);
+/* <stream:error>...</stream:error></stream:stream>; text may be absent, and so may `extra`: an application-specific condition, as bytes. */
+void stream_error_write(struct buf *out, enum stream_error e, struct str text, struct str extra);
 void stream_close_write(struct buf *out);
 
 #endif

@@ -28,6 +28,8 @@ struct flush {
 	uint32_t queued;
 	size_t queued_bytes;
 	char ping[TOKEN_CHARS];
+	bool acknowledges;  /* the session does: no ping */
+	uint32_t last;      /* the number of the last stanza of the page, then */
 	struct timer deadline;
 };
 
@@ -73,7 +75,7 @@ static void queue_settle(struct flush *f, bool deliver)
 		enum keep_verdict v = offline_verdict(st);
 		bool kept = !deliver && v == KEEP_STORE && offline_keep(u, st) == HOLD;
 		if (!kept && user_is_reachable(u))
-			offline_deliver(u, st);
+			user_deliver(u, st, 0, false);
 		else if (!kept && v != KEEP_DROP)
 			router_bounce(u->nw, stanza_ref(st), STANZA_SERVICE_UNAVAILABLE, STR_NONE);
 		stanza_unref(st);
@@ -157,10 +159,12 @@ static void deliver_row(struct flush *f, struct session *s, const struct store_r
 	if (!is_late && h->expire_ms && row->at_ms < worker_wall_ms() - h->expire_ms)
 		return;
 	struct stanza *st = stanza_of_row(f->user, row);
+	if (st)
+		st->received_ms = row->at_ms;
 	if (st && is_late)
-		offline_deliver(f->user, st);
+		user_deliver(f->user, st, 0, true);
 	else if (st)
-		session_deliver(s, st);
+		session_deliver_kept(s, st);
 	f->delivered += st != NULL;
 	stanza_unref(st);
 }
@@ -189,6 +193,15 @@ static void send_ping(struct flush *f, struct session *s)
 	worker_timer_set(s->nw->worker, &f->deadline, ANSWER_MS);
 	session_deliver(s, st);
 	stanza_unref(st);
+}
+
+static void await_answer(struct flush *f, struct session *s)
+{
+	f->acknowledges = sm_session_sent(s, &f->last);
+	if (f->acknowledges)
+		f->state = FLUSH_WAITING;
+	else
+		send_ping(f, s);
 }
 
 /* Writes a page to the session. False when that was too much for it, and it is gone. */
@@ -242,7 +255,7 @@ static void on_page(struct store_op *op)
 		if (!alive || !range->n_rows)
 			flush_over(f, alive);
 		else if (f->delivered)
-			send_ping(f, session_find(u->nw, f->sid));
+			await_answer(f, session_find(u->nw, f->sid));
 		else
 			flush_go_on(f); /* all had expired */
 	}
@@ -309,12 +322,20 @@ static void flush_trim(struct flush *f)
 int flush_answered(struct session *s, struct stanza *st)
 {
 	struct flush *f = offline_of(s->user)->flush;
-	bool answer = f && f->state == FLUSH_WAITING && f->sid == s->sid && (st->type == TYPE_RESULT || st->type == TYPE_ERROR);
-	if (!answer || !str_eq(st->id, str_span(f->ping, TOKEN_CHARS)))
+	bool awaited = f && f->state == FLUSH_WAITING && !f->acknowledges && f->sid == s->sid;
+	bool answer = st->type == TYPE_RESULT || st->type == TYPE_ERROR;
+	if (!awaited || !answer || !str_eq(st->id, str_span(f->ping, TOKEN_CHARS)))
 		return PASS;
 	worker_timer_cancel(s->nw->worker, &f->deadline);
 	flush_go_on(f);
 	return DONE;
+}
+
+void flush_acked(struct session *s)
+{
+	struct flush *f = offline_of(s->user)->flush;
+	if (f && f->state == FLUSH_WAITING && f->acknowledges && f->sid == s->sid && sm_session_has_acked(s, f->last))
+		flush_go_on(f);
 }
 
 /* While an op is under way, its answer sees to it. */

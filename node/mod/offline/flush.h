@@ -2,14 +2,15 @@
  * flush.h: the way of kept messages to a session, shared between the files of this folder.
  *
  * Deleted only when safe: after a page of messages the client is pinged (XEP-0199); its answer, whatever it says, proves that all before
- * it was read from the wire, and only then is the page deleted. A client that dies before leaves them for the next one.
+ * it was read from the wire, and only then is the page deleted. A client that dies before leaves them for the next one. One that
+ * acknowledges (XEP-0198) is not pinged: its acknowledgement is the answer, which may come after it has resumed its session.
  *
  * Order: while older messages are on their way, newer ones wait (flush_behind): for the moment of a look into the store in memory, so
  * that whoever logs in to an empty store gets them as if nothing had been, and longer in the log, behind the older ones. Store ops of one
  * account happen in the order of their submission, so none is missed and none overtakes.
  *
  *   IDLE -some session turns reachable-> READING -rows-> WAITING -its answer-> READING (when there may be more) or TRIMMING -> IDLE
- *   READING -none-> IDLE;   any -that session ends-> IDLE, or READING for another;   WAITING -deadline-> IDLE
+ *   READING -none-> IDLE;   any -that session ends-> IDLE, or READING for another;   WAITING -deadline of the ping-> IDLE
  */
 #ifndef NODE_MOD_OFFLINE_FLUSH_H
 #define NODE_MOD_OFFLINE_FLUSH_H
@@ -45,8 +46,6 @@ static inline struct offline_user *offline_of(struct user *u) { return user_slot
 enum keep_verdict offline_verdict(const struct stanza *message);
 /* Appends it to the account's log: HOLD, or a refusal. The stanza is borrowed. */
 int offline_keep(struct user *u, struct stanza *st);
-/* To all who would get it now. */
-void offline_deliver(struct user *u, struct stanza *st);
 
 /* ---- flush.c ---- */
 
@@ -56,6 +55,8 @@ void flush_begin(struct user *u);
 int flush_behind(struct user *u, struct stanza *st);
 /* An IQ response of a client: DONE when it was the answer to our ping. */
 int flush_answered(struct session *s, struct stanza *st);
+/* A client has acknowledged more. */
+void flush_acked(struct session *s);
 void flush_session_gone(struct session *s);
 
 #endif

@@ -25,16 +25,6 @@ struct keeping {
 	struct sender sender; /* waits, when the store is behind */
 };
 
-void offline_deliver(struct user *u, struct stanza *st)
-{
-	struct session *next;
-	for (struct session *s = u->sessions; s; s = next) {
-		next = s->next;
-		if (session_is_available(s) && s->priority >= 0)
-			session_deliver(s, st);
-	}
-}
-
 /* The stanza of an op that failed, as it came; NULL when the memory of it is broken. */
 static struct stanza *stanza_of(struct user *u, const struct store_op *op)
 {
@@ -53,7 +43,7 @@ static void not_kept(struct user *u, const struct store_op *op)
 	if (!st)
 		return;
 	if (op->err != ERR_NOT_FOUND && user_is_reachable(u)) {
-		offline_deliver(u, st); /* out of order is better than not at all */
+		user_deliver(u, st, 0, false); /* out of order is better than not at all */
 		stanza_unref(st);
 		return;
 	}
@@ -93,7 +83,8 @@ int offline_keep(struct user *u, struct stanza *st)
 	struct keeping *k = xzalloc(sizeof *k);
 	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_kept, k);
 	store_kv_get(op, &account_space);
-	store_log_append(op, &offline_space, worker_wall_ms(), STR_NONE, buf_str(&b), h->max_messages);
+	int64_t at_ms = st->received_ms ? st->received_ms : worker_wall_ms();
+	store_log_append(op, &offline_space, at_ms, STR_NONE, buf_str(&b), h->max_messages);
 	buf_fini(&b);
 	if (store_submit(u->host->store, op) != ERR_NONE) {
 		free(k);
@@ -270,7 +261,7 @@ const struct module mod_offline = {
 	.options = options,
 	.n_options = sizeof options / sizeof *options,
 	.commands = offline_commands,
-	.hooks = { .arrive_behind = flush_behind, .arrive_offline = arrive_offline, .iq_sent = flush_answered,
+	.hooks = { .arrive_behind = flush_behind, .arrive_offline = arrive_offline, .iq_sent = flush_answered, .session_acked = flush_acked,
 		   .session_presence = session_presence, .session_gone = flush_session_gone },
 	.parts = parts,
 	.n_parts = 1,

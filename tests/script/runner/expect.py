@@ -34,7 +34,9 @@ class Expect:
 
     @staticmethod
     def notice_binding(c, e):
-        """A script that binds by hand has a bound client, too."""
+        """A script that binds, or resumes, by hand has a bound client, too."""
+        if e.name == "resumed":
+            c.jid, c.stage = f"{c.user}@{c.host}/{c.resource}", "bound"
         bind = e.child("bind", NS["bind"]) if e.name == "iq" and e.get("type") == "result" else None
         if bind is not None and bind.child("jid") is not None:
             c.jid, c.stage = bind.child("jid").text(), "bound"

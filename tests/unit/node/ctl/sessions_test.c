@@ -17,7 +17,7 @@ enum { SESSIONS = 40000, SLOWER = 1 };
 /* Clients that only are there. */
 static void on_send(struct outlet *o, const struct stanza *st) { }
 static void on_count(struct outlet *o) { }
-static void on_close(struct outlet *o, enum stream_error e, struct str text) { }
+static void on_close(struct outlet *o, enum stream_error e, struct str text, struct str extra) { }
 static void on_describe(const struct outlet *o, struct outlet_info *out) { *out = (struct outlet_info){ .ip = "192.0.2.1" }; }
 static const struct outlet_ops ops = { .send = on_send, .hold = on_count, .release = on_count, .close = on_close, .describe = on_describe };
 static struct outlet outlet = { .ops = &ops, .transport = TRANSPORT_STARTTLS };

@@ -18,7 +18,7 @@ enum { SCRAPES = 50, BUDGET_US = 2000 };
 /* Clients that only are there. */
 static void on_send(struct outlet *o, const struct stanza *st) { }
 static void on_count(struct outlet *o) { }
-static void on_close(struct outlet *o, enum stream_error e, struct str text) { }
+static void on_close(struct outlet *o, enum stream_error e, struct str text, struct str extra) { }
 static const struct outlet_ops ops = { .send = on_send, .hold = on_count, .release = on_count, .close = on_close };
 static struct outlet outlet = { .ops = &ops, .transport = TRANSPORT_STARTTLS };
 

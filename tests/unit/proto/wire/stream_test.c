@@ -107,7 +107,7 @@ static void what_is_written_is_one_whole_stream(void **state)
 	struct buf out;
 	buf_init(&out, 8192);
 	stream_header_write(&out, NS_CLIENT, STR("a'b"), STR("c&d"), STR("<id>"), STR("en"));
-	stream_error_write(&out, STREAM_HOST_UNKNOWN, STR("no <such> host & that's it"));
+	stream_error_write(&out, STREAM_HOST_UNKNOWN, STR("no <such> host & that's it"), STR_NONE);
 	assert_int_equal(buf_status(&out), ERR_NONE);
 	struct str in = buf_str(&out);
 	assert_int_equal(xml_reader_next(r, p, &in, &item), XML_STREAM_OPEN);
