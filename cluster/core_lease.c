@@ -67,12 +67,6 @@ static void take_row(struct core *c, const struct registry_node *n)
 		}
 		return;
 	}
-	/* Nobody renews a dead one's lease: a registry that forgot gave its number to another. Who may hold us for dead, for the same
-	 * reason: as long as neither listens to the other, neither hears that it is to take a new number. */
-	if (d && !d->tell && n->lease_ms > 0 && c->now - d->ms > 2 * (uint64_t)c->o.lease_ms) {
-		core_dead_forget(c, d);
-		d = NULL;
-	}
 	/* The registry has not heard that it is gone: it was away then, and whoever was to tell it died. */
 	if (d && n->lease_ms <= 0)
 		d->tell = true;
@@ -97,8 +91,26 @@ static bool is_listed(const struct registry_call *a, uint32_t epoch)
 	return false;
 }
 
+/* Nobody renews a dead one's lease: a registry that forgot gave its number to another. That one is told that it is dead, and takes a new
+ * number, unless it holds us for dead too, for the same reason: then neither listens to the other. */
+static bool is_deaf_to_us(struct core *c, const struct registry_node *n)
+{
+	struct core_dead *d = core_dead_find(c, n->epoch);
+	if (!d || d->tell || n->dead || n->lease_ms <= 0 || c->now - d->ms <= 2 * (uint64_t)c->o.lease_ms)
+		return false;
+	d->ms = c->now; /* under our new number it will listen; it has as long again */
+	return true;
+}
+
 static void take_rows(struct core *c, const struct registry_call *a)
 {
+	bool deaf = false;
+	for (unsigned i = 0; i < a->n_nodes; i++)
+		deaf |= is_deaf_to_us(c, &a->nodes[i]);
+	if (deaf) {
+		core_fenced(c, "a node with the number of a dead one does not hear us");
+		return;
+	}
 	for (unsigned i = 0; i < a->n_nodes; i++) {
 		const struct registry_node *n = &a->nodes[i];
 		if (n->epoch != c->epoch || (!n->dead && str_is(n->addr, c->addr)))

@@ -52,18 +52,10 @@ uint8_t core_peer_says(const struct core *c, const struct core_peer *p, uint32_t
 
 struct core_dead *core_dead_find(struct core *c, uint32_t epoch)
 {
-	for (unsigned i = 0; epoch && i < c->n_dead; i++)
+	for (unsigned i = 0; i < c->n_dead; i++)
 		if (c->dead[i].epoch == epoch)
 			return &c->dead[i];
 	return NULL;
-}
-
-void core_dead_forget(struct core *c, struct core_dead *d)
-{
-	struct core_peer *p = core_peer_find(c, d->epoch);
-	if (p)
-		core_peer_release(c, p);
-	*d = (struct core_dead){ .epoch = 0 };
 }
 
 struct core_dead *core_dead_add(struct core *c, uint32_t epoch, bool left, uint32_t by)
@@ -99,7 +91,7 @@ void core_inherit_purges(struct core *c)
 		return;
 	for (unsigned i = 0; i < c->n_dead; i++) {
 		struct core_dead *d = &c->dead[i];
-		if (!d->epoch || (d->left && !d->by && !d->fenced) || d->tell || c->now - d->ms > CORE_JANITOR_MS || is_being_purged(c, d))
+		if ((d->left && !d->by && !d->fenced) || d->tell || c->now - d->ms > CORE_JANITOR_MS || is_being_purged(c, d))
 			continue;
 		/* By a FENCE first: perhaps the registry has not heard yet that it is dead. */
 		d->by = c->epoch;
@@ -334,7 +326,7 @@ void core_gossip_fill(const struct core *c, struct core_gossip *g, bool all)
 	}
 	for (unsigned i = 0; i < c->n_dead && g->n_dead < CORE_GOSSIP_DEAD; i++) {
 		const struct core_dead *d = &c->dead[(c->next_dead + CORE_DEAD_MAX - 1 - i) % CORE_DEAD_MAX];
-		if (!d->epoch || c->now - d->ms > (all ? CORE_JANITOR_MS : CORE_NEWS_MS))
+		if (c->now - d->ms > (all ? CORE_JANITOR_MS : CORE_NEWS_MS))
 			continue;
 		g->dead[g->n_dead].epoch = d->epoch;
 		g->dead[g->n_dead].by = d->tell ? 0 : d->by;

@@ -100,7 +100,7 @@ struct core_peer {
 };
 
 struct core_dead {
-	uint32_t epoch, by;            /* epoch 0: forgotten; by: who fenced it, 0: not known */
+	uint32_t epoch, by;            /* by: who fenced it; 0: not known */
 	bool left, tell, unsure;       /* tell: the registry does not know it yet; unsure: an answer of it was lost */
 	bool fenced;                   /* the registry says so: it left, and had no registry to tell it */
 	uint32_t votes;
@@ -211,8 +211,6 @@ void core_peer_orphan(struct core *c, struct core_peer *p);
 void core_peer_dead(struct core *c, uint32_t epoch, bool left, uint32_t by);
 struct core_dead *core_dead_find(struct core *c, uint32_t epoch);
 struct core_dead *core_dead_add(struct core *c, uint32_t epoch, bool left, uint32_t by);
-/* Its number is another's now. */
-void core_dead_forget(struct core *c, struct core_dead *d);
 /* Those dead whose purge nobody is known to be at. */
 void core_inherit_purges(struct core *c);
 void core_peer_release(struct core *c, struct core_peer *p);
