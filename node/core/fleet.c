@@ -5,6 +5,7 @@
 #include "cluster/hlc.h"
 #include "node/core/crowd.h"
 #include "node/core/birth.h"
+#include "node/core/fan.h"
 #include "node/core/far.h"
 #include "node/core/ghost.h"
 #include "node/core/life.h"
@@ -32,16 +33,23 @@ uint64_t fleet_now(struct fleet_worker *fw)
 	return hlc_now(&fw->nw->node->fleet->clock, worker_wall_ms());
 }
 
-void fleet_send(struct node_worker *nw, uint32_t epoch, const struct frame_record *r)
+static void put(struct node_worker *nw, uint32_t epoch, const struct frame_record *r)
 {
 	struct mesh *m = nw->node->fleet->mesh;
 	if (m && mesh_send(m, nw->worker, epoch, r) != ERR_NONE)
 		LOG(LOG_ERROR, "fleet", "a record does not fit into a frame", L_UINT("kind", r->kind), L_UINT("bytes", r->xml.len));
 }
 
+void fleet_send(struct node_worker *nw, uint32_t epoch, const struct frame_record *r)
+{
+	fan_close(nw, epoch);
+	put(nw, epoch, r);
+}
+
 void fleet_broadcast(struct node_worker *nw, const struct frame_record *r)
 {
 	struct mesh *m = nw->node->fleet->mesh;
+	fan_close(nw, 0);
 	if (m && mesh_broadcast(m, nw->worker, r) != ERR_NONE)
 		LOG(LOG_ERROR, "fleet", "a record does not fit into a frame", L_UINT("kind", r->kind), L_UINT("bytes", r->xml.len));
 }
@@ -73,15 +81,21 @@ void host_changed(struct host *h, const struct module *m)
 	worker_post(h->node->workers[0], &s->message);
 }
 
-void fleet_send_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st)
+void fleet_put_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st)
 {
 	struct buf b;
 	buf_init(&b, FRAME_MAX);
 	stanza_write(&b, st);
 	r->xml = buf_str(&b);
-	fleet_send(nw, epoch, r);
+	put(nw, epoch, r);
 	buf_fini(&b);
 	r->xml = STR_NONE;
+}
+
+void fleet_send_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st)
+{
+	fan_close(nw, epoch);
+	fleet_put_stanza(nw, epoch, r, st);
 }
 
 struct stanza *fleet_stanza(struct node_worker *nw, const struct frame_record *r)
@@ -98,12 +112,6 @@ struct stanza *fleet_stanza(struct node_worker *nw, const struct frame_record *r
 	return NULL;
 }
 
-static bool is_full(const struct fleet_worker *fw, uint32_t epoch)
-{
-	const struct view_node *n = fw->view ? view_find(fw->view, epoch) : NULL;
-	return n && n->full;
-}
-
 uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare)
 {
 	if (!nw->fleet)
@@ -112,20 +120,29 @@ uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare)
 	return home == homes_self(nw->fleet->homes) ? 0 : home;
 }
 
-bool fleet_forwards(struct node_worker *nw, struct stanza *st)
+static bool forwards(struct node_worker *nw, uint8_t ttl, struct stanza *st)
 {
 	struct fleet_worker *fw = nw->fleet;
 	uint64_t fp = fleet_fp(nw, jid_bare_str(&st->to));
 	uint32_t home = homes_where(fw->homes, fp);
-	if (home == homes_self(fw->homes))
+	const struct view_node *to = fw->view ? view_find(fw->view, home) : NULL;
+	if (home == homes_self(fw->homes) || !ttl)
 		return false;
-	struct frame_record r = fleet_record(FLEET_STANZA, fp, 0);
-	r.rule = (uint8_t)st->kind;
-	fleet_send_stanza(nw, home, &r, st);
-	if (is_full(fw, home) && jid_is_full(&st->from))
+	if (!fan_add(nw, to, ttl, st)) {
+		struct frame_record r = fleet_record(FLEET_STANZA, fp, 0);
+		r.ttl = ttl;
+		r.rule = (uint8_t)st->kind;
+		fleet_send_stanza(nw, home, &r, st);
+	}
+	if (to && to->full && jid_is_full(&st->from))
 		fleet_slow(nw, &st->from, SLOW_MS);
 	stanza_unref(st);
 	return true;
+}
+
+bool fleet_forwards(struct node_worker *nw, struct stanza *st)
+{
+	return forwards(nw, FRAME_TTL, st);
 }
 
 /* ---- slowing down who fills a link ---- */
@@ -261,6 +278,21 @@ void fleet_farewell(struct node_worker *nw)
 
 /* ---- records ---- */
 
+static void arrive(struct node_worker *nw, struct stanza *st)
+{
+	struct host *h = jid_has_local(&st->to) ? host_find(nw->node, jid_domain(&st->to)) : NULL;
+	if (h)
+		router_arrive_here(nw, h, st);
+	else
+		router_bounce(nw, st, STANZA_REMOTE_SERVER_NOT_FOUND, STR("the nodes of this service do not have the same hosts"));
+}
+
+static void refuse_astray(struct stanza *st)
+{
+	LOG(LOG_ERROR, "fleet", "a node sent a stanza to the wrong account");
+	stanza_unref(st);
+}
+
 static void on_stanza(struct node_worker *nw, const struct frame_record *r)
 {
 	struct fleet_worker *fw = nw->fleet;
@@ -275,14 +307,20 @@ static void on_stanza(struct node_worker *nw, const struct frame_record *r)
 	if (!st)
 		return;
 	stanza_written(st, r->xml);
-	struct host *h = jid_has_local(&st->to) ? host_find(nw->node, jid_domain(&st->to)) : NULL;
-	if (!jid_present(&st->to) || !fleet_is_for(nw, r, &st->to)) {
-		LOG(LOG_ERROR, "fleet", "a node sent a stanza to the wrong account");
-		stanza_unref(st);
-	} else if (h)
-		router_arrive_here(nw, h, st);
+	if (jid_present(&st->to) && fleet_is_for(nw, r, &st->to))
+		arrive(nw, st);
 	else
-		router_bounce(nw, st, STANZA_REMOTE_SERVER_NOT_FOUND, STR("the nodes of this service do not have the same hosts"));
+		refuse_astray(st);
+}
+
+/* One of those to whom a fan goes. */
+static void on_fan_stanza(struct node_worker *nw, const struct frame_record *r, struct stanza *st)
+{
+	uint64_t fp = fleet_fp(nw, jid_bare_str(&st->to));
+	if (mesh_worker_of(fp, nw->node->n_workers) != nw->worker->index)
+		refuse_astray(st);
+	else if (!forwards(nw, r->ttl ? (uint8_t)(r->ttl - 1) : 0, st)) /* its home has moved since */
+		arrive(nw, st);
 }
 
 static void host_is_stale(struct node_worker *nw, const struct frame_record *r)
@@ -298,6 +336,9 @@ static void record_here(struct node_worker *nw, uint32_t from, const struct fram
 	switch ((enum fleet_kind)r->kind) {
 	case FLEET_STANZA:
 		on_stanza(nw, r);
+		break;
+	case FLEET_FAN:
+		fan_unfold(nw, r, on_fan_stanza);
 		break;
 	case FLEET_BIND:
 	case FLEET_UP:
@@ -346,10 +387,10 @@ static void forget_lost(struct fleet_worker *fw)
 }
 
 /* Kept until the view tells where it goes now, which mostly comes next; or for a moment, when the node lives and is full. */
-static void keep_lost(struct node_worker *nw, const struct frame_record *r)
+static void keep_lost(struct node_worker *nw, const struct frame_record *r, struct stanza *st)
 {
 	struct fleet_worker *fw = nw->fleet;
-	struct stanza *st = fleet_stanza(nw, r);
+	(void)r;
 	if (!st || !jid_present(&st->to)) {
 		stanza_unref(st);
 		return;
@@ -382,7 +423,9 @@ static void on_lost(struct worker *w, uint32_t to, const struct frame_record *r)
 {
 	struct node_worker *nw = nw_of(w);
 	if (r->kind == FLEET_STANZA || (r->kind == FLEET_DOWN && r->rule != STANZA_PRESENCE))
-		keep_lost(nw, r);
+		keep_lost(nw, r, fleet_stanza(nw, r));
+	else if (r->kind == FLEET_FAN)
+		fan_unfold(nw, r, keep_lost);
 	else if (r->kind == FLEET_UP && r->xml.len && !edge_lost(nw, to, r))
 		fleet_orphan(nw, r);
 }
@@ -511,6 +554,7 @@ struct fleet_worker *fleet_worker_new(struct node_worker *nw)
 	};
 	fw->nw = nw;
 	fw->homes = homes_new(&out, nw->worker->index, nw->node->n_workers, nw->worker->now_ms);
+	fw->fans = fans_new(nw);
 	forget_lost(fw);
 	fw->burials_end = &fw->burials;
 	fw->tick.on_timer = on_tick;
@@ -535,6 +579,7 @@ void fleet_worker_free(struct fleet_worker *fw)
 		free(l);
 	}
 	BUG_ON(map_count(&fw->edges) || fw->fars || fw->ghosts || fw->pending);
+	fans_free(fw->fans);
 	fleet_register_free(fw->retelling);
 	map_fini(&fw->edges);
 	map_fini(&fw->seeking);

@@ -2,9 +2,10 @@
  * fleet.h: this node as one of several that form one service (cluster/homes.h has the rules).
  *
  * Each worker knows the homes of the accounts that it owns; so whatever arrives for an account comes to its worker first, as on a node
- * alone, and goes on to another node from there if the account's home is elsewhere. Three files share the work:
+ * alone, and goes on to another node from there if the account's home is elsewhere. Four files share the work:
  *
  *   fleet      records out and in, the view, what is lost with a node, the registry
+ *   fan        one stanza for many who are at home on the same node goes there once
  *   far        at home: sessions whose clients are connected to other nodes
  *   edge       where the client is (stream/edge.h): streams whose sessions live elsewhere
  *
@@ -42,12 +43,14 @@ enum fleet_kind {
 	FLEET_BURY,     /* to: a full JID that was at home on a dead node, with its client: its contacts hear */
 	FLEET_CROWD,    /* to every worker. xml: a message for everybody who is there on a host; to: the host; rule, osm: crowd.h */
 	FLEET_BACK,     /* home -> edge. An UP for a session that is not here any more. osm: that session's sid */
+	FLEET_FAN,      /* STANZA for many accounts of one worker (fan.h). xml: the stanza, to the first; to: the others (addressees.h) */
 	FLEET_KIND_COUNT
 };
 
 struct far;
 struct ghost;
 struct burial;
+struct fans;
 struct edge;
 struct relay_pending;
 struct fleet_lost;
@@ -59,6 +62,7 @@ struct fleet_worker {
 	struct homes *homes;
 	struct view *view;           /* NULL until the first */
 	struct far *fars;
+	struct fans *fans;           /* on their way out (fan.h) */
 	struct ghost *ghosts;        /* ghost.h */
 	struct burial *burials, **burials_end;
 	size_t n_ghosts, n_burials;
@@ -128,6 +132,8 @@ static inline struct frame_record fleet_record(enum fleet_kind kind, uint64_t fp
 void fleet_send(struct node_worker *nw, uint32_t epoch, const struct frame_record *r);
 /* With the stanza as xml. */
 void fleet_send_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st);
+/* The same for fan.c: what is open there stays open. */
+void fleet_put_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st);
 /* The stanza in a record; NULL, and a line in the log, when there is none. */
 struct stanza *fleet_stanza(struct node_worker *nw, const struct frame_record *r);
 /* What a client sent to, or should have got from, a session that is no more: it goes on as if it came now. */

@@ -126,6 +126,8 @@ enum { LABEL_SETS(X) };
 	X(RECEIVED_BYTES_TOTAL, "received_bytes_total", COUNTER, NONE, "Bytes received from clients, TLS taken off")                     \
 	X(SENT_BYTES_TOTAL, "sent_bytes_total", COUNTER, NONE, "Bytes sent to clients, TLS not counted")                                 \
 	X(HTTP_REQUESTS_TOTAL, "http_requests_total", COUNTER, HTTP, "Replies of the stats endpoint and the admin API")          \
+	X(FANS_TOTAL, "cluster_fans_total", COUNTER, NONE, "Stanzas that went to several accounts of another node in one record")        \
+	X(FAN_RECIPIENTS_TOTAL, "cluster_fan_recipients_total", COUNTER, NONE, "Accounts to which these went")                          \
 	X(MEMORY_BYTES, "memory_bytes", GAUGE, MEMORY, "Memory held for clients, without OpenSSL's and the allocator's own")
 
 /* X(symbol, name, labels, help). In seconds. */

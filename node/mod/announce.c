@@ -399,6 +399,8 @@ static void on_page(const struct account_answer *a)
 	for (uint32_t i = 0; i < a->n_rows; i++)
 		p->names[i] = arena_str(arena, a->rows[i].key);
 	p->stanza = crowd_message(t->host, TYPE_NORMAL, t->subject, t->body); /* a headline would not be kept for who is away */
+	stanza_stamp_to(p->stanza, &t->host->jid);
+	stanza_prewrite(p->stanza); /* for all of them */
 	struct str last = a->n_rows ? arena_str(t->arena, p->names[a->n_rows - 1]) : STR_NONE;
 	t->told += a->n_rows;
 	worker_post(t->host->node->workers[0], &p->message);

@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 
+from harness import http
 from harness.certs import make_authority, make_certificate
 from harness.client import Client
 from harness.cluster import Cluster, Node, surroundings
@@ -242,30 +243,52 @@ async def socket_is_private(server):
 
 
 async def an_upgrade(_):
-    """A node that speaks one version of the mesh's protocol more works with one that does not; one that speaks only that is kept out, by name."""
-    async def chat(one, two):
-        await one.register("romeo", "localhost", "secret")
-        await one.register("juliet", "localhost", "secret")
-        a, b = (Client(u, n.endpoint, u, "localhost", "secret", "r") for u, n in (("romeo", one), ("juliet", two)))
-        for c in (a, b):
-            await c.connect()
-            await c.send("<presence/>")
-            await c.ping()
-        for c, other in ((a, b), (b, a)):
-            await c.send(f"<message to='{other.jid}' id='over'><body>there</body></message>")
-            await other.await_stanza(lambda e: e.get("id") == "over", "the message")
-            await c.ping()
-        for c in (a, b):
-            await c.close()
+    """Nodes that speak one version of the mesh's protocol less or more work with one of this build; one that speaks only a later one is kept out, by
+    name. Presence goes once to several contacts at a node that knows such records, and to each of them at one that does not."""
+    async def login(node, user):
+        await node.register(user, "localhost", "secret")
+        c = Client(user, node.endpoint, user, "localhost", "secret", "r")
+        await c.connect()
+        await c.send("<presence/>")
+        await c.ping()
+        return c
+
+    async def fans(node):
+        text = (await http.get(node.endpoint["http"], "/metrics")).text()
+        return int(text.split("\nstarling_cluster_fans_total ")[1].split("\n")[0])
+
+    async def chat(a, node, name):
+        """Between romeo and three at this node, who see his presence then."""
+        others = [await login(node, f"{name}{i}") for i in range(3)]
+        for b in others:
+            for c, other in ((a, b), (b, a)):
+                await c.send(f"<message to='{other.jid}' id='over'><body>there</body></message>")
+                await other.await_stanza(lambda e: e.get("id") == "over", "the message")
+                await c.ping()
+            await b.send("<presence to='romeo@localhost' type='subscribe'/>")
+            await a.await_stanza(lambda e: e.get("type") == "subscribe", "the request")
+            await a.send(f"<presence to='{b.jid.split('/')[0]}' type='subscribed'/>")
+            await b.await_stanza(lambda e: e.get("from") == a.jid, "his presence")
+        await a.send(f"<presence id='{name}'/>")
+        for c in (a, *others):
+            await c.await_stanza(lambda e: e.get("id") == name, "his new presence")
+        return others
 
     with surroundings():
-        cluster = Cluster(nodes=2)
-        cluster.nodes[1].speaks = "1-3"
+        cluster = Cluster(nodes=3)
+        one, older, newer = cluster.nodes
+        older.speaks, newer.speaks = "1-1", "1-3"
         stranger = Node(cluster, "stranger", {}, False)
         stranger.speaks = "3-3"
         try:
             await cluster.start()
-            await chat(*cluster.nodes)
+            a = await login(one, "romeo")
+            clients = [a, *await chat(a, older, "old")]
+            assert await fans(one) == 0
+            clients += await chat(a, newer, "new")
+            assert await fans(one) > 0
+            for c in clients:
+                await c.close()
             starting = asyncio.create_task(stranger.start())
             deadline = time.monotonic() + 20 * PATIENCE
             while "stranger speaks versions 3 to 3, we speak 1 to 2" not in cluster.nodes[0].log_text():

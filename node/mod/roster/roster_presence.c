@@ -32,7 +32,8 @@ static void probe_contacts(struct session *s)
 	struct user *u = s->user;
 	struct arena *a = arena_new(512);
 	struct elem *root = stanza_root(a, STANZA_PRESENCE, TYPE_PROBE);
-	struct stanza *base = stanza_new(&a, root, &s->jid, NULL);
+	struct stanza *base = stanza_new(&a, root, &s->jid, &u->jid);
+	stanza_prewrite(base);
 	const struct roster_list *list = &roster_of(u)->list;
 	struct roster_item item;
 	roster_walk_begin(u);
