@@ -55,7 +55,7 @@ UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 # As many jobs as there are cores, unless make was told how many.
 SUBMAKE      = @+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all build binaries run test walk unit unit-build corpus corpus-build cluster-build sim docs lint fuzz fuzz-build bench bench-build \
+.PHONY: all build binaries toy run test walk unit unit-build corpus corpus-build cluster-build sim docs lint fuzz fuzz-build bench bench-build \
 	install deb clean help cflags libs
 .SECONDARY:
 all: build
@@ -174,6 +174,11 @@ $(B)/starling: $(B)/node/main.o $(B)/libnode.a $(B)/libcluster.a $(B)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(B)/starlingctl: $(B)/starling
 	ln -sf starling $@
+
+# A node with a toy service, for tests: its list of features takes the place of the library's.
+$(B)/tests/toy/starling: $(B)/node/main.o $(B)/tests/toy/modules.o $(B)/tests/toy/counter.o $(B)/libnode.a $(B)/libcluster.a $(B)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+toy: $(B)/tests/toy/starling
 
 # Unit tests of a lower room link that room only: the linker proves the layers.
 $(B)/tests/unit/proto/%: $(B)/tests/unit/proto/%.o $(B)/libproto.a

@@ -56,6 +56,7 @@ struct places {
 	struct map names;
 	size_t max, waiting_bytes;
 	uint64_t now_ms;
+	bool ended;            /* nothing begins here any more */
 	unsigned depth;        /* of calls into this file: what is gone is freed at 0 */
 	struct spot *dead;
 	struct places_stats stats;
@@ -593,6 +594,8 @@ static void record(struct places *p, const struct frame_record *r)
 		return;
 	else if (!place || !p->view->self)
 		refuse(p, r);
+	else if (place == p->view->self && p->ended)
+		refuse(p, r);
 	else if (place == p->view->self)
 		record_here(p, l, r);
 	else if (r->kind == PLACES_DATA && l && l->step == SERVED) /* it goes after the state, as soon as that can */
@@ -736,21 +739,31 @@ static void end_one(struct places *p, struct spot *l)
 {
 	if (l->step == SERVED)
 		end(p, l);
-	for (struct waiter *w; (w = next_waiter(p, l)); free(w))
-		;
+	refuse_waiting(p, l);
 	forget(p, l);
+}
+
+void places_end_all(struct places *p)
+{
+	p->ended = true;
+	p->depth++;
+	each_spot(p, end_one);
+	exit_from(p);
 }
 
 void places_free(struct places *p)
 {
 	if (!p)
 		return;
-	p->depth++;
-	each_spot(p, end_one);
-	exit_from(p);
+	places_end_all(p);
 	map_fini(&p->names);
 	view_unref(p->view);
 	free(p);
+}
+
+uint32_t places_where(const struct places *p, uint64_t fp)
+{
+	return place_of(p, fp);
 }
 
 size_t places_count(const struct places *p)
@@ -760,7 +773,7 @@ size_t places_count(const struct places *p)
 
 static bool is_leaving(const struct places *p, const struct spot *l)
 {
-	return l->step == GIVEN || l->step == RELEASES || (l->step == SERVED && !is_here(p, l->fp));
+	return l->step == GIVEN || (l->step == RELEASES && p->view->registry_ok) || (l->step == SERVED && !is_here(p, l->fp));
 }
 
 size_t places_leaving(const struct places *p)

@@ -91,9 +91,13 @@ void places_lose(struct places *p, struct str name, uint64_t greatest, uint64_t 
 /* There is nothing more to serve: it ends, and the claim is given back. */
 void places_close(struct places *p, struct str name, uint64_t now_ms);
 
+/* The node where a place is, whoever serves it; 0: none is known. */
+uint32_t places_where(const struct places *p, uint64_t fp);
+/* The node ends: all that is served here ends, what waits is refused, nothing begins. What is placed elsewhere is sent on still. */
+void places_end_all(struct places *p);
 /* A node that drains gives everything away as its view says so: nothing is placed there any more. */
 size_t places_count(const struct places *p);
-/* How many are to be served elsewhere and are not yet done with here. */
+/* How many are to be served elsewhere and are not done with here, as far as the registry lets them be. */
 size_t places_leaving(const struct places *p);
 
 struct places_stats {

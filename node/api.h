@@ -25,6 +25,7 @@
 #include "node/core/removal.h"
 #include "node/core/roster_record.h"
 #include "node/core/router.h"
+#include "node/core/service.h"
 #include "node/core/session.h"
 #include "node/core/settings.h"
 #include "node/core/sm_session.h"

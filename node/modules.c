@@ -23,13 +23,20 @@
 	X(vcard) \
 	X(version)
 
+/* A build for tests has more. */
+#ifndef EXTRA_MODULES
+#define EXTRA_MODULES(X)
+#endif
+
 #define X(name) extern const struct module mod_##name;
 MODULES(X)
+EXTRA_MODULES(X)
 #undef X
 
 const struct module *const all_modules[] = {
 #define X(name) &mod_##name,
 	MODULES(X)
+	EXTRA_MODULES(X)
 #undef X
 	NULL,
 };

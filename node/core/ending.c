@@ -6,6 +6,7 @@
 #include "node/core/fleet.h"
 #include "node/core/ghost.h"
 #include "node/core/log.h"
+#include "node/core/placing.h"
 #include "node/core/session.h"
 #include "node/core/sm_session.h"
 #include "node/ctl/relay.h"
@@ -15,6 +16,7 @@
 
 #define GOODBYE_MS  5000  /* for streams */
 #define ACCOUNTS_MS 15000 /* for what their ends began: longer than the deadline of a store's op */
+#define PLACES_MS   15000 /* for places to go to other nodes */
 #define REST_MS     15000 /* for commands, and again for the rest */
 #define LOOK_MS     20
 
@@ -65,10 +67,12 @@ static void on_look(struct timer *t)
 	}
 	bool accounts = map_count(&nw->users) && since_ms < ACCOUNTS_MS;
 	bool asks = nw->fleet && nw->fleet->pending;
-	if (nw->streams || accounts || asks || !nobody_comes(f->ending)) {
+	bool places = placing_is_leaving(nw) && since_ms < PLACES_MS;
+	if (nw->streams || accounts || asks || places || !nobody_comes(f->ending)) {
 		worker_timer_set(f->worker, &f->look, LOOK_MS);
 		return;
 	}
+	placing_end(nw);
 	f->message.run = on_worker_empty;
 	worker_post(nw->node->main, &f->message);
 }

@@ -10,6 +10,7 @@
 #include "node/core/ghost.h"
 #include "node/core/life.h"
 #include "node/core/log.h"
+#include "node/core/placing.h"
 #include "node/core/router.h"
 #include "node/ctl/relay.h"
 #include "node/stream/edge.h"
@@ -134,8 +135,7 @@ static bool forwards(struct node_worker *nw, uint8_t ttl, struct stanza *st)
 		r.rule = (uint8_t)st->kind;
 		fleet_send_stanza(nw, home, &r, st);
 	}
-	if (to && to->full && jid_is_full(&st->from))
-		fleet_slow(nw, &st->from, SLOW_MS);
+	fleet_slow_if_full(nw, home, &st->from);
 	stanza_unref(st);
 	return true;
 }
@@ -183,6 +183,13 @@ void fleet_slow(struct node_worker *nw, const struct jid *full, uint32_t for_ms)
 	*s = (struct slowing){ .message.run = on_slow, .arena = a, .for_ms = for_ms };
 	s->jid = jid_copy(a, full);
 	worker_post(shard, &s->message);
+}
+
+void fleet_slow_if_full(struct node_worker *nw, uint32_t epoch, const struct jid *sender)
+{
+	const struct view_node *n = nw->fleet->view ? view_find(nw->fleet->view, epoch) : NULL;
+	if (n && n->full && jid_is_full(sender))
+		fleet_slow(nw, sender, SLOW_MS);
 }
 
 /* ---- homes: what they ask of the node ---- */
@@ -367,12 +374,21 @@ static void record_here(struct node_worker *nw, uint32_t from, const struct fram
 	}
 }
 
+static void place_record(struct node_worker *nw, const struct frame_record *r)
+{
+	struct frame_record in = *r;
+	in.kind = (uint8_t)(r->kind - FLEET_PLACE);
+	placing_record(nw, &in);
+}
+
 static void on_record(struct worker *w, uint32_t from, const struct frame_record *r)
 {
 	struct node_worker *nw = nw_of(w);
 	worker_pass_begin(w);
 	if (r->kind < HOMES_KIND_COUNT)
 		homes_record(nw->fleet->homes, from, r, w->now_ms);
+	else if (r->kind >= FLEET_PLACE && r->kind < FLEET_KIND_COUNT)
+		place_record(nw, r);
 	else if (r->kind < FLEET_KIND_COUNT)
 		record_here(nw, from, r);
 }
@@ -422,7 +438,8 @@ void fleet_orphan(struct node_worker *nw, const struct frame_record *r)
 static void on_lost(struct worker *w, uint32_t to, const struct frame_record *r)
 {
 	struct node_worker *nw = nw_of(w);
-	if (r->kind == FLEET_STANZA || (r->kind == FLEET_DOWN && r->rule != STANZA_PRESENCE))
+	/* A place's state is kept by whoever gives it away. */
+	if (r->kind == FLEET_STANZA || r->kind == FLEET_PLACE + PLACES_DATA || (r->kind == FLEET_DOWN && r->rule != STANZA_PRESENCE))
 		keep_lost(nw, r, fleet_stanza(nw, r));
 	else if (r->kind == FLEET_FAN)
 		fan_unfold(nw, r, keep_lost);
@@ -490,6 +507,7 @@ static void on_view(struct worker *w, struct view *v)
 	await_mesh(nw->node->fleet);
 	fw->view = view_ref(v);
 	homes_view(fw->homes, v, w->now_ms);
+	placing_view(nw, v);
 	if (w->index == 0)
 		note_state(nw->node, v);
 	nodes_gone(nw, before, v);
@@ -499,6 +517,8 @@ static void on_view(struct worker *w, struct view *v)
 		edge_renamed(nw);
 	if (self && v->self && (v->self != self || back))
 		fleet_register_all(fw);
+	if (back)
+		placing_tell_all(nw);
 	if (!fw->serving && v->state == NODE_UP) {
 		fw->serving = true;
 		life_serve(nw);
@@ -509,6 +529,7 @@ static void on_view(struct worker *w, struct view *v)
 static void on_registry_fresh(struct worker *w)
 {
 	fleet_register_all(nw_of(w)->fleet);
+	placing_tell_all(nw_of(w));
 }
 
 static void on_purged(struct worker *w, uint32_t dead, struct str bare, struct str resource, uint32_t flags)

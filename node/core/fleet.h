@@ -20,6 +20,7 @@
 
 #include "cluster/homes.h"
 #include "cluster/mesh.h"
+#include "cluster/places.h"
 #include "node/core/node.h"
 
 /* Kinds of records; dst_fp is the account's, dst_sid that of the session (or of the edge) at the receiver's. */
@@ -44,7 +45,8 @@ enum fleet_kind {
 	FLEET_CROWD,    /* to every worker. xml: a message for everybody who is there on a host; to: the host; rule, osm: crowd.h */
 	FLEET_BACK,     /* home -> edge. An UP for a session that is not here any more. osm: that session's sid */
 	FLEET_FAN,      /* STANZA for many accounts of one worker (fan.h). xml: the stanza, to the first; to: the others (addressees.h) */
-	FLEET_KIND_COUNT
+	FLEET_PLACE,    /* and those after it: the kinds of places.h (placing.h). Not to a node that speaks less than PLACES_PROTOCOL */
+	FLEET_KIND_COUNT = FLEET_PLACE + PLACES_KIND_COUNT
 };
 
 struct far;
@@ -150,6 +152,8 @@ static inline bool fleet_is_for(const struct node_worker *nw, const struct frame
 uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare);
 /* The sender, wherever its client is, is not read for a while. Consumes nothing. */
 void fleet_slow(struct node_worker *nw, const struct jid *full, uint32_t for_ms);
+/* The same, when the way to that node is full. */
+void fleet_slow_if_full(struct node_worker *nw, uint32_t epoch, const struct jid *sender);
 /* Nothing of the account is here any more: called as its struct user goes. */
 void fleet_user_gone(struct user *u);
 /* For the registry. */
@@ -171,6 +175,8 @@ void fleet_service_secret(struct node *n);
 
 void fleet_claim(struct fleet_worker *fw, struct str bare, uint64_t fp, uint64_t hlc);
 void fleet_release(struct fleet_worker *fw, struct str bare);
+/* REGISTRY_PLACE_*: the answer goes to places.h. */
+void fleet_place(struct fleet_worker *fw, enum registry_verb verb, struct str name, uint64_t fence);
 /* It has lost its memory, or knows us by another name: all that is ours is told again. */
 void fleet_register_all(struct fleet_worker *fw);
 void fleet_register_free(struct retelling *r);

@@ -5,6 +5,7 @@
 
 #include "node/core/fleet.h"
 #include "node/core/log.h"
+#include "node/core/placing.h"
 #include "node/core/session.h"
 
 #define RETELL_PER_S 5000 /* of a node */
@@ -72,6 +73,36 @@ void fleet_release(struct fleet_worker *fw, struct str bare)
 {
 	ask(asking_new(fw, REGISTRY_HOME_RELEASE, bare), on_told);
 }
+
+/* ---- places ---- */
+
+static void on_place(struct registry_call *c)
+{
+	struct asking *q = (struct asking *)c;
+	struct node_worker *nw = q->fw->nw;
+	uint64_t now_ms = nw->worker->now_ms;
+	if (c->err == ERR_CANCELLED) { /* the end: nobody waits for it */
+		asking_free(q);
+		return;
+	}
+	struct places *p = placing_places(nw);
+	if (c->verb == REGISTRY_PLACE_CLAIM)
+		places_claimed(p, c->key, c->err, c->winner, c->fence, now_ms);
+	else if (c->verb == REGISTRY_PLACE_RENEW)
+		places_renewed(p, c->key, c->fence, c->err, now_ms);
+	else
+		places_released(p, c->key, c->fence, c->err, now_ms);
+	asking_free(q);
+}
+
+void fleet_place(struct fleet_worker *fw, enum registry_verb verb, struct str name, uint64_t fence)
+{
+	struct asking *q = asking_new(fw, verb, name);
+	q->call.fence = fence;
+	ask(q, on_place);
+}
+
+/* ---- sessions ---- */
 
 static struct asking *about(struct session *s, enum registry_verb verb)
 {

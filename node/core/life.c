@@ -14,6 +14,7 @@
 #include "node/core/hooks.h"
 #include "node/core/log.h"
 #include "node/core/notify.h"
+#include "node/core/placing.h"
 #include "node/core/session.h"
 #include "node/core/settings.h"
 #include "node/core/stores.h"
@@ -69,6 +70,7 @@ static void on_worker_stop(struct worker *w)
 	c2s_abort_all(nw_of(w));
 	ghost_end_all(nw_of(w));
 	relay_give_up(nw_of(w));
+	placing_end(nw_of(w));
 }
 
 /* Health checks were answered up to here. */
@@ -278,6 +280,8 @@ static enum err modules_start(struct node *n, struct buf *why)
 			if (host_has_module(n->hosts[h], all_modules[i]) && all_modules[i]->host_start &&
 			    all_modules[i]->host_start(n->hosts[h], why) != ERR_NONE)
 				return ERR_INVALID;
+	if (placing_find_services(n, why) != ERR_NONE)
+		return ERR_INVALID;
 	for (unsigned h = 0; h < n->n_hosts; h++)
 		for (unsigned i = 0; all_modules[i]; i++)
 			if (host_has_module(n->hosts[h], all_modules[i]) && all_modules[i]->host_ready)
@@ -303,6 +307,7 @@ static void workers_make(struct node *n)
 		n->workers[i] = worker_new(i, arena_printf(n->arena, "w%u", i).p);
 		struct node_worker *nw = node_worker_new(n, n->workers[i]);
 		nw->fleet = n->fleet ? fleet_worker_new(nw) : NULL;
+		nw->placing = placing_new(nw);
 		watchdog_init(&n->life->dogs[i], n->workers[i], SLOW_MS);
 	}
 }
@@ -384,6 +389,8 @@ void life_finish(struct node *n)
 	stores_close(n);
 	for (unsigned i = 0; i < n->n_listens; i++)
 		listen_unbind(&n->listens[i]);
+	for (unsigned i = 0; i < n->n_workers; i++)
+		placing_free(nw_of(n->workers[i])->placing);
 	for (unsigned i = 0; i < n->n_workers; i++)
 		user_free_all(nw_of(n->workers[i]));
 	modules_stop(n);

@@ -49,7 +49,8 @@
 	X(ROSTER_TIES, "roster-shared")            \
 	X(VCARD, "vcard-size")                     \
 	X(SM_QUEUE, "sm-queue")                    \
-	X(SM_DETACHED, "sm-detached")
+	X(SM_DETACHED, "sm-detached")              \
+	X(PLACES, "places")
 
 /* What holds memory for clients. X(symbol, label) */
 #define MEMORY_KINDS(X)        \
@@ -123,6 +124,9 @@ enum { LABEL_SETS(X) };
 	X(SM_RESUME_FAILURES_TOTAL, "sm_resume_failures_total", COUNTER, NONE, "Sessions that could not be resumed")                     \
 	X(LIMITS_HIT_TOTAL, "limits_hit_total", COUNTER, LIMIT, "Ceilings that a peer hit")                                              \
 	X(HOLDS, "holds", GAUGE, NONE, "Reasons for which streams are not read: a store, a peer, their own haste")                       \
+	X(PLACES, "places", GAUGE, NONE, "Rooms and other addresses of services that this node serves, or is about to")                  \
+	X(PLACES_MOVED_TOTAL, "places_moved_total", COUNTER, NONE, "Those that it gave to another node, with their state")               \
+	X(PLACES_LOST_TOTAL, "places_lost_total", COUNTER, NONE, "Those that another node serves, as it was taken for dead")             \
 	X(RECEIVED_BYTES_TOTAL, "received_bytes_total", COUNTER, NONE, "Bytes received from clients, TLS taken off")                     \
 	X(SENT_BYTES_TOTAL, "sent_bytes_total", COUNTER, NONE, "Bytes sent to clients, TLS not counted")                                 \
 	X(HTTP_REQUESTS_TOTAL, "http_requests_total", COUNTER, HTTP, "Replies of the stats endpoint and the admin API")          \

@@ -27,6 +27,8 @@ struct ip;
 struct iq;
 struct node;
 struct node_worker;
+struct place;
+struct service;
 struct session;
 struct tie_list;
 struct user;
@@ -138,6 +140,7 @@ struct module {
 	const struct adhoc_command *adhoc; /* commands for clients (adhoc.h) */
 	size_t n_adhoc;
 	const struct command *commands; /* for administrators (ctl/command.h); end with a NULL name; or NULL */
+	const struct service *service; /* addresses of its own (service.h); or NULL */
 	const struct pie_part *parts; /* of accounts that move (pie.h) */
 	size_t n_parts;
 	size_t host_slot, user_slot, session_slot; /* bytes, zeroed */

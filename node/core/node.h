@@ -24,6 +24,8 @@
 
 #define WORKERS_MAX 64
 
+#define SERVICES_MAX 256 /* domains of services, of all hosts */
+
 struct c2s;
 struct tls_config;
 struct listener;
@@ -43,6 +45,7 @@ struct settings {
 	uint32_t sasl_tries, resources_max;
 	uint64_t mailbox_bytes, out_max, out_max_before_auth;
 	uint64_t out_mark, unsent_wait_ms; /* stream/jam.h */
+	uint64_t places_max;
 	bool tls_required, plain_on_loopback;
 	struct sm_settings sm;
 };
@@ -53,6 +56,8 @@ struct sm_past;
 struct hook_set;
 struct life;
 struct listen_spec;
+struct placing;
+struct served;
 
 struct node {
 	struct config *config;     /* a reload (reload.h) replaces it, and what was copied out of it, while all workers stand still */
@@ -68,6 +73,8 @@ struct node {
 	unsigned n_hosts;
 	struct fleet *fleet;       /* NULL: a node alone (fleet.h) */
 	struct hook_set *hooks;
+	struct served *services[SERVICES_MAX]; /* placing.h */
+	unsigned n_services;
 	struct store *store;       /* features use their host's: host->store */
 	struct store *memory;      /* of the anonymous hosts; NULL when there are none */
 	struct limits *limits;
@@ -115,6 +122,7 @@ struct node_worker {
 	struct listener *listeners;
 	struct fleet_worker *fleet; /* NULL: a node alone */
 	struct sm_past *sm_past;   /* sm_session.h; NULL until it is needed */
+	struct placing *placing;
 	struct tls_config *tls;    /* this worker's own reference */
 	bool draining;
 };

@@ -6,6 +6,7 @@
 #include "node/core/hooks.h"
 #include "node/core/iq.h"
 #include "node/core/node.h"
+#include "node/core/placing.h"
 #include "node/core/session.h"
 #include "proto/rules/delivery.h"
 
@@ -273,10 +274,28 @@ static void host_arrive(struct node_worker *nw, struct host *h, struct stanza *s
 struct routed {
 	struct message message;
 	struct stanza *stanza;
-	struct host *host;
+	struct host *host;           /* NULL: for a place of a service */
+	const struct served *served;
 	uint64_t read_ns;
 	struct sender sender;
 };
+
+/* On the worker that owns the name. */
+static void arrive(struct node_worker *nw, struct host *h, const struct served *s, struct stanza *st)
+{
+	if (h)
+		user_arrive(nw, h, st);
+	else
+		placing_arrive(nw, s, st);
+}
+
+static void arrive_at_domain(struct node_worker *nw, struct host *h, const struct served *s, struct stanza *st)
+{
+	if (h)
+		host_arrive(nw, h, st);
+	else
+		placing_arrive_at_domain(nw, s, st);
+}
 
 static void on_routed(struct worker *w, struct message *m, bool cancelled)
 {
@@ -287,7 +306,7 @@ static void on_routed(struct worker *w, struct message *m, bool cancelled)
 	if (cancelled)
 		stanza_unref(r->stanza);
 	else
-		user_arrive(nw, r->host, r->stanza);
+		arrive(nw, r->host, r->served, r->stanza);
 	nw->read_ns = 0;
 	nw->sender.sid = 0;
 	free(r);
@@ -297,21 +316,22 @@ void router_route(struct node_worker *nw, struct stanza *st)
 {
 	struct host *h = host_find(nw->node, jid_domain(&st->to));
 	count_at(nw, METRIC_STANZAS_ROUTED_TOTAL, st->kind, 1);
-	if (!h) {
+	const struct served *s = h ? NULL : placing_find(nw->node, jid_domain(&st->to));
+	if (!h && !s) {
 		router_bounce(nw, st, STANZA_REMOTE_SERVER_NOT_FOUND, STR("this service does not talk to other domains"));
 		return;
 	}
 	if (!jid_has_local(&st->to)) {
-		host_arrive(nw, h, st);
+		arrive_at_domain(nw, h, s, st);
 		return;
 	}
 	struct worker *shard = node_shard(nw->node, jid_bare_str(&st->to));
 	if (shard == nw->worker) {
-		user_arrive(nw, h, st);
+		arrive(nw, h, s, st);
 		return;
 	}
 	struct routed *r = xmalloc(sizeof *r);
-	*r = (struct routed){ .stanza = st, .host = h, .read_ns = nw->read_ns, .sender = nw->sender };
+	*r = (struct routed){ .stanza = st, .host = h, .served = s, .read_ns = nw->read_ns, .sender = nw->sender };
 	r->message.run = on_routed;
 	r->message.bytes = (uint32_t)(sizeof *r + arena_bytes(st->arena));
 	worker_post(shard, &r->message);

@@ -55,6 +55,7 @@ class Cluster:
     """Clients are spread over the nodes: endpoint_of(i). Commands go to the first."""
 
     redis = None
+    node = Node
     numbers = 0
     ca = None
 
@@ -62,7 +63,7 @@ class Cluster:
         Cluster.numbers += 1  # of Redis' databases: clusters of one run must not meet
         self.number = Cluster.numbers
         self.database = Starling.postgres.create()
-        self.nodes = [Node(self, f"n{i + 1}", dict(overrides or {}), keep) for i in range(nodes)]
+        self.nodes = [self.node(self, f"n{i + 1}", dict(overrides or {}), keep) for i in range(nodes)]
         self.name = f"{nodes} nodes"
 
     @property

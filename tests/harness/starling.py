@@ -73,6 +73,9 @@ class Starling(Server):
     def socket(self):
         return os.path.join(self.dir, "data", "starling.sock")
 
+    def program(self):
+        return binary()
+
     def prepare(self):
         config = copy.deepcopy(self.base_config())
         if self.certificates and not self.ca:
@@ -87,7 +90,7 @@ class Starling(Server):
         path = os.path.join(self.dir, "starling.yml")
         with open(path, "w") as f:
             f.write(to_yaml(config))
-        return [binary(), "--config", path]
+        return [self.program(), "--config", path]
 
     async def stop(self):
         problems = await super().stop()
