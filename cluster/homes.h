@@ -18,6 +18,10 @@
  *     repaired, too, what it could not take back while the registry was away. Until then it is hearsay: a claim that its owner tells of
  *     goes before it, whatever their times.
  *  7. An entry of an incarnation that is not alive in the view is none.
+ *  8. What one node sends to an account arrives in that order as long as it goes the same way. A home that moves changes the way: the first
+ *     session is bound elsewhere than at the place, the last one ends, the home dies, or a node comes or goes that hashing likes better.
+ *     Then what is sent directly to the new home may overtake what was sent to the former one and goes on from there. (The simulator
+ *     counts it: one message of 2,300, all of whose homes move all the time.)
  *
  *   claim: ASKS the arbiter -GRANT to us-> REGISTERS -won-> ours;  -GRANT to another, lost-> theirs;  arbiter gone, silent -> ASKS anew
  *

@@ -325,12 +325,30 @@ static void on_synced(void *arg)
 
 /* ---- messages ---- */
 
+/* What one sender writes to one account arrives in that order, as long as it goes the same way. A home that moves changes the way: what is
+ * sent to it directly may overtake what goes through the node that was the home before. */
+static void arrived(struct accounts *a, uint64_t id, unsigned account)
+{
+	struct message_fate *f = fate(id);
+	const struct sim_node *n = &a->w->nodes[f->from];
+	struct order *o = n->runs && n->life == f->from_life ? &n->accounts->orders[account] : NULL;
+	if (!o || f->again)
+		return;
+	if (id < o->last && f->path == o->path)
+		sim_fail(a->w, "message %llu of n%u for account %u comes after %llu, which went the same way", (unsigned long long)id,
+			 f->from, account, (unsigned long long)o->last);
+	a->w->overtaken += id < o->last;
+	if (id > o->last)
+		*o = (struct order){ id, f->path };
+}
+
 static void message(struct accounts *a, const struct frame_record *r)
 {
 	unsigned account = account_of(r->dst_fp);
 	struct message_fate *f = fate(r->dst_sid);
 	uint32_t where = homes_where(accounts_homes(a, account), r->dst_fp);
 	in_hand(a, r->dst_sid);
+	f->path = (f->path + a->self) * UINT64_C(0x9e3779b97f4a7c15);
 	f->again |= (r->flags & FRAME_MAYBE_DUP) != 0;
 	if (a->w->mutation == MUTATE_LOSE_MESSAGE && sim_rand(a->w, 100) == 0)
 		return;
@@ -341,9 +359,11 @@ static void message(struct accounts *a, const struct frame_record *r)
 	} else if (seats_of(a, account)) {
 		f->delivered++;
 		a->w->delivered++;
+		arrived(a, r->dst_sid, account);
 	} else {
 		f->offline++;
 		a->w->offline++;
+		arrived(a, r->dst_sid, account);
 		a->busy_until[account] = a->w->now + 1 + sim_rand(a->w, 300);
 	}
 }
@@ -353,7 +373,9 @@ static void write_message(struct accounts *a, unsigned account)
 	char bare[16];
 	if (accounts_n_fates == cap_fates)
 		accounts_fates = xrealloc(accounts_fates, (cap_fates = cap_fates ? 2 * cap_fates : 256) * sizeof *accounts_fates);
-	accounts_fates[accounts_n_fates++] = (struct message_fate){ .account = (uint8_t)account };
+	accounts_fates[accounts_n_fates++] = (struct message_fate){
+		.account = (uint8_t)account, .from = (uint8_t)a->node, .from_life = a->w->nodes[a->node].life,
+	};
 	struct frame_record r = { .kind = K_MESSAGE, .ttl = FRAME_TTL, .dst_fp = accounts_fp(account), .dst_sid = accounts_n_fates,
 				  .to = bare_of(account, bare) };
 	message(a, &r);
@@ -508,6 +530,11 @@ static void post(struct sim_world *w, unsigned node, struct mail m)
 	struct accounts *a = w->nodes[node].accounts;
 	struct mail *copy = xmalloc(sizeof *copy);
 	*copy = m;
+	if (w->mutation == MUTATE_OVERTAKE && m.body && a->first && a->first->body && sim_rand(w, 10) == 0) {
+		copy->next = a->first;
+		a->first = copy;
+		return;
+	}
 	*a->last = copy;
 	a->last = &copy->next;
 	if (a->scheduled)

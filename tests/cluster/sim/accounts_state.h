@@ -46,6 +46,12 @@ struct errand {
 	bool claim;
 };
 
+/* What came last of what one node has written to one account. */
+struct order {
+	uint64_t last;               /* a message's number: it grows with time; 0: none */
+	uint64_t path;
+};
+
 struct accounts {
 	struct sim_world *w;
 	unsigned node;
@@ -57,6 +63,7 @@ struct accounts {
 	struct seat seats[SEATS_MAX];
 	unsigned n_seats;
 	uint64_t busy_until[ACCOUNTS];
+	struct order orders[ACCOUNTS]; /* of what clients here have written */
 	struct mail *first, **last;
 	uint64_t sids, tick_at;
 	bool scheduled;
@@ -65,8 +72,10 @@ struct accounts {
 /* Who is answerable for a message, and what became of it. */
 struct message_fate {
 	uint8_t account, node;       /* node, life: who has it in hand */
-	uint32_t life, delivered, offline;
+	uint8_t from;                /* from, from_life: who wrote it */
+	uint32_t life, delivered, offline, from_life;
 	bool again;                  /* it was given back by a link: it may have arrived */
+	uint64_t path;               /* the nodes that it went through, one after the other */
 };
 
 extern struct message_fate *accounts_fates;

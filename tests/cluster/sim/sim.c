@@ -14,7 +14,7 @@
 
 static struct sim_world world;
 static struct {
-	uint64_t runs, events, taken, handed_back, bound, moved, delivered, offline, seen[CORE_EVENT_COUNT];
+	uint64_t runs, events, taken, handed_back, bound, moved, delivered, offline, overtaken, seen[CORE_EVENT_COUNT];
 } sum;
 
 static void add_up(const struct sim_world *w)
@@ -27,6 +27,7 @@ static void add_up(const struct sim_world *w)
 	sum.moved += w->moved;
 	sum.delivered += w->delivered;
 	sum.offline += w->offline;
+	sum.overtaken += w->overtaken;
 	for (unsigned i = 0; i < CORE_EVENT_COUNT; i++)
 		sum.seen[i] += w->seen[i];
 }
@@ -78,8 +79,9 @@ static void print_sum(void)
 	       (unsigned long long)sum.seen[CORE_PEER_SUSPECT], (unsigned long long)sum.seen[CORE_PEER_DEAD],
 	       (unsigned long long)sum.seen[CORE_PEER_LEFT], (unsigned long long)sum.seen[CORE_FENCED],
 	       (unsigned long long)sum.seen[CORE_ISOLATED], (unsigned long long)sum.seen[CORE_RELAYING]);
-	printf("%llu sessions bound, %llu homes moved; %llu messages delivered, %llu kept for later\n", (unsigned long long)sum.bound,
-	       (unsigned long long)sum.moved, (unsigned long long)sum.delivered, (unsigned long long)sum.offline);
+	printf("%llu sessions bound, %llu homes moved; %llu messages delivered, %llu kept for later, %llu overtaken\n",
+	       (unsigned long long)sum.bound, (unsigned long long)sum.moved, (unsigned long long)sum.delivered,
+	       (unsigned long long)sum.offline, (unsigned long long)sum.overtaken);
 }
 
 static int run_seeds(uint64_t first, uint64_t n, uint64_t step, enum sim_mutation m, bool verbose)

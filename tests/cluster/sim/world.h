@@ -45,7 +45,7 @@ struct sim_plan {
 /* What the simulator does wrong on purpose, to prove that the checker sees it. */
 enum sim_mutation {
 	MUTATE_NOTHING, MUTATE_LOSE, MUTATE_REPEAT, MUTATE_SWAP, MUTATE_DROP_REPLAY, MUTATE_KEEP_LOST,
-	MUTATE_LOSE_MESSAGE, MUTATE_STAY, MUTATE_KEEP_SEAT, MUTATE_NO_PURGE, MUTATE_COUNT
+	MUTATE_LOSE_MESSAGE, MUTATE_STAY, MUTATE_KEEP_SEAT, MUTATE_NO_PURGE, MUTATE_OVERTAKE, MUTATE_COUNT
 };
 
 enum sim_event_kind {
@@ -109,7 +109,7 @@ struct sim_world {
 	struct check *check;
 	char failure[512];
 	unsigned seen[CORE_EVENT_COUNT]; /* how often: a simulation in which nothing happens proves nothing */
-	uint64_t taken, handed_back, bound, moved, delivered, offline;
+	uint64_t taken, handed_back, bound, moved, delivered, offline, overtaken;
 };
 
 void sim_plan_make(struct sim_plan *p, uint64_t seed);
