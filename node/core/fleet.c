@@ -11,6 +11,7 @@
 #include "node/core/life.h"
 #include "node/core/log.h"
 #include "node/core/placing.h"
+#include "node/core/reunion.h"
 #include "node/core/router.h"
 #include "node/ctl/relay.h"
 #include "node/stream/edge.h"
@@ -234,18 +235,20 @@ static struct user *user_of_fp(struct node_worker *nw, uint64_t fp)
 	return map_get_hashed(&nw->users, fp);
 }
 
-/* Its sessions go where its home is now, or where that is found to be. */
-static void send_away(struct user *u)
+void fleet_send_away(struct user *u)
 {
 	u->holds++;
 	while (u->sessions) {
 		struct session *s = u->sessions;
+		s->apart = true;
 		if (s->outlet && s->hlc && !far_is(s))
 			edge_rehome(s);
 		else if (s->outlet && far_is(s))
 			far_rehome(s);
-		else
+		else if (s->outlet)
 			session_close(s, STREAM_RESET, STR_NONE);
+		else /* it has no stream that could take it along */
+			session_end(s);
 	}
 	user_release(u);
 }
@@ -257,7 +260,7 @@ static void on_moved(void *arg, uint64_t fp, uint32_t epoch)
 	LOG(LOG_INFO, "fleet", "an account was at home on two nodes; its sessions go to the other",
 	    L_STR("jid", u ? jid_str(&u->jid) : STR("")), L_UINT("node", epoch));
 	if (u)
-		send_away(u);
+		fleet_send_away(u);
 }
 
 static void on_synced(void *arg)
@@ -513,8 +516,10 @@ static void on_view(struct worker *w, struct view *v)
 	nodes_gone(nw, before, v);
 	route_lost(nw);
 	bool back = before && !before->registry_ok && v->registry_ok; /* what was claimed meanwhile it does not know */
-	if (self && v->self && v->self != self)
+	bool renamed = self && v->self && v->self != self;
+	if (renamed)
 		edge_renamed(nw);
+	reunion_view(nw, renamed);
 	if (self && v->self && (v->self != self || back))
 		fleet_register_all(fw);
 	if (back)
@@ -602,6 +607,7 @@ void fleet_worker_free(struct fleet_worker *fw)
 	BUG_ON(map_count(&fw->edges) || fw->fars || fw->ghosts || fw->pending);
 	fans_free(fw->fans);
 	fleet_register_free(fw->retelling);
+	reunion_free(fw);
 	map_fini(&fw->edges);
 	map_fini(&fw->seeking);
 	homes_free(fw->homes);

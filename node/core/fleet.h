@@ -75,6 +75,8 @@ struct fleet_worker {
 	struct fleet_lost *lost, **lost_end; /* came back from a dead node: until the view tells who has its place */
 	size_t n_lost;
 	struct retelling *retelling; /* fleet_register_all, under way */
+	struct reunion *reunion;     /* reunion.h */
+	bool apart;                  /* taken for dead, and not back yet */
 	struct timer tick;
 	struct timer empty;          /* drain.h */
 	unsigned empty_rate;         /* streams a step */
@@ -154,6 +156,8 @@ uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare);
 void fleet_slow(struct node_worker *nw, const struct jid *full, uint32_t for_ms);
 /* The same, when the way to that node is full. */
 void fleet_slow_if_full(struct node_worker *nw, uint32_t epoch, const struct jid *sender);
+/* The account's sessions go where its home is now, or where that is found to be, and are announced there. The user may be gone then. */
+void fleet_send_away(struct user *u);
 /* Nothing of the account is here any more: called as its struct user goes. */
 void fleet_user_gone(struct user *u);
 /* For the registry. */

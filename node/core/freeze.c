@@ -8,6 +8,7 @@
 #include "proto/xml/names.h"
 
 #define PRESENCE "presence"
+#define APART    "apart"
 
 static void section(struct buf *out, const char *name, struct str bytes)
 {
@@ -60,6 +61,7 @@ void freeze_session(struct session *s, struct buf *out)
 		stanza_write(&b, s->presence);
 	section(out, PRESENCE, buf_str(&b));
 	buf_fini(&b);
+	section(out, APART, s->apart ? STR("1") : STR_NONE);
 	hooks_session_freeze(s, add_section, out);
 }
 
@@ -78,10 +80,15 @@ static void thaw_presence(struct session *s, struct str bytes)
 void freeze_thaw(struct session *s, struct str state)
 {
 	struct str name, bytes;
+	bool apart = false;
 	while (section_next(&state, &name, &bytes)) {
 		if (str_is(name, PRESENCE))
 			thaw_presence(s, bytes);
+		else if (str_is(name, APART))
+			apart = true;
 		else
 			hooks_session_thaw(s, name, bytes);
 	}
+	if (apart)
+		session_announce(s);
 }

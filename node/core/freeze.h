@@ -2,7 +2,7 @@
  * freeze.h: what a session is beyond its stream, as bytes: it goes with the session to another node (far.h). Its presence, and what
  * features keep of it in their slots (hooks session_freeze and session_thaw).
  *
- *   state := section*      section := length of name u8 | name | length u32 LE | bytes      "presence", then the features by name
+ *   state := section*      section := length of name u8 | name | length u32 LE | bytes      "presence", "apart", then the features by name
  *
  * What is unknown is skipped: nodes of neighbouring versions exchange states.
  */
@@ -14,7 +14,8 @@
 #define FREEZE_MAX (256u << 10) /* a larger state goes without what does not fit */
 
 void freeze_session(struct session *s, struct buf *out);
-/* Into a session that was just made: no hook hears of its presence, as nobody but the node has changed. */
+/* Into a session that was just made: no hook hears of its presence, as nobody but the node has changed; unless it lived in one part of a
+ * split cluster ("apart"): then it is announced, which may end it. */
 void freeze_thaw(struct session *s, struct str state);
 /* The bytes of one section; absent when there is none. */
 struct str freeze_section(struct str state, const char *name);

@@ -365,6 +365,17 @@ bool session_set_presence(struct session *s, struct stanza *st)
 	return true;
 }
 
+void session_announce(struct session *s)
+{
+	struct stanza *st = s->presence;
+	if (!st)
+		return;
+	s->presence = NULL;
+	bool is_set = session_set_presence(s, st);
+	BUG_ON(!is_set); /* it was before */
+	stanza_unref(st);
+}
+
 void session_close(struct session *s, enum stream_error e, struct str text)
 {
 	session_close_with(s, e, text, STR_NONE);

@@ -41,6 +41,7 @@ struct session {
 	int8_t priority;             /* 0 while not available */
 	bool secure, anonymous;
 	uint16_t holds;              /* that have no release yet, whatever became of its outlet */
+	bool apart;                  /* it lived in one part of a split cluster: to be announced where it comes */
 	bool moving;                 /* it leaves for another node: nobody need hear of an end */
 	uint64_t hlc;                /* when it was bound, by the cluster's clock; 0: a node alone */
 	uint8_t transport;           /* enum transport */
@@ -87,6 +88,9 @@ void session_release(struct node_worker *nw, uint64_t sid);
 bool session_set_presence(struct session *s, struct stanza *st);
 /* The presence that it had on another node; no hook hears. Consumes nothing. */
 void session_restore_presence(struct session *s, struct stanza *st);
+/* To contacts who may believe that it is away, as if it had become available now: all that comes of that comes of this. Nothing for one
+ * that is not available. May end the session. */
+void session_announce(struct session *s);
 /* What freeze.h would say of it has changed. */
 void session_changed(struct session *s);
 /* Unlinks and frees it here without a word, as it lives on elsewhere; the outlet must forget it. */

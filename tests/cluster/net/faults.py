@@ -41,6 +41,39 @@ async def three_with_users(cluster):
     return nodes, [await login(n, u) for n, u in zip(nodes, ("romeo", "juliet", "mercutio"))]
 
 
+def bare(client):
+    return client.jid.split("/")[0]
+
+
+async def befriend(one, other):
+    """Each sees the other's presence from now on."""
+    for a, b in ((one, other), (other, one)):
+        await a.send(f"<presence to='{bare(b)}' type='subscribe'/>")
+        await b.await_stanza(lambda e, a=a: e.name == "presence" and e.get("type") == "subscribe" and e.get("from") == bare(a), "a request")
+        await b.send(f"<presence to='{bare(a)}' type='subscribed'/>")
+        await sees(a, b)
+
+
+async def sees(who, other, available=True, timeout=30 * PATIENCE):
+    """Hears of the presence of another client, or of its end."""
+    def is_it(e):
+        # that nobody is there any more may be said of the account as a whole
+        names = (other.jid,) if available else (other.jid, bare(other))
+        return e.name == "presence" and e.get("from") in names and e.get("type") == (None if available else "unavailable")
+    await who.await_stanza(is_it, f"{other.name} is {'there' if available else 'away'}, says {who.name}", timeout)
+
+
+async def told(who, other, body):
+    """Hears that the other is away, and gets this message: in whatever order."""
+    waits = {"the presence", "the message"}
+    while waits:
+        kind, e = await who.next(30 * PATIENCE, " and ".join(waits))
+        if kind == "stanza" and e.name == "presence" and e.get("from") in (other.jid, bare(other)) and e.get("type") == "unavailable":
+            waits.discard("the presence")
+        elif kind == "stanza" and e.child("body") is not None and e.child("body").text() == body:
+            waits.remove("the message")
+
+
 def heard(node, text, since=0):
     return len(re.findall(re.escape(text), node.log_text()[since:]))
 
@@ -211,7 +244,49 @@ async def nothing_is_lost_repeated_or_reordered_by_resets(cluster):
     assert got == list(range(count)), [x for x, y in zip(got, range(count)) if x != y][:5]
 
 
+async def whoever_was_cut_off_is_seen_again_and_sees(cluster):
+    """Their contacts have heard that they are away; they have not heard what their contacts did."""
+    nodes, (romeo, juliet, mercutio) = await three_with_users(cluster)
+    for a, b in itertools.combinations((romeo, juliet, mercutio), 2):
+        await befriend(a, b)
+    cluster.network.isolate(nodes[2].member)
+    for node in nodes[:2]:
+        await says_in_log(node, "a node is dead")
+    await sees(romeo, mercutio, available=False)
+    await juliet.close()
+    await sees(romeo, juliet, available=False)
+    await romeo.send(f"<message to='{bare(mercutio)}' type='chat'><body>while you were away</body></message>")
+    await romeo.ping()
+    cluster.network.heal()
+    await asyncio.gather(sees(romeo, mercutio), told(mercutio, juliet, "while you were away"))
+    await talk(romeo, mercutio)
+
+
+async def whoever_was_cut_off_without_redis_is_seen_again_and_sees(cluster):
+    """Nobody purges what the dead node had, as nobody knows; but who logs in meanwhile sees nobody there."""
+    nodes, (romeo, juliet, mercutio) = await three_with_users(cluster)
+    for a, b in itertools.combinations((romeo, juliet, mercutio), 2):
+        await befriend(a, b)
+    cluster.redis.kill()
+    for node in nodes:
+        await says_in_log(node, "Redis is away")
+    cluster.network.isolate(nodes[2].member)
+    for node in nodes[:2]:
+        await says_in_log(node, "a node is dead")
+    await romeo.close()
+    await sees(juliet, romeo, available=False)
+    romeo = await login(nodes[0], "romeo", "again")
+    await sees(juliet, romeo)
+    await juliet.close()
+    cluster.network.heal()
+    cluster.redis.start()
+    await sees(romeo, mercutio, timeout=60 * PATIENCE)
+    await sees(mercutio, juliet, available=False)
+    await talk(romeo, mercutio)
+
+
 CASES = [users_of_all_nodes_talk, a_killed_node_is_buried_and_its_users_come_back_elsewhere, a_link_that_is_cut_is_gone_round,
          a_link_that_loses_packets_loses_no_messages, a_node_that_is_cut_off_says_so_and_comes_back, without_redis_all_goes_on,
          a_frozen_node_is_buried_and_thaws_as_another, a_short_freeze_is_a_delay, a_node_that_ends_leaves,
-         a_node_that_redis_alone_cannot_reach_lives_on, nothing_is_lost_repeated_or_reordered_by_resets]
+         a_node_that_redis_alone_cannot_reach_lives_on, whoever_was_cut_off_is_seen_again_and_sees,
+         whoever_was_cut_off_without_redis_is_seen_again_and_sees, nothing_is_lost_repeated_or_reordered_by_resets]
