@@ -28,6 +28,8 @@ struct core *core_new(const struct core_options *o, const struct core_out *out, 
 	c->o.protocol_max = (uint8_t)or_default(o->protocol_max, CORE_PROTOCOL_MAX);
 	c->o.ping_ms = or_default(o->ping_ms, 500);
 	c->o.suspect_ms = or_default(o->suspect_ms, 2000);
+	c->o.slow_ms = or_default(o->slow_ms, 5000);
+	c->o.stuck_ms = or_default(o->stuck_ms, 15000);
 	c->o.renew_ms = or_default(o->renew_ms, 2000);
 	c->o.lease_ms = or_default(o->lease_ms, 8000);
 	c->o.isolated_ms = or_default(o->isolated_ms, 6000);
@@ -78,6 +80,7 @@ static void forgive(struct core *c, uint64_t gap)
 	c->safe_ms += gap;
 	for (unsigned i = 0; i < c->n_slots; i++) {
 		c->peers[i].heard_ms += gap;
+		c->peers[i].full_ms += gap;
 		c->peers[i].path_ms = c->peers[i].stall_ms = c->now;
 	}
 }
@@ -263,8 +266,10 @@ enum err core_send(struct core *c, uint32_t epoch, struct blob *body, uint32_t n
 	if (!c->epoch || c->state == NODE_LEFT || !p || !core_peer_alive(p))
 		return ERR_NOT_FOUND;
 	/* The last quarter of either is kept for what everybody must hear. */
-	if (p->out.frames && (p->out.bytes + body->len > c->o.hard_bytes || p->out.frames >= 12 * c->o.window_frames))
+	if (p->out.frames && (p->out.bytes + body->len > c->o.hard_bytes || p->out.frames >= 12 * c->o.window_frames)) {
+		core_path_stuck(c, p);
 		return ERR_LIMIT;
+	}
 	if (link_send(&p->out, body, nrec, &seq) != ERR_NONE)
 		return ERR_LIMIT;
 	core_path_full(c, p);

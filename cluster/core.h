@@ -32,9 +32,11 @@ struct core_options {
 	uint32_t renew_ms;      /* [2000] */
 	uint32_t lease_ms;      /* [8000] */
 	uint32_t isolated_ms;   /* [6000] without registry and majority */
+	uint32_t slow_ms;       /* [5000] a window is full until the peer is called slow */
+	uint32_t stuck_ms;      /* [15000] until it is SUSPECT */
 	size_t window_bytes;    /* [8 MiB] retained per peer: full */
 	size_t window_frames;   /* [4096] */
-	size_t hard_bytes;      /* [64 MiB] past it core_send refuses */
+	size_t hard_bytes;      /* [64 MiB] past it core_send refuses, and the peer is SUSPECT */
 	bool checksum;          /* frames carry a CRC: CURVE is off */
 	_Atomic uint64_t *clock; /* hlc.h, the node's: frames carry it; NULL: none */
 };
@@ -43,6 +45,7 @@ enum core_event {
 	CORE_JOINED, CORE_PEER_SEEN, CORE_PEER_UP, CORE_PEER_SUSPECT, CORE_PEER_DEAD, CORE_PEER_LEFT, CORE_FENCED, CORE_ISOLATED,
 	CORE_HEALED, CORE_REGISTRY_DOWN, CORE_REGISTRY_UP, CORE_BAD_FRAME, CORE_RELAYING, CORE_CLOCK_SKEW,
 	CORE_INCOMPATIBLE, /* a peer that speaks no protocol version of ours: it is not linked and takes no part for us */
+	CORE_PEER_SLOW,    /* the window to it has been full for slow_ms, or is not any more */
 	CORE_PEER_REFUSED, /* the mesh's, not the core's: somebody knocked who has not our secret */
 	CORE_EVENT_COUNT
 };

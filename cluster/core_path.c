@@ -242,6 +242,23 @@ void core_path_ack(struct core *c, struct core_peer *p)
 		core_put(c, p, FRAME_ACKONLY, 0, STR(""));
 }
 
+/* Full for a while it is slow: less is sent there. For longer it is SUSPECT, though it may be heard: whoever takes nothing serves nobody. */
+static void watch_full(struct core *c, struct core_peer *p)
+{
+	bool slow = p->full && c->now - p->full_ms >= c->o.slow_ms;
+	bool stuck = p->full && (p->stuck || c->now - p->full_ms >= c->o.stuck_ms);
+	if (slow != p->slow) {
+		p->slow = slow;
+		c->dirty = true;
+		core_event(c, CORE_PEER_SLOW, p->epoch, slow ? "%s has taken too little for %llu ms" : "%s takes what waited again",
+			   p->name, (unsigned long long)(c->now - p->full_ms));
+	}
+	if (stuck != p->stuck) {
+		p->stuck = stuck;
+		core_peer_believe(c, p);
+	}
+}
+
 /* With hysteresis: half of the window must be free again. */
 void core_path_full(struct core *c, struct core_peer *p)
 {
@@ -250,7 +267,19 @@ void core_path_full(struct core *c, struct core_peer *p)
 	bool full = p->full ? !under : over;
 	if (full != p->full)
 		c->dirty = true;
+	if (full && !p->full)
+		p->full_ms = c->now;
 	p->full = full;
+	watch_full(c, p);
+}
+
+void core_path_stuck(struct core *c, struct core_peer *p)
+{
+	if (!p->full || p->stuck)
+		return;
+	p->stuck = true;
+	core_peer_believe(c, p);
+	core_view(c);
 }
 
 static void fill_says(struct core *c, struct core_ping *ping)
@@ -332,6 +361,7 @@ void core_path_tick(struct core *c, struct core_peer *p)
 		core_path_none(c, p);
 	if (p->path == PATH_DIRECT && !direct_is_good(c, p))
 		core_path_none(c, p);
+	watch_full(c, p);
 	if (p->path != PATH_NONE)
 		watch_stall(c, p);
 	if (p->path != PATH_DIRECT && c->now >= p->hello_at)

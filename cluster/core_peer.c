@@ -118,7 +118,7 @@ void core_peer_orphan(struct core *c, struct core_peer *p)
 	p->gap_ms = 0;
 	if (p->full)
 		c->dirty = true;
-	p->full = false;
+	p->full = p->slow = p->stuck = false;
 }
 
 void core_peer_dead(struct core *c, uint32_t epoch, bool left, uint32_t by)
@@ -282,7 +282,7 @@ void core_peer_believe(struct core *c, struct core_peer *p)
 		state = NODE_JOINING;
 	else if (!p->met)
 		state = NODE_SYNCING;
-	else if (p->suspect && p->said == NODE_UP)
+	else if ((p->suspect || p->stuck) && p->said == NODE_UP)
 		state = NODE_SUSPECT;
 	if (state == p->state)
 		return;
@@ -291,8 +291,8 @@ void core_peer_believe(struct core *c, struct core_peer *p)
 	if (state == NODE_UP)
 		core_event(c, CORE_PEER_UP, p->epoch, "%s", p->name);
 	else if (state == NODE_SUSPECT)
-		core_event(c, CORE_PEER_SUSPECT, p->epoch, "%s has been silent for %llu ms", p->name,
-			   (unsigned long long)(c->now - p->heard_ms));
+		core_event(c, CORE_PEER_SUSPECT, p->epoch, "%s has %s for %llu ms", p->name, p->suspect ? "been silent" : "taken too little",
+			   (unsigned long long)(c->now - (p->suspect ? p->heard_ms : p->full_ms)));
 }
 
 /* ---- what nodes tell one another of third ones ---- */
@@ -418,6 +418,7 @@ static void node_of_peer(struct view_node *n, const struct core_peer *p)
 	n->linked = p->path != PATH_NONE;
 	n->relayed = p->path == PATH_RELAY;
 	n->full = p->full;
+	n->slow = p->slow;
 	memcpy(n->name, p->name, sizeof n->name);
 	memcpy(n->addr, p->addr, sizeof n->addr);
 	memcpy(n->version, p->version, sizeof n->version);

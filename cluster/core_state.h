@@ -66,7 +66,9 @@ struct core_peer {
 	uint8_t state;                 /* enum node_state: what we believe */
 	bool met;                      /* it has said what it is */
 	bool knows_us;                 /* it has said HELLO to this incarnation of ours */
-	bool incompatible, full;
+	bool incompatible;
+	bool full, slow, stuck;        /* the window to it; full since: */
+	uint64_t full_ms;
 	uint8_t seed, seed_echo;       /* 1 + index of our seed; of its seed that led to us */
 	char name[VIEW_NAME_MAX], addr[VIEW_ADDR_MAX], version[32];
 	/* to it */
@@ -247,6 +249,8 @@ void core_path_pump(struct core *c, struct core_peer *p);
 void core_path_ack(struct core *c, struct core_peer *p);
 void core_ping(struct core *c, struct core_peer *p);
 void core_path_full(struct core *c, struct core_peer *p);
+/* It is full and at its ceiling: as bad as silent. */
+void core_path_stuck(struct core *c, struct core_peer *p);
 
 /* ---- core_talk.c ---- */
 

@@ -23,7 +23,7 @@ static uint64_t silence(const struct core *c, const struct core_peer *p)
 uint8_t core_vote_of(const struct core *c, const struct core_peer *p)
 {
 	uint8_t flags = 0;
-	if (p->suspect)
+	if (p->suspect || p->stuck)
 		flags |= SAYS_SUSPECT;
 	if ((p->refused || p->usurped) && silence(c, p) > 2 * (uint64_t)c->o.ping_ms)
 		flags |= SAYS_REFUSED;

@@ -34,6 +34,7 @@ struct view_node {
 	bool linked;                  /* we can send to it, directly or through a third node */
 	bool relayed;
 	bool full;                    /* the window to it is full: whoever makes us send there is not read for a while */
+	bool slow;                    /* for seconds: less is sent there (node/core/jam.h) */
 	char name[VIEW_NAME_MAX];     /* for people */
 	char addr[VIEW_ADDR_MAX];     /* "tcp://10.0.0.3:7400" */
 	char version[32];

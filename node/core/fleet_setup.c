@@ -222,6 +222,7 @@ static const char *const event_texts[CORE_EVENT_COUNT] = {
 	[CORE_RELAYING] = "a node is reached through a third one",
 	[CORE_CLOCK_SKEW] = "this node's clock differs from the others'",
 	[CORE_INCOMPATIBLE] = "a node of another version is left out: no common protocol",
+	[CORE_PEER_SLOW] = "a node is slow, or no longer",
 	[CORE_PEER_REFUSED] = "somebody without the cluster's secret was refused",
 };
 
@@ -230,7 +231,7 @@ static void on_event(void *arg, enum core_event e, uint32_t epoch, const char *t
 	static const bool bad[CORE_EVENT_COUNT] = {
 		[CORE_PEER_SUSPECT] = true, [CORE_PEER_DEAD] = true, [CORE_FENCED] = true,	[CORE_ISOLATED] = true,
 		[CORE_REGISTRY_DOWN] = true, [CORE_BAD_FRAME] = true, [CORE_RELAYING] = true, [CORE_CLOCK_SKEW] = true,
-		[CORE_INCOMPATIBLE] = true, [CORE_PEER_REFUSED] = true,
+		[CORE_INCOMPATIBLE] = true, [CORE_PEER_REFUSED] = true, [CORE_PEER_SLOW] = true,
 	};
 	(void)arg;
 	bool waits = e == CORE_REGISTRY_DOWN && !epoch;

@@ -14,10 +14,11 @@ static const struct core_link_stats *link_of(const struct mesh_stats *st, uint32
 /* Its way to another node, as this one sees it. */
 static json_t *link_json(const struct view_node *n, const struct core_link_stats *l)
 {
-	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:b, s:I, s:I, s:I, s:I}", "to", n->name, "state", node_state_name(n->state), "epoch",
-			 (json_int_t)n->epoch, "linked", n->linked, "relayed", n->relayed, "full", n->full, "retained_bytes",
-			 (json_int_t)(l ? l->retained_bytes : 0), "retained_frames", (json_int_t)(l ? l->retained_frames : 0), "silent_ms",
-			 (json_int_t)(l ? l->silent_ms : 0), "rtt_us", (json_int_t)(l ? l->rtt_us : 0));
+	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I}", "to", n->name, "state", node_state_name(n->state),
+			 "epoch", (json_int_t)n->epoch, "linked", n->linked, "relayed", n->relayed, "full", n->full, "slow", n->slow,
+			 "retained_bytes", (json_int_t)(l ? l->retained_bytes : 0), "retained_frames",
+			 (json_int_t)(l ? l->retained_frames : 0), "silent_ms", (json_int_t)(l ? l->silent_ms : 0), "rtt_us",
+			 (json_int_t)(l ? l->rtt_us : 0));
 }
 
 static json_t *links_json(const struct view *v, const struct mesh_stats *st)

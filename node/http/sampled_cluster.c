@@ -33,6 +33,7 @@ static void each_link(struct scrape *s, int64_t (*field)(const struct view_node 
 static int64_t up_of(const struct view_node *n, const struct core_link_stats *l) { (void)l; return n->linked; }
 static int64_t relayed_of(const struct view_node *n, const struct core_link_stats *l) { (void)l; return n->relayed; }
 static int64_t full_of(const struct view_node *n, const struct core_link_stats *l) { (void)l; return n->full; }
+static int64_t slow_of(const struct view_node *n, const struct core_link_stats *l) { (void)l; return n->slow; }
 static int64_t retained_of(const struct view_node *n, const struct core_link_stats *l) { (void)n; return (int64_t)l->retained_bytes; }
 static int64_t sent_of(const struct view_node *n, const struct core_link_stats *l) { (void)n; return (int64_t)l->sent_bytes; }
 static int64_t replayed_of(const struct view_node *n, const struct core_link_stats *l) { (void)n; return (int64_t)l->replayed_frames; }
@@ -41,6 +42,7 @@ static int64_t silent_of(const struct view_node *n, const struct core_link_stats
 static void up_write(struct scrape *s) { each_link(s, up_of); }
 static void relayed_write(struct scrape *s) { each_link(s, relayed_of); }
 static void full_write(struct scrape *s) { each_link(s, full_of); }
+static void slow_write(struct scrape *s) { each_link(s, slow_of); }
 static void retained_write(struct scrape *s) { each_link(s, retained_of); }
 static void sent_write(struct scrape *s) { each_link(s, sent_of); }
 static void replayed_write(struct scrape *s) { each_link(s, replayed_of); }
@@ -123,6 +125,7 @@ const struct sampled_row sampled_cluster_rows[] = {
 	{ "cluster_link_up", "1 while this node can send to the other, directly or through a third", "peer", METRIC_GAUGE, up_write },
 	{ "cluster_link_relayed", "1 while that goes through a third node", "peer", METRIC_GAUGE, relayed_write },
 	{ "cluster_link_full", "1 while so much waits for the other node that clients are slowed down", "peer", METRIC_GAUGE, full_write },
+	{ "cluster_link_slow", "1 while it has been so for 5 s: presence waits, IQs are refused", "peer", METRIC_GAUGE, slow_write },
 	{ "cluster_link_retained_bytes", "What the other node has not acknowledged yet", "peer", METRIC_GAUGE, retained_write },
 	{ "cluster_link_sent_bytes_total", "Sent to the other node", "peer", METRIC_COUNTER, sent_write },
 	{ "cluster_link_replayed_frames_total", "Sent again after a connection broke", "peer", METRIC_COUNTER, replayed_write },

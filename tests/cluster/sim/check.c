@@ -150,9 +150,9 @@ static const char *look_at(const struct sim_world *w, const struct sim_node *at,
 		return unwell("%s does not know %s (%u)", at->name, of->name, of->view->self);
 	if (n->state != NODE_UP)
 		return unwell("%s believes %s (%u) to be %s", at->name, of->name, n->epoch, node_state_name(n->state));
-	if (!n->linked || n->full || n->relayed)
-		return unwell("%s: %s (%u) is%s linked%s%s", at->name, of->name, n->epoch, n->linked ? "" : " not",
-			      n->relayed ? ", relayed" : "", n->full ? ", full" : "");
+	if (!n->linked || n->full || n->slow || n->relayed)
+		return unwell("%s: %s (%u) is%s linked%s%s%s", at->name, of->name, n->epoch, n->linked ? "" : " not",
+			      n->relayed ? ", relayed" : "", n->full ? ", full" : "", n->slow ? ", slow" : "");
 	return NULL;
 }
 

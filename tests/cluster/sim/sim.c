@@ -73,12 +73,13 @@ static int shrink(uint64_t seed, enum sim_mutation m)
 static void print_sum(void)
 {
 	printf("%llu seeds, %llu events; %llu bodies taken, %llu handed back; %llu joins, %llu suspicions, %llu deaths seen, %llu left, "
-	       "%llu fenced, %llu isolated, %llu relayed\n",
+	       "%llu fenced, %llu isolated, %llu relayed, %llu times slow or no longer\n",
 	       (unsigned long long)sum.runs, (unsigned long long)sum.events, (unsigned long long)sum.taken,
 	       (unsigned long long)sum.handed_back, (unsigned long long)sum.seen[CORE_JOINED],
 	       (unsigned long long)sum.seen[CORE_PEER_SUSPECT], (unsigned long long)sum.seen[CORE_PEER_DEAD],
 	       (unsigned long long)sum.seen[CORE_PEER_LEFT], (unsigned long long)sum.seen[CORE_FENCED],
-	       (unsigned long long)sum.seen[CORE_ISOLATED], (unsigned long long)sum.seen[CORE_RELAYING]);
+	       (unsigned long long)sum.seen[CORE_ISOLATED], (unsigned long long)sum.seen[CORE_RELAYING],
+	       (unsigned long long)sum.seen[CORE_PEER_SLOW]);
 	printf("%llu sessions bound, %llu homes moved; %llu messages delivered, %llu kept for later, %llu overtaken\n",
 	       (unsigned long long)sum.bound, (unsigned long long)sum.moved, (unsigned long long)sum.delivered,
 	       (unsigned long long)sum.offline, (unsigned long long)sum.overtaken);

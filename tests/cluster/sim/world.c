@@ -196,7 +196,7 @@ static void on_event(void *arg, enum core_event e, uint32_t epoch, const char *t
 {
 	static const char *const names[CORE_EVENT_COUNT] = {
 		"joined", "peer-seen", "peer-up", "peer-suspect", "peer-dead", "peer-left", "fenced", "isolated", "healed", "registry-down",
-		"registry-up", "bad-frame", "relaying", "clock-skew", "incompatible", "peer-refused",
+		"registry-up", "bad-frame", "relaying", "clock-skew", "incompatible", "peer-slow", "peer-refused",
 	};
 	struct sim_world *w = sim_of_now;
 	struct sim_node *n = arg;

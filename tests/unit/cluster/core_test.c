@@ -182,6 +182,59 @@ static void window_is_told_and_the_ceiling_refuses(void **state)
 	end();
 }
 
+/* What is retained is acknowledged by nobody: a peer that hears us not, though we hear it, as its lease lives. */
+static void a_full_window_makes_a_peer_slow_and_then_suspect(void **state)
+{
+	begin(0);
+	net.window_frames = 10;
+	start(0);
+	start(1);
+	run(3000);
+	uint32_t peer = epoch_of(1);
+	const struct node *n = &net.nodes[0];
+	net.cut[0][1] = true;
+	for (uint32_t i = 1; i <= 10; i++)
+		assert_int_equal(post(0, peer, i, 300), ERR_NONE);
+	run(4800);
+	assert_true(view_find(n->view, peer)->full && !view_find(n->view, peer)->slow);
+	assert_int_equal(n->events[CORE_PEER_SLOW], 0);
+	run(400);
+	assert_true(view_find(n->view, peer)->slow);
+	assert_int_equal(n->events[CORE_PEER_SLOW], 1);
+	run(9600);
+	assert_int_equal(state_at(0, peer), NODE_UP); /* it is heard */
+	run(400);
+	assert_int_equal(state_at(0, peer), NODE_SUSPECT);
+	net.cut[0][1] = false;
+	run(4000);
+	assert_took(1, 1, 10);
+	assert_false(view_find(n->view, peer)->full || view_find(n->view, peer)->slow);
+	assert_int_equal(n->events[CORE_PEER_SLOW], 2);
+	assert_int_equal(state_at(0, peer), NODE_UP);
+	assert_int_equal(n->events[CORE_PEER_DEAD], 0);
+	end();
+}
+
+static void a_peer_at_its_ceiling_is_suspect_at_once(void **state)
+{
+	begin(0);
+	net.window_frames = 10;
+	start(0);
+	start(1);
+	run(3000);
+	uint32_t peer = epoch_of(1), i = 1;
+	net.cut[0][1] = true;
+	while (post(0, peer, i, 300) == ERR_NONE)
+		i++;
+	assert_int_equal(i, 12 * 10 + 1);
+	assert_int_equal(state_at(0, peer), NODE_SUSPECT);
+	net.cut[0][1] = false;
+	run(4000);
+	assert_took(1, 1, i - 1);
+	assert_int_equal(state_at(0, peer), NODE_UP);
+	end();
+}
+
 static void broadcast_that_cannot_be_kept_begins_a_new_incarnation(void **state)
 {
 	begin(0);
@@ -431,6 +484,8 @@ int main(void)
 		cmocka_unit_test(bodies_lost_without_a_disconnect_are_sent_again),
 		cmocka_unit_test(a_connection_that_takes_nothing_makes_bodies_wait),
 		cmocka_unit_test(window_is_told_and_the_ceiling_refuses),
+		cmocka_unit_test(a_full_window_makes_a_peer_slow_and_then_suspect),
+		cmocka_unit_test(a_peer_at_its_ceiling_is_suspect_at_once),
 		cmocka_unit_test(broadcast_that_cannot_be_kept_begins_a_new_incarnation),
 		cmocka_unit_test(invalid_bodies_are_refused),
 		cmocka_unit_test(relay_carries_what_a_cut_link_cannot),
