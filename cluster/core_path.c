@@ -242,7 +242,7 @@ void core_path_ack(struct core *c, struct core_peer *p)
 		core_put(c, p, FRAME_ACKONLY, 0, STR(""));
 }
 
-/* Full for a while it is slow: less is sent there. For longer it is SUSPECT, though it may be heard: whoever takes nothing serves nobody. */
+/* Full for a while it is slow: less is sent there. For longer it is SUSPECT, though it may be heard: who takes nothing serves nobody. */
 static void watch_full(struct core *c, struct core_peer *p)
 {
 	bool slow = p->full && c->now - p->full_ms >= c->o.slow_ms;

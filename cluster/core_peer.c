@@ -291,7 +291,8 @@ void core_peer_believe(struct core *c, struct core_peer *p)
 	if (state == NODE_UP)
 		core_event(c, CORE_PEER_UP, p->epoch, "%s", p->name);
 	else if (state == NODE_SUSPECT)
-		core_event(c, CORE_PEER_SUSPECT, p->epoch, "%s has %s for %llu ms", p->name, p->suspect ? "been silent" : "taken too little",
+		core_event(c, CORE_PEER_SUSPECT, p->epoch, "%s has %s for %llu ms", p->name,
+			   p->suspect ? "been silent" : "taken too little",
 			   (unsigned long long)(c->now - (p->suspect ? p->heard_ms : p->full_ms)));
 }
 

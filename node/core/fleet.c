@@ -8,6 +8,7 @@
 #include "node/core/fan.h"
 #include "node/core/far.h"
 #include "node/core/ghost.h"
+#include "node/core/jam.h"
 #include "node/core/life.h"
 #include "node/core/log.h"
 #include "node/core/placing.h"
@@ -114,6 +115,15 @@ struct stanza *fleet_stanza(struct node_worker *nw, const struct frame_record *r
 	return NULL;
 }
 
+static void arrive(struct node_worker *nw, struct stanza *st)
+{
+	struct host *h = jid_has_local(&st->to) ? host_find(nw->node, jid_domain(&st->to)) : NULL;
+	if (h)
+		router_arrive_here(nw, h, st);
+	else
+		router_bounce(nw, st, STANZA_REMOTE_SERVER_NOT_FOUND, STR("the nodes of this service do not have the same hosts"));
+}
+
 uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare)
 {
 	if (!nw->fleet)
@@ -122,23 +132,47 @@ uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare)
 	return home == homes_self(nw->fleet->homes) ? 0 : home;
 }
 
-static bool forwards(struct node_worker *nw, uint8_t ttl, struct stanza *st)
+static const struct view_node *node_at(const struct fleet_worker *fw, uint32_t epoch)
 {
-	struct fleet_worker *fw = nw->fleet;
-	uint64_t fp = fleet_fp(nw, jid_bare_str(&st->to));
-	uint32_t home = homes_where(fw->homes, fp);
-	const struct view_node *to = fw->view ? view_find(fw->view, home) : NULL;
-	if (home == homes_self(fw->homes) || !ttl)
-		return false;
+	return fw->view ? view_find(fw->view, epoch) : NULL;
+}
+
+/* Consumes st. */
+static void forward(struct node_worker *nw, uint32_t home, uint8_t ttl, struct stanza *st)
+{
+	const struct view_node *to = node_at(nw->fleet, home);
 	if (!fan_add(nw, to, ttl, st)) {
-		struct frame_record r = fleet_record(FLEET_STANZA, fp, 0);
+		struct frame_record r = fleet_record(FLEET_STANZA, fleet_fp(nw, jid_bare_str(&st->to)), 0);
 		r.ttl = ttl;
 		r.rule = (uint8_t)st->kind;
 		fleet_send_stanza(nw, home, &r, st);
 	}
 	fleet_slow_if_full(nw, home, &st->from);
 	stanza_unref(st);
-	return true;
+}
+
+/* What waited, as something else goes to the same account now, slow or not. */
+static void go_before(struct node_worker *nw, struct stanza *st)
+{
+	uint32_t home = homes_where(nw->fleet->homes, fleet_fp(nw, jid_bare_str(&st->to)));
+	if (home == homes_self(nw->fleet->homes))
+		arrive(nw, st);
+	else
+		forward(nw, home, FRAME_TTL, st);
+}
+
+static bool forwards(struct node_worker *nw, uint8_t ttl, struct stanza *st)
+{
+	struct fleet_worker *fw = nw->fleet;
+	uint32_t home = homes_where(fw->homes, fleet_fp(nw, jid_bare_str(&st->to)));
+	const struct view_node *to = node_at(fw, home);
+	bool is_elsewhere = home != homes_self(fw->homes) && ttl;
+	if (is_elsewhere && to && to->slow && jam_takes(fw->jam, st))
+		return true;
+	jam_release(fw->jam, st, go_before);
+	if (is_elsewhere)
+		forward(nw, home, ttl, st);
+	return is_elsewhere;
 }
 
 bool fleet_forwards(struct node_worker *nw, struct stanza *st)
@@ -288,15 +322,6 @@ void fleet_farewell(struct node_worker *nw)
 
 /* ---- records ---- */
 
-static void arrive(struct node_worker *nw, struct stanza *st)
-{
-	struct host *h = jid_has_local(&st->to) ? host_find(nw->node, jid_domain(&st->to)) : NULL;
-	if (h)
-		router_arrive_here(nw, h, st);
-	else
-		router_bounce(nw, st, STANZA_REMOTE_SERVER_NOT_FOUND, STR("the nodes of this service do not have the same hosts"));
-}
-
 static void refuse_astray(struct stanza *st)
 {
 	LOG(LOG_ERROR, "fleet", "a node sent a stanza to the wrong account");
@@ -317,10 +342,12 @@ static void on_stanza(struct node_worker *nw, const struct frame_record *r)
 	if (!st)
 		return;
 	stanza_written(st, r->xml);
-	if (jid_present(&st->to) && fleet_is_for(nw, r, &st->to))
-		arrive(nw, st);
-	else
+	if (!jid_present(&st->to) || !fleet_is_for(nw, r, &st->to)) {
 		refuse_astray(st);
+		return;
+	}
+	jam_release(fw->jam, st, go_before);
+	arrive(nw, st);
 }
 
 /* One of those to whom a fan goes. */
@@ -515,6 +542,7 @@ static void on_view(struct worker *w, struct view *v)
 		note_state(nw->node, v);
 	nodes_gone(nw, before, v);
 	route_lost(nw);
+	jam_view(fw->jam, before, v);
 	bool back = before && !before->registry_ok && v->registry_ok; /* what was claimed meanwhile it does not know */
 	bool renamed = self && v->self && v->self != self;
 	if (renamed)
@@ -562,6 +590,7 @@ static void on_tick(struct timer *t)
 	struct homes_stats st;
 	homes_tick(fw->homes, fw->nw->worker->now_ms);
 	route_lost(fw->nw); /* what came after the view, or from a node that is full */
+	jam_tick(fw->jam);
 	homes_stats(fw->homes, &st);
 	atomic_store(&fw->told_entries, st.entries);
 	atomic_store(&fw->told_own, st.own);
@@ -581,6 +610,7 @@ struct fleet_worker *fleet_worker_new(struct node_worker *nw)
 	fw->nw = nw;
 	fw->homes = homes_new(&out, nw->worker->index, nw->node->n_workers, nw->worker->now_ms);
 	fw->fans = fans_new(nw);
+	fw->jam = jam_new(nw);
 	forget_lost(fw);
 	fw->burials_end = &fw->burials;
 	fw->tick.on_timer = on_tick;
@@ -606,6 +636,7 @@ void fleet_worker_free(struct fleet_worker *fw)
 	}
 	BUG_ON(map_count(&fw->edges) || fw->fars || fw->ghosts || fw->pending);
 	fans_free(fw->fans);
+	jam_free(fw->jam);
 	fleet_register_free(fw->retelling);
 	reunion_free(fw);
 	map_fini(&fw->edges);

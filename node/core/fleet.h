@@ -2,10 +2,11 @@
  * fleet.h: this node as one of several that form one service (cluster/homes.h has the rules).
  *
  * Each worker knows the homes of the accounts that it owns; so whatever arrives for an account comes to its worker first, as on a node
- * alone, and goes on to another node from there if the account's home is elsewhere. Four files share the work:
+ * alone, and goes on to another node from there if the account's home is elsewhere. Five files share the work:
  *
  *   fleet      records out and in, the view, what is lost with a node, the registry
  *   fan        one stanza for many who are at home on the same node goes there once
+ *   jam        what is not sent to a node that takes too little
  *   far        at home: sessions whose clients are connected to other nodes
  *   edge       where the client is (stream/edge.h): streams whose sessions live elsewhere
  *
@@ -53,6 +54,7 @@ struct far;
 struct ghost;
 struct burial;
 struct fans;
+struct jam;
 struct edge;
 struct relay_pending;
 struct fleet_lost;
@@ -65,6 +67,7 @@ struct fleet_worker {
 	struct view *view;           /* NULL until the first */
 	struct far *fars;
 	struct fans *fans;           /* on their way out (fan.h) */
+	struct jam *jam;             /* what waits for slow nodes (jam.h) */
 	struct ghost *ghosts;        /* ghost.h */
 	struct burial *burials, **burials_end;
 	size_t n_ghosts, n_burials;

@@ -132,6 +132,8 @@ enum { LABEL_SETS(X) };
 	X(HTTP_REQUESTS_TOTAL, "http_requests_total", COUNTER, HTTP, "Replies of the stats endpoint and the admin API")          \
 	X(FANS_TOTAL, "cluster_fans_total", COUNTER, NONE, "Stanzas that went to several accounts of another node in one record")        \
 	X(FAN_RECIPIENTS_TOTAL, "cluster_fan_recipients_total", COUNTER, NONE, "Accounts to which these went")                          \
+	X(PRESENCES_COALESCED_TOTAL, "cluster_presences_coalesced_total", COUNTER, NONE, "Presences to a slow node, since replaced") \
+	X(SLOW_REFUSED_TOTAL, "cluster_slow_refused_total", COUNTER, KIND, "Stanzas refused because the recipient's node is slow")        \
 	X(MEMORY_BYTES, "memory_bytes", GAUGE, MEMORY, "Memory held for clients, without OpenSSL's and the allocator's own")
 
 /* X(symbol, name, labels, help). In seconds. */

@@ -24,6 +24,7 @@ static struct sent *sent, **sent_end;
 static struct mesh_options hooks;
 static struct arena *keep;
 static uint32_t self_epoch; /* ours, in the next view */
+static bool other_slow;      /* takes too little */
 static uint8_t other_speaks; /* the protocol version that both have, there */
 
 /* ---- the mesh ---- */
@@ -179,7 +180,7 @@ static inline void look(enum node_state other)
 	v->state = NODE_UP;
 	v->nodes[self_epoch > OTHER] = (struct view_node){ .epoch = self_epoch, .state = NODE_UP, .workers = 2, .name = "here" };
 	v->nodes[self_epoch < OTHER] = (struct view_node){ .epoch = OTHER, .state = other, .workers = 1, .linked = true, .name = "there",
-						       .speaks = other_speaks };
+						       .speaks = other_speaks, .full = other_slow, .slow = other_slow };
 	for (unsigned i = 0; i < node.n_workers; i++) {
 		struct look *l = calloc(1, sizeof *l);
 		l->message.run = on_look;
@@ -225,6 +226,7 @@ static inline int set_up(void **state)
 	keep = arena_new(0);
 	self_epoch = 1;
 	other_speaks = 1;
+	other_slow = false;
 	rig_start(cluster);
 	fleet_hooks(node.fleet, &hooks);
 	node.fleet->mesh = (struct mesh *)&hooks; /* not looked into */
