@@ -20,7 +20,6 @@
 #include "proto/xml/names.h"
 
 #define TICK_MS   500
-#define SLOW_MS   50    /* how long a client is not read whose stanzas fill the way to a node */
 #define LOST_MAX  10000 /* stanzas that came back, on one worker */
 
 /* What came back from a node that is dead. */
@@ -137,6 +136,12 @@ static const struct view_node *node_at(const struct fleet_worker *fw, uint32_t e
 	return fw->view ? view_find(fw->view, epoch) : NULL;
 }
 
+bool fleet_is_full(const struct node_worker *nw, uint32_t epoch)
+{
+	const struct view_node *n = node_at(nw->fleet, epoch);
+	return n && n->full;
+}
+
 /* Consumes st. */
 static void forward(struct node_worker *nw, uint32_t home, uint8_t ttl, struct stanza *st)
 {
@@ -222,9 +227,8 @@ void fleet_slow(struct node_worker *nw, const struct jid *full, uint32_t for_ms)
 
 void fleet_slow_if_full(struct node_worker *nw, uint32_t epoch, const struct jid *sender)
 {
-	const struct view_node *n = nw->fleet->view ? view_find(nw->fleet->view, epoch) : NULL;
-	if (n && n->full && jid_is_full(sender))
-		fleet_slow(nw, sender, SLOW_MS);
+	if (fleet_is_full(nw, epoch) && jid_is_full(sender))
+		fleet_slow(nw, sender, FLEET_FULL_MS);
 }
 
 /* ---- homes: what they ask of the node ---- */

@@ -155,6 +155,8 @@ static inline bool fleet_is_for(const struct node_worker *nw, const struct frame
 }
 /* The account's home if it is another node, else 0. */
 uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare);
+#define FLEET_FULL_MS 50 /* how long a client is not read whose stanzas fill the way to a node */
+bool fleet_is_full(const struct node_worker *nw, uint32_t epoch);
 /* The sender, wherever its client is, is not read for a while. Consumes nothing. */
 void fleet_slow(struct node_worker *nw, const struct jid *full, uint32_t for_ms);
 /* The same, when the way to that node is full. */

@@ -530,6 +530,10 @@ void edge_sent(struct edge *e, struct stanza *st)
 	r.osm = e->sid;
 	fleet_send_stanza(e->nw, e->home, &r, st);
 	stanza_unref(st);
+	if (fleet_is_full(e->nw, e->home) && !timer_is_set(&e->stream->pause)) {
+		count_limit(e->nw, LIMIT_MAILBOX);
+		c2s_pause(e->stream, FLEET_FULL_MS, NULL);
+	}
 }
 
 bool edge_lost(struct node_worker *nw, uint32_t to, const struct frame_record *r)

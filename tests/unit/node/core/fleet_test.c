@@ -54,6 +54,27 @@ static void a_client_is_not_read_while_its_home_holds_it(void **state)
 	rig_hang_up(&c);
 }
 
+static void a_client_whose_stanzas_fill_the_way_home_is_slowed_down(void **state)
+{
+	char user[16], bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = far_login(user, &edge);
+	int64_t before = node_metric(&node, METRIC_LIMITS_HIT_TOTAL);
+	rig_say(&c, "<message to='somebody@localhost'><body>one</body></message>");
+	assert_true(holds(expect(FLEET_UP).xml, "one"));
+	assert_int_equal(node_metric(&node, METRIC_LIMITS_HIT_TOTAL) - before, 0);
+	other_slow = true;
+	look(NODE_UP);
+	rig_say(&c, "<message to='somebody@localhost'><body>two</body></message>");
+	assert_true(holds(expect(FLEET_UP).xml, "two"));
+	assert_int_equal(node_metric(&node, METRIC_LIMITS_HIT_TOTAL) - before, 1);
+	rig_say(&c, "<message to='somebody@localhost'><body>three</body></message>");
+	assert_true(holds(expect(FLEET_UP).xml, "three")); /* after a while */
+	rig_hang_up(&c);
+}
+
 static void a_refusal_of_the_home_reaches_the_client(void **state)
 {
 	char user[16], bare[64];
@@ -296,6 +317,7 @@ int main(void)
 		CASE(a_client_is_bound_where_its_account_is_at_home),
 		CASE(a_client_hears_why_its_home_ends_its_session),
 		CASE(a_client_is_not_read_while_its_home_holds_it),
+		CASE(a_client_whose_stanzas_fill_the_way_home_is_slowed_down),
 		CASE(a_refusal_of_the_home_reaches_the_client),
 		CASE(a_client_asks_again_when_its_home_has_just_gone),
 		CASE(a_session_comes_here_when_its_home_dies),
