@@ -34,7 +34,11 @@ enum frame_type {
 };
 
 /* Bits of a record's flags. */
-enum { FRAME_MAYBE_DUP = 1, FRAME_NO_STORE = 2, FRAME_CARBON = 4, FRAME_REROUTED = 8, FRAME_FANOUT = 16 };
+enum {
+	FRAME_MAYBE_DUP = 1, FRAME_NO_STORE = 2, FRAME_CARBON = 4, FRAME_REROUTED = 8, FRAME_FANOUT = 16,
+	FRAME_KEPT = 32,   /* whoever it is from keeps it until the other end acknowledges it (XEP-0198): no record need be saved */
+	FRAME_COUNTED = 64 /* an UP that is counted in the state that came with the BIND */
+};
 
 struct frame {
 	enum frame_type type;

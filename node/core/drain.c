@@ -9,7 +9,8 @@
 #include "node/net/listener.h"
 #include "node/stream/c2s.h"
 
-#define STEP_MS 100
+#define STEP_MS   100
+#define CLIENT_MS 10000 /* that sessions are kept for which clients must come back, when nothing else keeps the node */
 
 struct emptying {
 	struct message message;
@@ -51,12 +52,24 @@ bool drain_is_on(const struct node *n)
 	return n->fleet && atomic_load(&n->fleet->drains);
 }
 
+/* Sessions whose clients resume them at other nodes (sm_session.h) go there then. */
+static bool waits_for_clients(struct fleet *f)
+{
+	uint64_t now_ms = f->node->main->now_ms;
+	if (!node_metric(f->node, METRIC_SM_DETACHED))
+		return false;
+	if (!f->alone_ms)
+		f->alone_ms = now_ms;
+	return now_ms - f->alone_ms < CLIENT_MS;
+}
+
 /* Main: is it empty? */
 static void on_look(struct timer *t)
 {
 	struct fleet *f = (struct fleet *)((char *)t - offsetof(struct fleet, look));
-	int64_t left = node_metric(f->node, METRIC_CONNECTIONS) + node_metric(f->node, METRIC_SESSIONS);
-	if (left || !atomic_load(&f->ends_empty)) {
+	struct node *n = f->node;
+	int64_t left = node_metric(n, METRIC_CONNECTIONS) + node_metric(n, METRIC_SESSIONS) - node_metric(n, METRIC_SM_DETACHED);
+	if (left || waits_for_clients(f) || !atomic_load(&f->ends_empty)) {
 		worker_timer_set(f->node->main, t, STEP_MS);
 		return;
 	}

@@ -1,19 +1,29 @@
 #include "node/core/far.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 #include "node/core/freeze.h"
 #include "node/core/limits.h"
 #include "node/core/log.h"
 #include "node/core/router.h"
+#include "node/core/sm_session.h"
 #include "node/core/trace.h"
+#include "proto/xml/fragment.h"
 
 #define QUEUE_HIGH (64u << 10) /* bytes that wait here before the client is not read */
 #define PAUSE_STEP 100         /* ms by which a pause that the edge knows of is too short before it is told again */
 
+/* What the client sent. */
+struct heard {
+	struct stanza *stanza; /* NULL: a word, or what its edge has answered */
+	struct sm_said said;
+	bool word, counts;
+};
+
 struct queued {
 	struct queued *next;
-	struct stanza *stanza;
+	struct heard heard;
 };
 
 struct far {
@@ -60,7 +70,7 @@ static void far_free(struct far *f)
 	while (f->first) {
 		struct queued *q = f->first;
 		f->first = q->next;
-		stanza_unref(q->stanza);
+		stanza_unref(q->heard.stanza);
 		free(q);
 	}
 	count(f->nw, METRIC_HOLDS, -(int)f->holds);
@@ -72,14 +82,16 @@ static struct session *session_of(const struct far *f)
 	return session_find(f->nw, f->sid);
 }
 
-/* The client is gone. */
-static void far_end(struct far *f)
+/* The client is gone; `lost`: without a word. What waits here it has sent, and was not told that it is handled. */
+static void far_end(struct far *f, bool lost)
 {
 	struct session *s = session_of(f);
-	if (s) {
+	if (s)
 		s->outlet = NULL;
+	if (s && lost)
+		session_lost(s);
+	else if (s)
 		session_end(s);
-	}
 	far_free(f);
 }
 
@@ -93,6 +105,17 @@ static void far_send(struct outlet *o, const struct stanza *st)
 	r.osm = f->sid;
 	trace_tap(session_of(f), false, st);
 	fleet_send_stanza(f->nw, f->edge, &r, st);
+}
+
+static void far_send_wire(struct outlet *o, unsigned kind, struct str bytes)
+{
+	struct far *f = far_of(o);
+	struct frame_record r = fleet_record(FLEET_DOWN, f->fp, f->edge_sid);
+	r.rule = (uint8_t)kind;
+	r.osm = f->sid;
+	r.flags = FRAME_KEPT;
+	r.xml = bytes;
+	fleet_send(f->nw, f->edge, &r);
 }
 
 static void far_hold(struct outlet *o)
@@ -119,14 +142,28 @@ static void far_pause(struct outlet *o, uint32_t for_ms)
 	fleet_send(f->nw, f->edge, &r);
 }
 
+static void send_close(struct node_worker *nw, uint32_t edge, uint64_t fp, uint64_t edge_sid, enum stream_error e, struct str text,
+		       struct str extra)
+{
+	struct frame_record r = fleet_record(FLEET_CLOSE, fp, edge_sid);
+	r.rule = (uint8_t)e;
+	r.xml = text;
+	r.from = extra;
+	fleet_send(nw, edge, &r);
+}
+
 static void far_close(struct outlet *o, enum stream_error e, struct str text, struct str extra)
 {
 	struct far *f = far_of(o);
-	struct frame_record r = fleet_record(FLEET_CLOSE, f->fp, f->edge_sid);
-	r.rule = (uint8_t)e;
-	r.xml = text;
-	fleet_send(f->nw, f->edge, &r);
-	far_end(f);
+	send_close(f->nw, f->edge, f->fp, f->edge_sid, e, text, extra);
+	far_end(f, e == STREAM_CONNECTION_TIMEOUT);
+}
+
+static void far_leave(struct outlet *o)
+{
+	struct far *f = far_of(o);
+	send_close(f->nw, f->edge, f->fp, f->edge_sid, STREAM_CONFLICT, STR("the session goes on at another connection"), STR_NONE);
+	far_free(f);
 }
 
 static void far_describe(const struct outlet *o, struct outlet_info *out)
@@ -148,15 +185,15 @@ static void far_changed(struct outlet *o)
 	if (!s)
 		return;
 	buf_init(&b, FREEZE_MAX);
-	freeze_session(s, &b);
+	freeze_session(s, &b, false);
 	r.xml = buf_str(&b);
 	fleet_send(f->nw, f->edge, &r);
 	buf_fini(&b);
 }
 
 static const struct outlet_ops far_ops = {
-	.send = far_send, .hold = far_hold, .release = far_release, .pause = far_pause, .close = far_close, .describe = far_describe,
-	.changed = far_changed,
+	.send = far_send, .send_wire = far_send_wire, .hold = far_hold, .release = far_release, .pause = far_pause, .close = far_close,
+	.leave = far_leave, .describe = far_describe, .changed = far_changed,
 };
 
 /* ---- going elsewhere ---- */
@@ -167,7 +204,7 @@ void far_rehome(struct session *s)
 	struct frame_record r = fleet_record(FLEET_REHOME, f->fp, f->edge_sid);
 	struct buf b;
 	buf_init(&b, FREEZE_MAX);
-	freeze_session(s, &b);
+	freeze_session(s, &b, true);
 	r.xml = buf_str(&b);
 	fleet_send(f->nw, f->edge, &r);
 	buf_fini(&b);
@@ -187,21 +224,38 @@ void far_node_gone(struct node_worker *nw, uint32_t epoch)
 	for (struct far *f = nw->fleet->fars, *next; f; f = next) {
 		next = f->next;
 		if (f->edge == epoch)
-			far_end(f);
+			far_end(f, true);
 	}
 }
 
 /* ---- what the client sends ---- */
 
-static void take(struct far *f, struct stanza *st)
+static void take(struct far *f, const struct heard *h)
 {
 	struct session *s = session_of(f);
 	if (!s) {
-		stanza_unref(st);
+		stanza_unref(h->stanza);
 		return;
 	}
-	trace_tap(s, true, st);
-	router_sent(s, st);
+	if (h->counts)
+		sm_session_took(s);
+	if (h->stanza) {
+		trace_tap(s, true, h->stanza);
+		router_sent(s, h->stanza);
+	} else if (h->word) {
+		sm_session_heard(s, &h->said);
+	}
+}
+
+static size_t heard_bytes(const struct heard *h)
+{
+	return sizeof(struct queued) + (h->stanza ? arena_bytes(h->stanza->arena) : 0);
+}
+
+static bool lives(struct node_worker *nw, uint64_t sid, const struct far *f)
+{
+	const struct session *s = session_find(nw, sid);
+	return s && s->outlet == &f->outlet;
 }
 
 static void on_resume(struct deferred *d)
@@ -211,14 +265,14 @@ static void on_resume(struct deferred *d)
 	uint64_t sid = f->sid;
 	while (!f->holds && f->first) {
 		struct queued *q = f->first;
-		struct stanza *st = q->stanza;
+		struct heard h = q->heard;
 		f->first = q->next;
 		if (!f->first)
 			f->end = &f->first;
-		f->queued_bytes -= arena_bytes(st->arena);
+		f->queued_bytes -= heard_bytes(&h);
 		free(q);
-		take(f, st);
-		if (!session_find(nw, sid)) /* what it sent has ended it */
+		take(f, &h);
+		if (!lives(nw, sid, f)) /* what it sent has ended it */
 			return;
 	}
 	if (f->told && !f->first) {
@@ -227,13 +281,13 @@ static void on_resume(struct deferred *d)
 	}
 }
 
-static void queue(struct far *f, struct stanza *st)
+static void queue(struct far *f, const struct heard *h)
 {
 	struct queued *q = xmalloc(sizeof *q);
-	*q = (struct queued){ .stanza = st };
+	*q = (struct queued){ .heard = *h };
 	*f->end = q;
 	f->end = &q->next;
-	f->queued_bytes += arena_bytes(st->arena);
+	f->queued_bytes += heard_bytes(h);
 	if (f->told || f->queued_bytes < QUEUE_HIGH)
 		return;
 	f->told = true;
@@ -266,9 +320,41 @@ static struct far *far_find(struct node_worker *nw, uint32_t from, uint64_t sid)
 	return f && f->edge == from ? f : NULL;
 }
 
-static void on_up(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+/* An older edge of the same client does not speak for the new one. */
+static struct far *far_of_edge(struct node_worker *nw, uint32_t from, const struct frame_record *r)
 {
 	struct far *f = far_find(nw, from, r->dst_sid);
+	return f && (!r->osm || r->osm == f->edge_sid) ? f : NULL;
+}
+
+static bool word_read(struct node_worker *nw, struct str xml, struct sm_said *out)
+{
+	struct arena *a = arena_new(512);
+	const struct elem *root = xml_fragment_read(nw->parser, xml, a);
+	bool valid = root && sm_read(root, out) == ERR_NONE;
+	out->previd = STR_NONE; /* a bound client has no use for it */
+	arena_free(a);
+	return valid;
+}
+
+/* False: there is nothing in it for us. */
+static bool heard_read(struct node_worker *nw, const struct frame_record *r, struct heard *out)
+{
+	*out = (struct heard){ .counts = r->rule != FLEET_UP_WORD && !(r->flags & FRAME_COUNTED) };
+	if (!r->xml.len || r->rule == FLEET_UP_ANSWERED)
+		return r->xml.len > 0;
+	if (r->rule == FLEET_UP_WORD) {
+		out->word = word_read(nw, r->xml, &out->said);
+		return out->word;
+	}
+	out->stanza = fleet_stanza(nw, r);
+	return out->stanza != NULL;
+}
+
+static void on_up(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+{
+	struct heard h;
+	struct far *f = far_of_edge(nw, from, r);
 	if (!f) { /* it has gone elsewhere while this was under way, or was closed: the edge knows, or learns it now */
 		struct frame_record back = *r;
 		back.kind = FLEET_BACK;
@@ -277,21 +363,29 @@ static void on_up(struct node_worker *nw, uint32_t from, const struct frame_reco
 		fleet_send(nw, from, &back);
 		return;
 	}
-	struct stanza *st = r->xml.len ? fleet_stanza(nw, r) : NULL;
-	if (!st)
+	if (!heard_read(nw, r, &h))
 		return;
 	pay(f, session_of(f)->user);
 	if (f->holds || f->first)
-		queue(f, st);
+		queue(f, &h);
 	else
-		take(f, st);
+		take(f, &h);
 }
 
 static void on_gone(struct node_worker *nw, uint32_t from, const struct frame_record *r)
 {
-	struct far *f = far_find(nw, from, r->dst_sid);
+	struct far *f = far_of_edge(nw, from, r);
 	if (f)
-		far_end(f);
+		far_end(f, r->rule != 0);
+}
+
+void far_lost(struct node_worker *nw, uint32_t to, const struct frame_record *r)
+{
+	struct far *f = far_find(nw, to, r->osm);
+	if (!f || f->edge_sid != r->dst_sid)
+		return;
+	send_close(nw, to, f->fp, f->edge_sid, STREAM_CONNECTION_TIMEOUT, STR("something for you was lost; resume"), STR_NONE);
+	far_end(f, true);
 }
 
 /* ---- binding ---- */
@@ -365,9 +459,7 @@ static void on_bind(struct node_worker *nw, uint32_t from, const struct frame_re
 	} else if (nw->fleet->leaving || homes_claimed(nw->fleet->homes, r->dst_fp) != homes_self(nw->fleet->homes)) {
 		answer(nw, from, r, 0, STANZA_ERROR_NONE);
 	} else if ((r->flags & FRAME_REROUTED) && session_is_overtaken(nw, &full, r->osm)) {
-		struct frame_record close = fleet_record(FLEET_CLOSE, r->dst_fp, r->dst_sid);
-		close.rule = STREAM_CONFLICT;
-		fleet_send(nw, from, &close);
+		send_close(nw, from, r->dst_fp, r->dst_sid, STREAM_CONFLICT, STR_NONE, STR_NONE);
 	} else {
 		struct user *u = user_hold(nw, h, &full); /* its home stays here while one session makes room for the other */
 		forget_same_client(nw, from, r->dst_sid, &full);
@@ -380,10 +472,75 @@ static void on_bind(struct node_worker *nw, uint32_t from, const struct frame_re
 	arena_free(a);
 }
 
+/* ---- resumption ---- */
+
+/* The session goes on at this edge. A node that leaves sends it on to its next home at once. */
+static void resume_here(struct node_worker *nw, uint32_t from, const struct frame_record *r, struct session *s)
+{
+	struct far *f = far_new(nw, from, r);
+	struct frame_record bound = fleet_record(FLEET_BOUND, r->dst_fp, r->dst_sid);
+	uint64_t hlc = htole64(s->hlc);
+	uint32_t sent;
+	f->sid = s->sid;
+	bound.osm = s->sid;
+	bound.to = jid_str(&s->jid);
+	bound.xml = str_span((const char *)&hlc, sizeof hlc);
+	sm_session_counts(s, &bound.oseq, &sent);
+	fleet_send(nw, from, &bound);
+	sm_session_resume(s, &f->outlet, (uint32_t)r->osm);
+	if (nw->fleet->leaving)
+		far_rehome(s);
+}
+
+static void refuse_unknown(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+{
+	struct frame_record bound = fleet_record(FLEET_BOUND, r->dst_fp, r->dst_sid);
+	uint32_t h;
+	bound.rule = STANZA_ITEM_NOT_FOUND;
+	if (sm_session_recall(nw, r->to, r->xml, &h)) {
+		h = htole32(h);
+		bound.xml = str_span((const char *)&h, sizeof h);
+	}
+	fleet_send(nw, from, &bound);
+}
+
+static void refuse_too_high(struct node_worker *nw, uint32_t from, const struct frame_record *r, const struct session *s)
+{
+	struct buf text, extra;
+	buf_init(&text, SM_WORD_MAX);
+	buf_init(&extra, SM_WORD_MAX);
+	sm_session_too_high(s, (uint32_t)r->osm, &text, &extra);
+	send_close(nw, from, r->dst_fp, r->dst_sid, STREAM_UNDEFINED_CONDITION, buf_str(&text), buf_str(&extra));
+	buf_fini(&text);
+	buf_fini(&extra);
+}
+
+static void on_resumption(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+{
+	bool ours = fleet_fp(nw, r->to) == r->dst_fp;
+	struct session *s = ours ? sm_session_find(nw, r->to, r->xml) : NULL;
+	switch (s ? sm_session_may_resume(s, (uint32_t)r->osm) : SM_UNKNOWN) {
+	case SM_UNKNOWN:
+		refuse_unknown(nw, from, r);
+		break;
+	case SM_TOO_HIGH:
+		refuse_too_high(nw, from, r, s);
+		break;
+	case SM_BUSY:
+		answer(nw, from, r, 0, STANZA_ERROR_NONE);
+		break;
+	case SM_MAY_RESUME:
+		resume_here(nw, from, r, s);
+		break;
+	}
+}
+
 void far_record(struct node_worker *nw, uint32_t from, const struct frame_record *r)
 {
 	if (r->kind == FLEET_BIND)
 		on_bind(nw, from, r);
+	else if (r->kind == FLEET_RESUME)
+		on_resumption(nw, from, r);
 	else if (r->kind == FLEET_UP)
 		on_up(nw, from, r);
 	else

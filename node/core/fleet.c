@@ -14,6 +14,7 @@
 #include "node/core/placing.h"
 #include "node/core/reunion.h"
 #include "node/core/router.h"
+#include "node/core/sm_session.h"
 #include "node/ctl/relay.h"
 #include "node/stream/edge.h"
 #include "proto/xml/fragment.h"
@@ -121,6 +122,20 @@ static void arrive(struct node_worker *nw, struct stanza *st)
 		router_arrive_here(nw, h, st);
 	else
 		router_bounce(nw, st, STANZA_REMOTE_SERVER_NOT_FOUND, STR("the nodes of this service do not have the same hosts"));
+}
+
+unsigned fleet_speaks(const struct fleet_worker *fw, uint32_t epoch)
+{
+	const struct view_node *n = fw->view ? view_find(fw->view, epoch) : NULL;
+	return n ? n->speaks : 0;
+}
+
+bool fleet_all_speak(const struct fleet_worker *fw, unsigned version)
+{
+	for (unsigned i = 0; fw->view && i < fw->view->n; i++)
+		if (view_is_alive(fw->view, fw->view->nodes[i].epoch) && fw->view->nodes[i].speaks < version)
+			return false;
+	return fw->view != NULL;
 }
 
 uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare)
@@ -279,7 +294,7 @@ void fleet_send_away(struct user *u)
 	while (u->sessions) {
 		struct session *s = u->sessions;
 		s->apart = true;
-		if (s->outlet && s->hlc && !far_is(s))
+		if (s->outlet && s->hlc && !far_is(s) && !sm_session_is_detached(s))
 			edge_rehome(s);
 		else if (s->outlet && far_is(s))
 			far_rehome(s);
@@ -382,6 +397,7 @@ static void record_here(struct node_worker *nw, uint32_t from, const struct fram
 		fan_unfold(nw, r, on_fan_stanza);
 		break;
 	case FLEET_BIND:
+	case FLEET_RESUME:
 	case FLEET_UP:
 	case FLEET_GONE:
 		far_record(nw, from, r);
@@ -458,7 +474,8 @@ static void keep_lost(struct node_worker *nw, const struct frame_record *r, stru
 
 void fleet_orphan(struct node_worker *nw, const struct frame_record *r)
 {
-	struct stanza *st = fleet_stanza(nw, r);
+	bool is_stanza = r->kind == FLEET_DOWN || r->rule == FLEET_UP_STANZA;
+	struct stanza *st = is_stanza ? fleet_stanza(nw, r) : NULL;
 	struct user *u = st && r->kind != FLEET_DOWN && jid_is_full(&st->from) ? user_find(nw, jid_bare_str(&st->from)) : NULL;
 	struct session *s = u ? user_session(u, jid_resource(&st->from)) : NULL;
 	if (s && s->hlc) /* it lives here now */
@@ -473,11 +490,13 @@ static void on_lost(struct worker *w, uint32_t to, const struct frame_record *r)
 {
 	struct node_worker *nw = nw_of(w);
 	/* A place's state is kept by whoever gives it away. */
-	if (r->kind == FLEET_STANZA || r->kind == FLEET_PLACE + PLACES_DATA || (r->kind == FLEET_DOWN && r->rule != STANZA_PRESENCE))
+	if (r->kind == FLEET_DOWN && (r->flags & FRAME_KEPT))
+		far_lost(nw, to, r);
+	else if (r->kind == FLEET_STANZA || r->kind == FLEET_PLACE + PLACES_DATA || (r->kind == FLEET_DOWN && r->rule != STANZA_PRESENCE))
 		keep_lost(nw, r, fleet_stanza(nw, r));
 	else if (r->kind == FLEET_FAN)
 		fan_unfold(nw, r, keep_lost);
-	else if (r->kind == FLEET_UP && r->xml.len && !edge_lost(nw, to, r))
+	else if (r->kind == FLEET_UP && r->xml.len && !edge_lost(nw, to, r) && !(r->flags & FRAME_KEPT))
 		fleet_orphan(nw, r);
 }
 

@@ -29,13 +29,15 @@ enum fleet_kind {
 	FLEET_STANZA = HOMES_KIND_COUNT, /* xml, for an account or one of its resources */
 	FLEET_BIND,     /* edge -> home. to: full JID; from: the client's address, oseq: its port; rule: transport; osm: when (hlc);
 			   dst_sid: the edge's; xml: a frozen state (freeze.h), empty for a new session; FRAME_REROUTED: it is an old one */
-	FLEET_BOUND,    /* home -> edge. osm: the session's sid, 0: refused, with the stanza error in rule (0: its home is not here) */
-	FLEET_UP,       /* edge -> home. xml: what the client sent, or nothing: come back; osm: the edge's sid, should it come back */
-	FLEET_DOWN,     /* home -> edge. xml: for the client; rule: its kind; osm: the session's sid */
+	FLEET_BOUND,    /* home -> edge. osm: the session's sid, 0: refused, with the stanza error in rule (0: its home is not here). To a
+			   RESUME: to: full JID; oseq: stanzas handled; xml: when it was bound (u64 LE); refused: xml: as oseq (u32 LE) */
+	FLEET_UP,       /* edge -> home. xml: what the client sent, or nothing: come back; osm: the edge's sid, should it come back;
+			   rule: enum fleet_up */
+	FLEET_DOWN,     /* home -> edge. xml: for the client; rule: its kind (outlet.h); osm: the session's sid */
 	FLEET_HOLD, FLEET_RELEASE, /* home -> edge: do not read the client; do */
 	FLEET_PAUSE,    /* home -> edge: not for oseq ms */
-	FLEET_CLOSE,    /* home -> edge: the session is gone. rule: stream error; xml: text */
-	FLEET_GONE,     /* edge -> home: the client is gone */
+	FLEET_CLOSE,    /* home -> edge: the session is gone, or goes on elsewhere. rule: stream error; xml: text; from: more of it */
+	FLEET_GONE,     /* edge -> home: the client is gone. rule: 1: lost, 0: it has ended its stream; osm: the edge's sid */
 	FLEET_STATE,    /* home -> edge. xml: the session's state, to come back with */
 	FLEET_REHOME,   /* home -> edge: the session lives here no more. xml: its state */
 	FLEET_STALE,    /* to every worker. to: a host; from: a feature's name: what it remembers of the host is stale */
@@ -46,8 +48,18 @@ enum fleet_kind {
 	FLEET_CROWD,    /* to every worker. xml: a message for everybody who is there on a host; to: the host; rule, osm: crowd.h */
 	FLEET_BACK,     /* home -> edge. An UP for a session that is not here any more. osm: that session's sid */
 	FLEET_FAN,      /* STANZA for many accounts of one worker (fan.h). xml: the stanza, to the first; to: the others (addressees.h) */
+	FLEET_RESUME,   /* edge -> home, as BIND. to: bare JID; osm: h; xml: previd (XEP-0198 section 5) */
 	FLEET_PLACE,    /* and those after it: the kinds of places.h (placing.h). Not to a node that speaks less than PLACES_PROTOCOL */
 	FLEET_KIND_COUNT = FLEET_PLACE + PLACES_KIND_COUNT
+};
+
+#define FLEET_SM 2 /* the protocol's version that has stream management: RESUME, words, counts */
+
+/* What a client sent. */
+enum fleet_up {
+	FLEET_UP_STANZA,
+	FLEET_UP_WORD,     /* an element of stream management */
+	FLEET_UP_ANSWERED  /* a stanza that the edge has answered itself: it counts, no more */
 };
 
 struct far;
@@ -101,6 +113,7 @@ struct fleet {
 	struct view *view;           /* the latest that the first worker has seen */
 	_Atomic bool drains, ends_empty; /* drain.h */
 	struct timer look;           /* main's, while it drains */
+	uint64_t alone_ms;           /* main's: since when only sessions without a stream are left */
 };
 
 /* ---- main thread ---- */
@@ -153,6 +166,10 @@ static inline bool fleet_is_for(const struct node_worker *nw, const struct frame
 {
 	return fleet_fp(nw, jid_bare_str(to)) == r->dst_fp;
 }
+/* The highest version of the protocol that a node and this one speak; 0: it is not known. */
+unsigned fleet_speaks(const struct fleet_worker *fw, uint32_t epoch);
+/* Do all nodes that take part speak it? */
+bool fleet_all_speak(const struct fleet_worker *fw, unsigned version);
 /* The account's home if it is another node, else 0. */
 uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare);
 #define FLEET_FULL_MS 50 /* how long a client is not read whose stanzas fill the way to a node */

@@ -4,11 +4,15 @@
 
 #include "node/core/hooks.h"
 #include "node/core/node.h"
+#include "node/core/sm_session.h"
 #include "proto/xml/fragment.h"
 #include "proto/xml/names.h"
 
-#define PRESENCE "presence"
-#define APART    "apart"
+#define PRESENCE  "presence"
+#define APART     "apart"
+#define SM        "sm"
+#define SM_COUNTS "sm-at"
+#define SM_ROOM   96 /* for the head of its section, and what its edge adds */
 
 static void section(struct buf *out, const char *name, struct str bytes)
 {
@@ -53,7 +57,27 @@ static void add_section(void *arg, const char *module, struct str bytes)
 	section(arg, module, bytes);
 }
 
-void freeze_session(struct session *s, struct buf *out)
+void freeze_add_counts(struct buf *out, uint32_t handled, uint32_t sent)
+{
+	uint32_t counts[2] = { htole32(handled), htole32(sent) };
+	section(out, SM_COUNTS, str_span((const char *)counts, sizeof counts));
+}
+
+/* A queue that does not fit stays behind. */
+static void add_sm(struct session *s, struct buf *out, bool whole)
+{
+	struct buf b;
+	buf_init(&b, FREEZE_MAX);
+	sm_session_freeze(s, &b, whole);
+	if (b.failed || out->len + b.len + SM_ROOM > out->max) {
+		buf_clear(&b);
+		sm_session_freeze(s, &b, false);
+	}
+	section(out, SM, buf_str(&b));
+	buf_fini(&b);
+}
+
+void freeze_session(struct session *s, struct buf *out, bool whole)
 {
 	struct buf b;
 	buf_init(&b, FREEZE_MAX);
@@ -63,6 +87,7 @@ void freeze_session(struct session *s, struct buf *out)
 	buf_fini(&b);
 	section(out, APART, s->apart ? STR("1") : STR_NONE);
 	hooks_session_freeze(s, add_section, out);
+	add_sm(s, out, whole);
 }
 
 static void thaw_presence(struct session *s, struct str bytes)
@@ -77,6 +102,15 @@ static void thaw_presence(struct session *s, struct str bytes)
 	stanza_unref(st);
 }
 
+static void thaw_counts(struct session *s, struct str bytes)
+{
+	uint32_t counts[2];
+	if (bytes.len != sizeof counts)
+		return;
+	memcpy(counts, bytes.p, sizeof counts);
+	sm_session_recount(s, le32toh(counts[0]), le32toh(counts[1]));
+}
+
 void freeze_thaw(struct session *s, struct str state)
 {
 	struct str name, bytes;
@@ -86,6 +120,10 @@ void freeze_thaw(struct session *s, struct str state)
 			thaw_presence(s, bytes);
 		else if (str_is(name, APART))
 			apart = true;
+		else if (str_is(name, SM))
+			sm_session_thaw(s, bytes);
+		else if (str_is(name, SM_COUNTS))
+			thaw_counts(s, bytes);
 		else
 			hooks_session_thaw(s, name, bytes);
 	}

@@ -246,6 +246,11 @@ void session_depart(struct session *s)
 void session_changed(struct session *s)
 {
 	fleet_session_presence(s);
+	session_restated(s);
+}
+
+void session_restated(struct session *s)
+{
 	if (s->outlet && s->outlet->ops->changed)
 		s->outlet->ops->changed(s->outlet);
 }

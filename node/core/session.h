@@ -93,6 +93,8 @@ void session_restore_presence(struct session *s, struct stanza *st);
 void session_announce(struct session *s);
 /* What freeze.h would say of it has changed. */
 void session_changed(struct session *s);
+/* The same for what the registry is not told. */
+void session_restated(struct session *s);
 /* Unlinks and frees it here without a word, as it lives on elsewhere; the outlet must forget it. */
 void session_depart(struct session *s);
 /* Another session of this resource ends, as the newer wins (RFC 6120 section 7.7.2.2). Too many resources: the newest is refused. */

@@ -65,6 +65,17 @@ void sm_session_too_high(const struct session *s, uint32_t h, struct buf *text, 
 bool sm_session_recall(struct node_worker *nw, struct str bare, struct str previd, uint32_t *h);
 void sm_session_forget_past(struct node_worker *nw);
 
+/* How many of its stanzas are handled, and what it was sent: for an edge. 0 when it does not acknowledge. */
+void sm_session_counts(const struct session *s, uint32_t *handled, uint32_t *sent);
+
+/* ---- to another node; for freeze.c ---- */
+
+/* Appends its state; nothing when it does not acknowledge. `whole`: with the queue. */
+void sm_session_freeze(const struct session *s, struct buf *out, bool whole);
+void sm_session_thaw(struct session *s, struct str state);
+/* Its edge has counted on since the state was told. */
+void sm_session_recount(struct session *s, uint32_t handled, uint32_t sent);
+
 /* ---- the end; for session.c ---- */
 
 /* It is gone, this was its state, and `u` is its account: gives back what is unacknowledged, and frees it. */

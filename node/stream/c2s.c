@@ -191,7 +191,7 @@ static void c2s_let_go(struct c2s *c, bool lost)
 {
 	struct session *s = c->session;
 	if (c->edge)
-		edge_drop(c->edge);
+		edge_drop(c->edge, lost);
 	edge_replay_drop(c);
 	c->session = NULL;
 	c->who = NULL;
@@ -607,9 +607,13 @@ static void on_stanza(struct c2s *c, struct xml_item *item)
 	}
 	stanza_stamp_from(st, c->who);
 	trace_tap(c->session, true, st);
-	if (error != STANZA_ERROR_NONE)
+	if (error != STANZA_ERROR_NONE) {
+		if (c->edge)
+			edge_answered(c->edge);
 		router_bounce(c->nw, st, error, STR_NONE);
-	else if (c->edge)
+		return;
+	}
+	if (c->edge)
 		edge_sent(c->edge, st);
 	else
 		router_sent(c->session, st);

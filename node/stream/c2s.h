@@ -23,7 +23,13 @@ struct early;
 struct edge;
 struct jam;
 struct replay;
-struct resumption;
+
+/* A session that the client wants to resume. */
+struct resumption {
+	uint32_t h;
+	unsigned tries;
+	struct str previd; /* behind this */
+};
 
 struct c2s {
 	struct c2s *next, **prev; /* the worker's list */
@@ -116,6 +122,13 @@ void sm_stream_features(struct c2s *c, struct arena *a, struct elem *features);
 void sm_stream_on_element(struct c2s *c, struct xml_item *item);
 /* Forgets a resumption under way. */
 void sm_stream_drop(struct c2s *c);
+/* edge.c: of a resumption that was asked for at another node: its home is not there; it was refused (h: NULL, or how many stanzas were
+ * handled); it is done: the stream is OPEN, and the rest comes from there. */
+void sm_stream_again(struct c2s *c);
+void sm_stream_refused(struct c2s *c, const uint32_t *h);
+void sm_stream_resumed(struct c2s *c);
+/* A word as bytes that an earlier home did not get. */
+void sm_stream_say_again(struct c2s *c, struct str word);
 /* bind.c */
 /* It is OPEN: no deadline to log in any more. */
 void bind_done(struct c2s *c);

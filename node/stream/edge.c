@@ -1,11 +1,15 @@
 #include "node/stream/edge.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 #include "node/core/freeze.h"
 #include "node/core/log.h"
 #include "node/core/router.h"
 #include "node/core/session.h"
+#include "node/core/sm_session.h"
+#include "proto/xml/names.h"
+#include "proto/xml/writer.h"
 
 #define ANSWER_MS 10000 /* for FLEET_BOUND: longer than a dead node takes to be found dead */
 #define AGAIN_MS  100   /* when a home says that it is none */
@@ -14,6 +18,7 @@
 #define BACK_MS   2000 /* for what is under way to a home that gives us up to come back */
 #define RESEND_MS 500
 #define PAUSE_MAX_MS 10000 /* that a home may ask for */
+#define COUNTS_ROOM  64
 
 enum edge_step { EDGE_FINDS, EDGE_ASKS, EDGE_BOUND };
 
@@ -24,6 +29,8 @@ struct edge {
 	uint32_t home;
 	uint8_t step, tries;
 	bool held_by_home, seeks;
+	bool sm_asked, sm_on;       /* the client has asked for stream management; has got it */
+	uint32_t handled, sent;     /* stanzas from it and to it since, modulo 2^32 */
 	struct edge *next_seeking;  /* of the same account, in the order in which they came */
 	struct jid jid;             /* full; its text is ours */
 	struct stanza *request;     /* a new session: to be answered; NULL once it is, or when it comes from elsewhere */
@@ -120,25 +127,49 @@ static void edge_free(struct edge *e)
 	free(e);
 }
 
-static void say(struct edge *e, enum fleet_kind kind)
+static void say_gone(struct node_worker *nw, uint32_t home, uint64_t fp, uint64_t home_sid, uint64_t edge_sid, bool lost)
 {
-	struct frame_record r = fleet_record(kind, e->fp, e->home_sid);
-	fleet_send(e->nw, e->home, &r);
+	struct frame_record r = fleet_record(FLEET_GONE, fp, home_sid);
+	r.osm = edge_sid;
+	r.rule = lost;
+	fleet_send(nw, home, &r);
 }
 
-void edge_drop(struct edge *e)
+void edge_drop(struct edge *e, bool lost)
 {
 	if (e->step == EDGE_BOUND)
-		say(e, FLEET_GONE);
+		say_gone(e->nw, e->home, e->fp, e->home_sid, e->sid, lost);
 	edge_free(e);
 }
 
 /* Ends the stream; the edge with it. */
-static void edge_close(struct edge *e, enum stream_error error, struct str text)
+static void edge_close_with(struct edge *e, enum stream_error error, struct str text, struct str extra)
 {
 	struct c2s *c = e->stream;
 	edge_free(e);
-	c2s_close(c, error, text);
+	c2s_close_with(c, error, text, extra);
+}
+
+static void edge_close(struct edge *e, enum stream_error error, struct str text)
+{
+	edge_close_with(e, error, text, STR_NONE);
+}
+
+/* A resumption comes to nothing here; the stream goes on. `h`: absent, or 4 bytes. */
+static void resumption_fails(struct edge *e, bool again, struct str h)
+{
+	struct c2s *c = e->stream;
+	uint32_t handled = 0;
+	bool known = h.len == sizeof handled;
+	if (known)
+		memcpy(&handled, h.p, sizeof handled);
+	handled = le32toh(handled);
+	edge_free(e);
+	c2s_release(c);
+	if (again)
+		sm_stream_again(c);
+	else
+		sm_stream_refused(c, known ? &handled : NULL);
 }
 
 /* What passes is told as resource-constraint, whose type is "wait": the client may try again (RFC 6120 section 7.7.2.1). */
@@ -147,6 +178,10 @@ static void edge_fail(struct edge *e, enum stanza_error error, const char *text)
 	struct c2s *c = e->stream;
 	struct stanza *request = e->request;
 	e->request = NULL;
+	if (c->resume) {
+		resumption_fails(e, false, STR_NONE);
+		return;
+	}
 	if (!request) {
 		bool passes = error == STANZA_RESOURCE_CONSTRAINT;
 		edge_close(e, passes ? STREAM_RESOURCE_CONSTRAINT : STREAM_INTERNAL_SERVER_ERROR, str_of(text));
@@ -170,7 +205,8 @@ static void edge_seek(struct edge *e)
 		edge_go(e, home);
 }
 
-static void send_again(struct edge *e)
+/* `flags`: FRAME_COUNTED: all of it was counted in the state that its home has now. */
+static void send_again(struct edge *e, uint8_t flags)
 {
 	struct buf was = e->again;
 	struct str left = buf_str(&was);
@@ -178,7 +214,7 @@ static void send_again(struct edge *e)
 	buf_init(&e->again, FRAME_MAX); /* what is lost once more comes in here */
 	while (frame_next_record(&left, &up) == ERR_NONE) {
 		up.dst_sid = e->home_sid;
-		up.flags |= FRAME_MAYBE_DUP;
+		up.flags |= FRAME_MAYBE_DUP | flags;
 		fleet_send(e->nw, e->home, &up);
 	}
 	buf_fini(&was);
@@ -190,7 +226,7 @@ static void on_timer(struct timer *t)
 	if (e->step == EDGE_FINDS)
 		edge_seek(e);
 	else if (e->step == EDGE_BOUND)
-		send_again(e);
+		send_again(e, 0);
 	else
 		edge_fail(e, STANZA_RESOURCE_CONSTRAINT, "the node that knows your account does not answer");
 }
@@ -214,6 +250,16 @@ void edge_replay_drop(struct c2s *c)
 	c->replay = NULL;
 }
 
+/* It was counted when it came. */
+static void say_again_here(struct c2s *c, const struct frame_record *r)
+{
+	struct stanza *st = r->rule == FLEET_UP_STANZA ? fleet_stanza(c->nw, r) : NULL;
+	if (st)
+		router_sent(c->session, st);
+	else if (r->rule == FLEET_UP_WORD)
+		sm_stream_say_again(c, r->xml);
+}
+
 static void on_replay(struct timer *t)
 {
 	struct replay *p = (struct replay *)((char *)t - offsetof(struct replay, timer));
@@ -229,9 +275,7 @@ static void on_replay(struct timer *t)
 			return;
 		}
 		p->done = p->records.len - left.len;
-		struct stanza *st = fleet_stanza(nw, &r);
-		if (st)
-			router_sent(c->session, st);
+		say_again_here(c, &r);
 		if (!session_find(nw, sid)) /* it has ended the stream, and this */
 			return;
 	}
@@ -249,6 +293,13 @@ static void replay_here(struct c2s *c, struct buf *again)
 	worker_timer_set(c->nw->worker, &p->timer, 0);
 }
 
+/* Appends to its state what the edge has counted. */
+static void add_counts(const struct edge *e, struct buf *state)
+{
+	if (e->sm_on)
+		freeze_add_counts(state, e->handled, e->sent);
+}
+
 /* Its home is here: bound as on a node alone. */
 static void settle_here(struct edge *e)
 {
@@ -258,6 +309,7 @@ static void settle_here(struct edge *e)
 	char *text = (char *)e->jid.text;
 	struct buf state = e->state, again = e->again;
 	uint64_t hlc = e->hlc;
+	add_counts(e, &state);
 	e->request = NULL;
 	e->jid.text = NULL;
 	buf_init(&e->state, FREEZE_MAX);
@@ -287,17 +339,23 @@ static void settle_here(struct edge *e)
 static void ask_home(struct edge *e)
 {
 	char ip[IP_TEXT_BYTES];
-	struct frame_record r = fleet_record(FLEET_BIND, e->fp, e->sid);
+	const struct resumption *resume = e->stream->resume;
+	struct frame_record r = fleet_record(resume ? FLEET_RESUME : FLEET_BIND, e->fp, e->sid);
+	struct buf state;
+	buf_init(&state, FREEZE_MAX + COUNTS_ROOM);
+	buf_add_str(&state, buf_str(&e->state));
+	add_counts(e, &state);
 	e->step = EDGE_ASKS;
 	r.to = jid_str(&e->jid);
 	r.from = conn_peer_text(e->stream->conn, ip);
 	r.oseq = e->stream->conn->peer_port;
 	r.rule = (uint8_t)c2s_transport(e->stream);
-	r.osm = e->hlc;
-	r.flags = e->request ? 0 : FRAME_REROUTED;
-	r.xml = buf_str(&e->state);
+	r.osm = resume ? resume->h : e->hlc;
+	r.flags = e->request || resume ? 0 : FRAME_REROUTED;
+	r.xml = resume ? resume->previd : buf_str(&state);
 	worker_timer_set(e->nw->worker, &e->timer, ANSWER_MS);
 	fleet_send(e->nw, e->home, &r);
+	buf_fini(&state);
 }
 
 static void edge_go(struct edge *e, uint32_t home)
@@ -306,6 +364,8 @@ static void edge_go(struct edge *e, uint32_t home)
 	seek_remove(e);
 	if (home == homes_self(e->nw->fleet->homes))
 		settle_here(e);
+	else if (e->sm_on && fleet_speaks(e->nw->fleet, home) < FLEET_SM)
+		edge_close(e, STREAM_RESET, STR("your account is on a node of an older version now; log in again"));
 	else
 		ask_home(e);
 }
@@ -332,6 +392,18 @@ void edge_bind(struct c2s *c, struct stanza *request, const struct jid *full)
 	edge_seek(e);
 }
 
+void edge_resume(struct c2s *c, uint32_t home)
+{
+	struct arena *a = arena_new(256);
+	struct jid bare;
+	enum err err = jid_parse(a, str_of(c->account), &bare);
+	BUG_ON(err != ERR_NONE);
+	struct edge *e = edge_new(c, &bare, 0);
+	e->home = home;
+	ask_home(e);
+	arena_free(a);
+}
+
 void edge_rehome(struct session *s)
 {
 	struct c2s *c = c2s_of(s->outlet);
@@ -341,7 +413,10 @@ void edge_rehome(struct session *s)
 	uint64_t hlc = s->hlc;
 	full.text = text;
 	buf_init(&state, FREEZE_MAX);
-	freeze_session(s, &state);
+	uint32_t handled, sent;
+	bool sm_on = s->sm != NULL;
+	freeze_session(s, &state, true);
+	sm_session_counts(s, &handled, &sent);
 	c->session = NULL;
 	c->who = NULL;
 	c2s_forget_holds(c);
@@ -350,6 +425,9 @@ void edge_rehome(struct session *s)
 	struct edge *e = edge_new(c, &full, hlc);
 	buf_fini(&e->state);
 	e->state = state;
+	e->sm_asked = e->sm_on = sm_on;
+	e->handled = handled;
+	e->sent = sent;
 	if (c->replay)
 		buf_add(&e->again, c->replay->records.p + c->replay->done, c->replay->records.len - c->replay->done);
 	edge_replay_drop(c);
@@ -360,12 +438,51 @@ void edge_rehome(struct session *s)
 
 /* ---- records ---- */
 
+/* The address and the age of a session that was resumed. False: that is none. */
+static bool take_name(struct edge *e, const struct frame_record *r)
+{
+	struct arena *a = arena_new(512);
+	struct jid full;
+	bool valid = jid_parse(a, r->to, &full) == ERR_NONE && jid_is_full(&full) && fleet_is_for(e->nw, r, &full) &&
+		     r->xml.len == sizeof e->hlc;
+	if (valid) {
+		free((char *)e->jid.text);
+		e->jid = full;
+		e->jid.text = xstrndup(full.text, full.len);
+		memcpy(&e->hlc, r->xml.p, sizeof e->hlc);
+		e->hlc = le64toh(e->hlc);
+	}
+	arena_free(a);
+	return valid;
+}
+
+static void on_resumed(struct edge *e, const struct frame_record *r)
+{
+	struct c2s *c = e->stream;
+	if (!r->osm || !take_name(e, r)) {
+		resumption_fails(e, !r->osm && !r->rule, r->xml);
+		return;
+	}
+	e->step = EDGE_BOUND;
+	e->home_sid = r->osm;
+	e->sm_asked = e->sm_on = true;
+	e->handled = r->oseq;
+	e->sent = c->resume->h;
+	sm_stream_resumed(c);
+	c->who = &e->jid;
+	c2s_release(c);
+}
+
 static void on_bound(struct edge *e, const struct frame_record *r)
 {
 	struct c2s *c = e->stream;
 	if (e->step != EDGE_ASKS)
 		return;
 	worker_timer_cancel(e->nw->worker, &e->timer);
+	if (c->resume) {
+		on_resumed(e, r);
+		return;
+	}
 	if (!r->osm && r->rule) {
 		edge_fail(e, r->rule < STANZA_ERROR_COUNT ? (enum stanza_error)r->rule : STANZA_INTERNAL_SERVER_ERROR, "");
 		return;
@@ -388,7 +505,7 @@ static void on_bound(struct edge *e, const struct frame_record *r)
 			return;
 	}
 	c->who = &e->jid;
-	send_again(e);
+	send_again(e, FRAME_COUNTED);
 	c2s_release(c);
 }
 
@@ -406,7 +523,10 @@ static void leave_home(struct edge *e)
 static void on_home_gone(struct edge *e)
 {
 	leave_home(e);
-	edge_seek(e);
+	if (e->stream->resume)
+		resumption_fails(e, true, STR_NONE);
+	else
+		edge_seek(e);
 }
 
 /* What we have sent there meanwhile comes back, with the empty one as the last. */
@@ -423,11 +543,14 @@ static void on_rehome(struct edge *e)
 	fleet_send(e->nw, e->home, &last);
 }
 
-static void keep_again(struct edge *e, const struct frame_record *r)
+/* What went to an earlier home, `from`, and to its session `sid`, is counted in the state of the next. */
+static void keep_again(struct edge *e, const struct frame_record *r, uint32_t from, uint64_t sid)
 {
 	struct frame_record up = *r;
 	up.kind = FLEET_UP;
 	up.osm = e->sid;
+	if (from != e->home || sid != e->home_sid)
+		up.flags |= FRAME_COUNTED;
 	if (frame_add_record(&e->again, &up) != ERR_NONE)
 		LOG(LOG_WARN, "fleet", "a stanza was lost with a node", L_STR("jid", jid_str(&e->jid)));
 }
@@ -438,20 +561,21 @@ static void on_back(struct node_worker *nw, uint32_t from, const struct frame_re
 	struct edge *e = edge_find(nw, r->dst_sid);
 	bool is_last = !r->xml.len, current = e && e->home == from && r->osm == e->home_sid;
 	if (!e && !is_last) {
-		fleet_orphan(nw, r);
+		if (!(r->flags & FRAME_KEPT)) /* else its client sends it again, where it has resumed its session */
+			fleet_orphan(nw, r);
 	} else if (is_last) {
 		if (current && e->step == EDGE_FINDS && timer_is_set(&e->timer)) {
 			worker_timer_cancel(nw->worker, &e->timer);
 			edge_seek(e);
 		}
 	} else if (e->step != EDGE_BOUND) {
-		keep_again(e, r);
+		keep_again(e, r, from, r->osm);
 	} else {
-		keep_again(e, r);
+		keep_again(e, r, from, r->osm);
 		if (current) /* it has ended the session, and could not tell */
 			on_home_gone(e);
 		else
-			send_again(e);
+			send_again(e, 0);
 	}
 }
 
@@ -477,10 +601,28 @@ static void for_nobody(struct node_worker *nw, uint32_t from, const struct frame
 {
 	if ((r->kind != FLEET_BOUND && r->kind != FLEET_DOWN) || !r->osm)
 		return;
-	struct frame_record gone = fleet_record(FLEET_GONE, r->dst_fp, r->osm);
-	fleet_send(nw, from, &gone);
-	if (r->kind == FLEET_DOWN && r->rule != STANZA_PRESENCE)
+	say_gone(nw, from, r->dst_fp, r->osm, r->dst_sid, true);
+	if (r->kind == FLEET_DOWN && r->rule != STANZA_PRESENCE && !(r->flags & FRAME_KEPT))
 		fleet_orphan(nw, r);
+}
+
+static enum stream_error error_of(const struct frame_record *r)
+{
+	return r->rule < STREAM_ERROR_COUNT ? (enum stream_error)r->rule : STREAM_INTERNAL_SERVER_ERROR;
+}
+
+static void on_down(struct edge *e, const struct frame_record *r)
+{
+	if (r->rule <= STANZA_IQ) {
+		e->sent++;
+		c2s_send_wire(e->stream, (enum stanza_kind)r->rule, r->xml);
+	} else if (r->rule == OUTLET_WORD) {
+		if (str_starts(r->xml, STR("<enabled "))) {
+			e->sm_on = true;
+			e->sent = 0;
+		}
+		c2s_send_word(e->stream, r->xml);
+	}
 }
 
 void edge_record(struct node_worker *nw, uint32_t from, const struct frame_record *r)
@@ -499,8 +641,8 @@ void edge_record(struct node_worker *nw, uint32_t from, const struct frame_recor
 		on_bound(e, r);
 		break;
 	case FLEET_DOWN:
-		if (e->step == EDGE_BOUND && r->rule <= STANZA_IQ)
-			c2s_send_wire(e->stream, (enum stanza_kind)r->rule, r->xml);
+		if (e->step == EDGE_BOUND)
+			on_down(e, r);
 		break;
 	case FLEET_HOLD:
 	case FLEET_RELEASE:
@@ -510,7 +652,7 @@ void edge_record(struct node_worker *nw, uint32_t from, const struct frame_recor
 		c2s_pause(e->stream, r->oseq < PAUSE_MAX_MS ? r->oseq : PAUSE_MAX_MS, NULL);
 		break;
 	case FLEET_CLOSE:
-		edge_close(e, r->rule < STREAM_ERROR_COUNT ? (enum stream_error)r->rule : STREAM_INTERNAL_SERVER_ERROR, r->xml);
+		edge_close_with(e, error_of(r), r->xml, r->from);
 		break;
 	case FLEET_STATE:
 		keep_state(e, r);
@@ -524,10 +666,19 @@ void edge_record(struct node_worker *nw, uint32_t from, const struct frame_recor
 	}
 }
 
-void edge_sent(struct edge *e, struct stanza *st)
+static struct frame_record up_of(const struct edge *e, enum fleet_up what)
 {
 	struct frame_record r = fleet_record(FLEET_UP, e->fp, e->home_sid);
 	r.osm = e->sid;
+	r.rule = (uint8_t)what;
+	r.flags = e->sm_on ? FRAME_KEPT : 0;
+	return r;
+}
+
+void edge_sent(struct edge *e, struct stanza *st)
+{
+	struct frame_record r = up_of(e, FLEET_UP_STANZA);
+	e->handled++;
 	fleet_send_stanza(e->nw, e->home, &r, st);
 	stanza_unref(st);
 	if (fleet_is_full(e->nw, e->home) && !timer_is_set(&e->stream->pause)) {
@@ -536,14 +687,42 @@ void edge_sent(struct edge *e, struct stanza *st)
 	}
 }
 
+void edge_answered(struct edge *e)
+{
+	struct frame_record r = up_of(e, FLEET_UP_ANSWERED);
+	if (!e->sm_asked)
+		return;
+	e->handled++;
+	r.xml = STR("-");
+	fleet_send(e->nw, e->home, &r);
+}
+
+bool edge_word(struct edge *e, const struct elem *word, const struct sm_said *said)
+{
+	struct frame_record r = up_of(e, FLEET_UP_WORD);
+	struct buf b;
+	if (fleet_speaks(e->nw->fleet, e->home) < FLEET_SM)
+		return false;
+	if (said->word == SM_ENABLE && !e->sm_asked) {
+		e->sm_asked = true;
+		e->handled = 0;
+	}
+	buf_init(&b, FRAME_MAX);
+	xml_write(&b, word, NS_CLIENT, true);
+	r.xml = buf_str(&b);
+	fleet_send(e->nw, e->home, &r);
+	buf_fini(&b);
+	return true;
+}
+
 bool edge_lost(struct node_worker *nw, uint32_t to, const struct frame_record *r)
 {
 	struct edge *e = edge_find(nw, r->osm);
 	if (!e)
 		return false;
-	keep_again(e, r);
+	keep_again(e, r, to, r->dst_sid);
 	if (e->step == EDGE_BOUND && e->home != to)
-		send_again(e);
+		send_again(e, 0);
 	else if (e->step == EDGE_BOUND && !timer_is_set(&e->timer)) /* if its home lives, and is full */
 		worker_timer_set(nw->worker, &e->timer, RESEND_MS);
 	return true;

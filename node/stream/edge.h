@@ -5,23 +5,34 @@
  *   FINDS -home known-> ASKS -FLEET_BOUND-> BOUND;  ASKS -its home is not there-> FINDS
  *   BOUND -home dead, FLEET_REHOME-> FINDS, with the session's state; after REHOME it waits until what was under way has come back;
  *   any -stream ends, FLEET_CLOSE-> gone
+ *   a resumption: ASKS -FLEET_BOUND-> BOUND;  ASKS -refused, its home is gone-> gone: sm_stream.c goes on
  *
  * But for BOUND the stream is held. What the home did not acknowledge before it died is sent again, to the new one.
+ *
+ * Stream management is its home's (core/sm_session.h). The edge counts along: a home that dies takes what was not acknowledged with it, but
+ * the next one goes on with the right numbers, and the client, whose connection lives, notices nothing.
  */
 #ifndef NODE_STREAM_EDGE_H
 #define NODE_STREAM_EDGE_H
 
 #include "node/core/fleet.h"
 #include "node/stream/c2s.h"
+#include "proto/wire/sm.h"
 
 /* The client has asked to be bound to this address, and the answer is due to `request` (consumed): here or elsewhere. */
 void edge_bind(struct c2s *c, struct stanza *request, const struct jid *full);
 /* A session of this worker goes on at another home: its stream becomes an edge. */
 void edge_rehome(struct session *s);
+/* The client wants to resume a session (c->resume) that is at home on that node. */
+void edge_resume(struct c2s *c, uint32_t home);
 /* What the client sent, stamped (consumed). */
 void edge_sent(struct edge *e, struct stanza *st);
-/* The stream ends. */
-void edge_drop(struct edge *e);
+/* A word of stream management. False: its home does not know it. */
+bool edge_word(struct edge *e, const struct elem *word, const struct sm_said *said);
+/* A stanza of the client was answered here: its home counts it. */
+void edge_answered(struct edge *e);
+/* The stream ends; `lost`: nobody has ended it. */
+void edge_drop(struct edge *e, bool lost);
 void edge_replay_drop(struct c2s *c);
 
 /* Records for edges: FLEET_BOUND, DOWN, HOLD, RELEASE, PAUSE, CLOSE, STATE, REHOME, BACK. */

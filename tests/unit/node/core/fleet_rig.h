@@ -9,6 +9,7 @@
 
 #include "node/core/fleet.h"
 #include "node/core/freeze.h"
+#include "node/core/sm_session.h"
 
 #define OTHER 2 /* its epoch; ours is 1 */
 
@@ -178,7 +179,8 @@ static inline void look(enum node_state other)
 	struct view *v = view_new(2);
 	v->self = self_epoch;
 	v->state = NODE_UP;
-	v->nodes[self_epoch > OTHER] = (struct view_node){ .epoch = self_epoch, .state = NODE_UP, .workers = 2, .name = "here" };
+	v->nodes[self_epoch > OTHER] = (struct view_node){ .epoch = self_epoch, .state = NODE_UP, .workers = 2, .name = "here",
+						       .speaks = FLEET_SM };
 	v->nodes[self_epoch < OTHER] = (struct view_node){ .epoch = OTHER, .state = other, .workers = 1, .linked = true, .name = "there",
 						       .speaks = other_speaks, .full = other_slow, .slow = other_slow };
 	for (unsigned i = 0; i < node.n_workers; i++) {
@@ -236,9 +238,20 @@ static inline int set_up(void **state)
 	return 0;
 }
 
+static inline void on_last(struct worker *w, struct message *m, bool cancelled)
+{
+	sm_session_end_detached(nw_of(w));
+	free(m);
+}
+
 static inline int tear_down(void **state)
 {
 	look(NODE_DEAD);
+	for (unsigned i = 0; i < node.n_workers; i++) {
+		struct message *m = calloc(1, sizeof *m);
+		m->run = on_last;
+		worker_post(node.workers[i], m);
+	}
 	rig_stop();
 	assert_null(next_of(255));
 	arena_free(keep);

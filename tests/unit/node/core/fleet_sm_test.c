@@ -1,0 +1,422 @@
+/* Stream management between the node where a client is and the one where its account is at home (fleet_rig.h). */
+#include "tests/unit/node/core/fleet_rig.h"
+
+#include "node/core/outlet.h"
+#include "node/core/sm_session.h"
+
+#define ENABLE "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
+#define ASK    "<r xmlns='urn:xmpp:sm:3'/>"
+
+/* Both nodes know it. */
+static int sm_set_up(void **state)
+{
+	set_up(state);
+	other_speaks = FLEET_SM;
+	look(NODE_UP);
+	return 0;
+}
+
+#define SM_CASE(f) cmocka_unit_test_setup_teardown(f, sm_set_up, tear_down)
+
+/* ---- clients here, sessions there ---- */
+
+static struct frame_record down(const char *bare, uint64_t edge, unsigned kind, const char *xml)
+{
+	struct frame_record r = record(FLEET_DOWN, bare, edge);
+	r.rule = (uint8_t)kind;
+	r.flags = FRAME_KEPT;
+	r.osm = 77;
+	r.xml = str_of(xml);
+	return r;
+}
+
+/* Bound there, with stream management. */
+static struct rig_client far_login_with_sm(const char *user, uint64_t *edge)
+{
+	struct rig_client c = far_login(user, edge);
+	rig_say(&c, ENABLE);
+	struct frame_record word = expect(FLEET_UP);
+	assert_int_equal(word.rule, FLEET_UP_WORD);
+	assert_true(holds(word.xml, "<enable "));
+	other_says(down(c.bare, *edge, OUTLET_WORD, "<enabled xmlns='urn:xmpp:sm:3' id='abc' resume='true' max='300'/>"));
+	RIG_HEAR(&c, "<enabled ");
+	return c;
+}
+
+static void words_go_to_the_home_in_order(void **state)
+{
+	char user[16], bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = far_login_with_sm(user, &edge);
+	rig_say(&c, "<message to='x@localhost'/>" ASK "<iq type='set' id='i'/><a xmlns='urn:xmpp:sm:3' h='0'/>");
+	struct frame_record up = expect(FLEET_UP);
+	assert_int_equal(up.rule, FLEET_UP_STANZA);
+	assert_int_equal(up.flags & FRAME_KEPT, FRAME_KEPT);
+	assert_int_equal((up = expect(FLEET_UP)).rule, FLEET_UP_WORD);
+	assert_true(holds(up.xml, "<r "));
+	assert_int_equal(expect(FLEET_UP).rule, FLEET_UP_ANSWERED); /* malformed: refused here, counted there */
+	assert_true(holds((up = expect(FLEET_UP)).xml, "h='0'"));
+	rig_hang_up(&c);
+	struct frame_record gone = expect(FLEET_GONE);
+	assert_int_equal(gone.rule, 1);
+	assert_int_equal(gone.osm, edge);
+}
+
+static void a_client_that_ends_its_stream_is_not_lost(void **state)
+{
+	char user[16], bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = far_login_with_sm(user, &edge);
+	rig_say(&c, "</stream:stream>");
+	assert_int_equal(expect(FLEET_GONE).rule, 0);
+	rig_hang_up(&c);
+}
+
+/* Authenticated: the features are the last that was heard. */
+static struct rig_client authenticate(const char *user)
+{
+	struct rig_client c = rig_connect(1);
+	struct str secret = arena_printf(keep, "%c%s%cp", 0, user, 0);
+	rig_say(&c, RIG_HEADER);
+	RIG_HEAR(&c, "</stream:features>");
+	rig_say(&c, arena_printf(keep, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%.*s</auth>",
+				 STR_ARG(b64_encode(keep, secret))).p);
+	RIG_HEAR(&c, "<success");
+	rig_say(&c, RIG_HEADER);
+	RIG_UNTIL(rig_heard(&c, "</stream:features>"));
+	snprintf(c.bare, sizeof c.bare, "%s@localhost", user);
+	c.worker = node_shard(&node, str_of(c.bare))->index;
+	return c;
+}
+
+static void nothing_is_offered_while_a_node_does_not_know_it(void **state)
+{
+	char user[16], bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	struct rig_client now = authenticate(user);
+	assert_true(rig_heard(&now, "urn:xmpp:sm:3"));
+	other_speaks = FLEET_SM - 1;
+	look(NODE_UP);
+	other_claims(bare);
+	struct rig_client then = authenticate(user), c = far_login(user, &edge);
+	assert_false(rig_heard(&then, "urn:xmpp:sm:3"));
+	rig_hang_up(&now);
+	rig_hang_up(&then);
+	rig_say(&c, ENABLE);
+	RIG_HEAR(&c, "<feature-not-implemented");
+	assert_null(next_of(FLEET_UP));
+	rig_hang_up(&c);
+}
+
+static struct rig_client begin_resumption(const char *user, const char *previd)
+{
+	struct rig_client c = authenticate(user);
+	rig_say(&c, arena_printf(keep, "<resume xmlns='urn:xmpp:sm:3' previd='%s' h='3'/>", previd).p);
+	return c;
+}
+
+static void a_resumption_is_asked_for_at_the_home(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = begin_resumption(user, "abc");
+	struct frame_record ask = expect(FLEET_RESUME), bound = record(FLEET_BOUND, bare, ask.dst_sid);
+	assert_true(str_is(ask.to, bare) && str_is(ask.xml, "abc"));
+	assert_int_equal(ask.osm, 3);
+	bound.osm = 77;
+	bound.oseq = 9;
+	bound.to = arena_printf(keep, "%s/r", bare);
+	bound.xml = STR("12345678");
+	other_says(bound);
+	other_says(down(bare, ask.dst_sid, OUTLET_WORD, "<resumed xmlns='urn:xmpp:sm:3' previd='abc' h='9'/>"));
+	RIG_HEAR(&c, "<resumed ");
+	rig_say(&c, "<message to='x@localhost'/>");
+	struct frame_record up = expect(FLEET_UP);
+	assert_int_equal(up.dst_sid, 77);
+	assert_true(holds(up.xml, arena_printf(keep, "from='%s/r'", bare).p));
+	rig_hang_up(&c);
+	assert_int_equal(expect(FLEET_GONE).rule, 1);
+}
+
+static void a_refused_resumption_leaves_the_stream_to_be_bound(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = begin_resumption(user, "abc");
+	struct frame_record bound = record(FLEET_BOUND, bare, expect(FLEET_RESUME).dst_sid);
+	bound.rule = STANZA_ITEM_NOT_FOUND;
+	bound.xml = str_span("\7\0\0\0", 4);
+	other_says(bound);
+	RIG_HEAR(&c, "<failed xmlns='urn:xmpp:sm:3' h='7'><item-not-found");
+	rig_say(&c, "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+	expect(FLEET_BIND);
+	rig_hang_up(&c);
+}
+
+static void a_resumption_fails_when_its_home_dies(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = begin_resumption(user, "abc");
+	expect(FLEET_RESUME);
+	look(NODE_DEAD);
+	RIG_HEAR(&c, "<item-not-found");
+	rig_hang_up(&c);
+}
+
+/* ---- sessions here, clients there ---- */
+
+static void up(const char *bare, uint64_t sid, uint64_t edge, enum fleet_up what, const char *xml)
+{
+	struct frame_record r = record(FLEET_UP, bare, sid);
+	r.osm = edge;
+	r.rule = (uint8_t)what;
+	r.xml = str_of(xml);
+	other_says(r);
+}
+
+static struct frame_record expect_word(const char *text)
+{
+	struct frame_record r;
+	do
+		r = expect(FLEET_DOWN);
+	while (r.rule != OUTLET_WORD || !holds(r.xml, text));
+	return r;
+}
+
+/* A client of the other node, its edge 9, bound here with stream management, by an account that a client here has made ours. */
+static uint64_t far_session(const char *bare, char id[64])
+{
+	struct frame_record bind = record(FLEET_BIND, bare, 9);
+	bind.to = arena_printf(keep, "%s/far", bare);
+	bind.from = STR("10.1.2.3");
+	bind.rule = TRANSPORT_STARTTLS;
+	bind.osm = UINT64_C(1) << 60;
+	other_says(bind);
+	uint64_t sid = expect(FLEET_BOUND).osm;
+	up(bare, sid, 9, FLEET_UP_WORD, ENABLE);
+	struct frame_record enabled = expect_word("<enabled ");
+	assert_int_equal(sscanf(arena_strz(keep, enabled.xml), "<enabled xmlns='urn:xmpp:sm:3' id='%63[^']'", id), 1);
+	return sid;
+}
+
+static void gone(const char *bare, uint64_t sid, uint64_t edge, bool lost)
+{
+	struct frame_record r = record(FLEET_GONE, bare, sid);
+	r.osm = edge;
+	r.rule = lost;
+	other_says(r);
+	rig_turns(4);
+}
+
+static void resume(const char *bare, uint64_t edge, const char *id, uint32_t h)
+{
+	struct frame_record r = record(FLEET_RESUME, bare, edge);
+	r.to = str_of(bare);
+	r.rule = TRANSPORT_STARTTLS;
+	r.osm = h;
+	r.xml = str_of(id);
+	other_says(r);
+}
+
+static bool waits(const struct rig_client *c)
+{
+	const struct session *s = rig_session(c, "far");
+	return s && sm_session_is_detached(s);
+}
+
+static void a_session_waits_for_its_client_and_goes_on_at_another_edge(void **state)
+{
+	char user[16], bare[64], id[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	uint64_t sid = far_session(bare, id);
+	up(bare, sid, 9, FLEET_UP_STANZA,
+	   arena_printf(keep, "<message from='%s/far' to='%s/near'><body>hello</body></message>", bare, bare).p);
+	up(bare, sid, 9, FLEET_UP_ANSWERED, "-");
+	RIG_HEAR(&c, "<body>hello</body>");
+	gone(bare, sid, 9, true);
+	assert_true(waits(&c));
+	rig_say(&c, arena_printf(keep, "<message to='%s/far'><body>kept</body></message>", bare).p);
+	rig_turns(10);
+	assert_null(next_of(FLEET_DOWN));
+	resume(bare, 10, id, 0);
+	struct frame_record bound = expect(FLEET_BOUND);
+	assert_int_equal(bound.dst_sid, 10);
+	assert_int_equal(bound.osm, sid);
+	assert_int_equal(bound.oseq, 2);
+	assert_true(str_is(bound.to, arena_printf(keep, "%s/far", bare).p));
+	assert_true(holds(expect_word("<resumed ").xml, "h='2'"));
+	struct frame_record again = expect(FLEET_DOWN);
+	assert_int_equal(again.dst_sid, 10);
+	assert_true(holds(again.xml, "<body>kept</body>") && holds(again.xml, "urn:xmpp:delay"));
+	/* What the first edge has still to say is nothing any more. */
+	gone(bare, sid, 9, false);
+	up(bare, sid, 9, FLEET_UP_STANZA, "<message to='nobody@localhost'/>");
+	assert_int_equal(expect(FLEET_BACK).dst_sid, 9);
+	assert_true(rig_session(&c, "far") && !waits(&c));
+	gone(bare, sid, 10, false);
+	assert_null(rig_session(&c, "far"));
+	rig_hang_up(&c);
+}
+
+static void a_session_waits_when_its_clients_node_dies(void **state)
+{
+	char user[16], bare[64], id[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	far_session(bare, id);
+	look(NODE_DEAD);
+	assert_true(waits(&c));
+	rig_hang_up(&c);
+}
+
+static void the_edge_that_lives_hears_of_the_conflict(void **state)
+{
+	char user[16], bare[64], id[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	far_session(bare, id);
+	resume(bare, 10, id, 0);
+	expect(FLEET_BOUND);
+	struct frame_record close = expect(FLEET_CLOSE);
+	assert_int_equal(close.dst_sid, 9);
+	assert_int_equal(close.rule, STREAM_CONFLICT);
+	rig_hang_up(&c);
+}
+
+static void resumptions_are_refused_for_what_they_are(void **state)
+{
+	char user[16], bare[64], other[16], other_bare[64], id[64];
+	account_with_place(1, user, bare);
+	account_with_place(1, other, other_bare);
+	struct rig_client c = rig_login(0, user, "near");
+	far_session(bare, id);
+	resume(bare, 10, "abc", 0);
+	assert_int_equal(expect(FLEET_BOUND).rule, STANZA_ITEM_NOT_FOUND);
+	resume(other_bare, 10, id, 0); /* another account's */
+	assert_int_equal(expect(FLEET_BOUND).rule, STANZA_ITEM_NOT_FOUND);
+	resume(bare, 10, id, 1);
+	struct frame_record close = expect(FLEET_CLOSE);
+	assert_int_equal(close.dst_sid, 10);
+	assert_int_equal(close.rule, STREAM_UNDEFINED_CONDITION);
+	assert_true(holds(close.from, "<handled-count-too-high"));
+	assert_true(rig_session(&c, "far") && !waits(&c));
+	rig_hang_up(&c);
+}
+
+static void a_client_must_resume_when_something_for_it_was_lost(void **state)
+{
+	char user[16], bare[64], id[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	far_session(bare, id);
+	rig_say(&c, arena_printf(keep, "<message to='%s/far'><body>lost</body></message>", bare).p);
+	struct frame_record lost = expect(FLEET_DOWN);
+	assert_int_equal(lost.rule, STANZA_MESSAGE);
+	post(lost, true);
+	assert_int_equal(expect(FLEET_CLOSE).rule, STREAM_CONNECTION_TIMEOUT);
+	assert_true(waits(&c));
+	resume(bare, 10, id, 0);
+	expect_word("<resumed ");
+	assert_true(holds(expect(FLEET_DOWN).xml, "<body>lost</body>"));
+	rig_hang_up(&c);
+}
+
+/* ---- homes that change ---- */
+
+/* The state of a session that is at home here, as its edge would have it. */
+static struct str state_of(struct rig_client *c, bool whole)
+{
+	struct buf b;
+	buf_init(&b, FREEZE_MAX);
+	freeze_session(rig_session(c, "far"), &b, whole);
+	struct str copy = arena_str(keep, buf_str(&b));
+	buf_fini(&b);
+	return copy;
+}
+
+static void a_session_takes_what_waits_along_to_its_next_home(void **state)
+{
+	char user[16], bare[64], id[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	uint64_t sid = far_session(bare, id);
+	rig_say(&c, arena_printf(keep, "<message to='%s/far'><body>one</body></message>", bare).p);
+	expect(FLEET_DOWN);
+	struct frame_record bind = record(FLEET_BIND, bare, 11);
+	bind.to = arena_printf(keep, "%s/far", bare);
+	bind.rule = TRANSPORT_STARTTLS;
+	bind.flags = FRAME_REROUTED;
+	bind.osm = UINT64_C(2) << 60;
+	bind.xml = state_of(&c, true);
+	gone(bare, sid, 9, false);
+	other_says(bind);
+	uint64_t next = expect(FLEET_BOUND).osm;
+	gone(bare, next, 11, true);
+	assert_true(waits(&c));
+	resume(bare, 12, id, 0);
+	expect_word("<resumed ");
+	assert_true(holds(expect(FLEET_DOWN).xml, "<body>one</body>"));
+	rig_hang_up(&c);
+}
+
+static void numbers_go_on_when_a_home_dies(void **state)
+{
+	char user[16], bare[64], donor[16], donor_bare[64], id[64];
+	uint64_t edge;
+	account_with_place(1, donor, donor_bare);
+	struct rig_client d = rig_login(0, donor, "near");
+	far_session(donor_bare, id);
+	struct str frozen = state_of(&d, false);
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = far_login_with_sm(user, &edge);
+	struct frame_record told = record(FLEET_STATE, bare, edge);
+	told.xml = frozen;
+	other_says(told);
+	other_says(down(bare, edge, STANZA_MESSAGE, "<message from='x@localhost'><body>down</body></message>"));
+	RIG_HEAR(&c, "<body>down</body>");
+	rig_say(&c, "<message to='nobody@localhost' type='headline'/><presence/>" ASK);
+	expect(FLEET_UP);
+	struct frame_record lost = expect(FLEET_UP), word = expect(FLEET_UP);
+	post(lost, true);
+	post(word, true);
+	rig_turns(4);
+	look(NODE_DEAD);
+	RIG_UNTIL(rig_session(&c, "r"));
+	RIG_HEAR(&c, "<a xmlns='urn:xmpp:sm:3' h='2'/>"); /* the question comes after the presence, which is not counted twice */
+	assert_true(session_is_available(rig_session(&c, "r")));
+	rig_say(&c, "<a xmlns='urn:xmpp:sm:3' h='1'/>" ASK);
+	RIG_HEAR(&c, "<a xmlns='urn:xmpp:sm:3' h='2'/>");
+	rig_hang_up(&c);
+	rig_hang_up(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SM_CASE(words_go_to_the_home_in_order),
+		SM_CASE(a_client_that_ends_its_stream_is_not_lost),
+		SM_CASE(nothing_is_offered_while_a_node_does_not_know_it),
+		SM_CASE(a_resumption_is_asked_for_at_the_home),
+		SM_CASE(a_refused_resumption_leaves_the_stream_to_be_bound),
+		SM_CASE(a_resumption_fails_when_its_home_dies),
+		SM_CASE(a_session_waits_for_its_client_and_goes_on_at_another_edge),
+		SM_CASE(a_session_waits_when_its_clients_node_dies),
+		SM_CASE(the_edge_that_lives_hears_of_the_conflict),
+		SM_CASE(resumptions_are_refused_for_what_they_are),
+		SM_CASE(a_client_must_resume_when_something_for_it_was_lost),
+		SM_CASE(a_session_takes_what_waits_along_to_its_next_home),
+		SM_CASE(numbers_go_on_when_a_home_dies),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
