@@ -31,6 +31,7 @@
 #include "node/core/sm_session.h"
 #include "node/core/stored.h"
 #include "node/core/tie.h"
+#include "node/ctl/accord.h"
 #include "node/ctl/command.h"
 #include "node/ctl/kept.h"
 #include "node/ctl/order.h"

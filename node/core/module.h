@@ -18,6 +18,7 @@
 #include "node/store/store.h"
 #include "proto/wire/stanza.h"
 
+struct call;
 struct command;
 struct adhoc_command;
 struct disco_ask;
@@ -152,6 +153,8 @@ struct module {
 	void (*host_stop)(struct host *h);
 	/* Another node has changed what the store keeps for the host (host_changed): what is remembered of it is stale. Any worker. */
 	void (*host_stale)(struct host *h);
+	/* Another node wants its part done of something that all do (accord.h). Main thread; ends the call, now or later. */
+	void (*host_step)(struct host *h, unsigned step, struct call *c);
 	/* The configuration was loaded again, and all workers stand still: reads options into the host's slot as host_start did; cannot
 	 * fail. NULL: the module's options need a restart. */
 	void (*host_reload)(struct host *h);

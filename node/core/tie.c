@@ -34,6 +34,7 @@ struct spread {
 	struct host *host;
 	struct jid who;      /* absent: any */
 	enum ties_phase phase;
+	unsigned phases;     /* bits */
 	unsigned worker;
 	struct user **users; /* of this worker, held */
 	size_t n_users, at;
@@ -71,6 +72,13 @@ static bool tell_some(struct spread *s, struct node_worker *nw)
 	return s->at == s->n_users;
 }
 
+static enum ties_phase phase_from(const struct spread *s, unsigned phase)
+{
+	while (phase < TIES_PHASES && !(s->phases & 1u << phase))
+		phase++;
+	return (enum ties_phase)phase;
+}
+
 static void spread_end(struct spread *s)
 {
 	if (s->on_done)
@@ -95,19 +103,25 @@ static void on_spread(struct worker *w, struct message *m, bool cancelled)
 	s->users = NULL;
 	if (++s->worker == n->n_workers) {
 		s->worker = 0;
-		s->phase++;
+		s->phase = phase_from(s, s->phase + 1);
 	}
 	worker_post(s->phase < TIES_PHASES ? n->workers[s->worker] : n->main, &s->message);
 }
 
-void ties_spread(struct host *h, const struct jid *who, void (*on_done)(void *arg), void *arg)
+void ties_run(struct host *h, const struct jid *who, unsigned phases, void (*on_done)(void *arg), void *arg)
 {
 	struct arena *a = arena_new(512);
 	struct spread *s = arena_zalloc(a, sizeof *s);
-	*s = (struct spread){ .message.run = on_spread, .arena = a, .host = h, .on_done = on_done, .arg = arg };
+	*s = (struct spread){ .message.run = on_spread, .arena = a, .host = h, .on_done = on_done, .arg = arg, .phases = phases };
+	s->phase = phase_from(s, 0);
 	if (who) {
 		s->who = jid_bare(who);
 		s->who = jid_copy(a, &s->who);
 	}
 	worker_post(h->node->workers[0], &s->message);
+}
+
+void ties_spread(struct host *h, const struct jid *who, void (*on_done)(void *arg), void *arg)
+{
+	ties_run(h, who, 1u << TIES_LOOK | 1u << TIES_CHANGE | 1u << TIES_SETTLE, on_done, arg);
 }

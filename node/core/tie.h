@@ -8,13 +8,16 @@
  *   TIES_LOOK     features look at the accounts, if what is to be known lies there
  *   TIES_CHANGE   rosters change: clients get their pushes, and who is lost hears 'unavailable'
  *   TIES_SETTLE   all clients know the new contacts now: presence is shown
+ *
+ * With several nodes a feature that can wait for them runs the first two on all (accord.h) before it settles. Where ties have changed on
+ * another node already, and nobody waits, TIES_LATE is in place of the last two: presence is shown, and asked for, with each change.
  */
 #ifndef NODE_CORE_TIE_H
 #define NODE_CORE_TIE_H
 
 #include "node/core/module.h"
 
-enum ties_phase { TIES_LOOK, TIES_CHANGE, TIES_SETTLE, TIES_PHASES };
+enum ties_phase { TIES_LOOK, TIES_CHANGE, TIES_SETTLE, TIES_LATE, TIES_PHASES };
 
 struct tie {
 	struct jid jid;    /* bare */
@@ -34,5 +37,7 @@ void ties_add(struct tie_list *l, const struct tie *t);
 
 /* Any thread. Ties between `who` and others have changed; NULL: any. on_done (may be NULL) runs on the main thread when it is done. */
 void ties_spread(struct host *h, const struct jid *who, void (*on_done)(void *arg), void *arg);
+/* The same with some phases only: a bit for each, 1 << TIES_LOOK ... */
+void ties_run(struct host *h, const struct jid *who, unsigned phases, void (*on_done)(void *arg), void *arg);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/core/log.h"
+#include "node/ctl/accord.h"
 #include "node/ctl/show.h"
 #include "node/ctl/visit.h"
 
@@ -10,9 +11,6 @@
 #define QUESTION_MAX (FRAME_MAX / 2) /* bytes; of an answer as well */
 
 /* ---- questions of a worker to another node ---- */
-
-/* `code` -1: no answer came. `answer` is borrowed: {code, text, data}. */
-typedef void relay_then(void *arg, int code, json_t *answer);
 
 struct relay_pending {
 	struct message message; /* when it is not asked at all */
@@ -73,8 +71,7 @@ static uint64_t way_back(const struct node_worker *nw)
 	return (uint64_t)nw->node->n_workers + nw->worker->index;
 }
 
-/* Consumes the question. `then` is not called before this returns. */
-static void ask(struct node_worker *nw, uint32_t epoch, json_t *question, relay_then *then, void *arg)
+void relay_ask(struct node_worker *nw, uint32_t epoch, json_t *question, relay_then *then, void *arg)
 {
 	struct relay_pending *p = xzalloc(sizeof *p);
 	char *text = json_dumps(question, JSON_COMPACT);
@@ -147,7 +144,8 @@ static bool read_question(struct call *c, const json_t *o)
 	const char *name, *command = json_string_value(json_object_get(o, "command"));
 	const json_t *args = json_object_get(o, "args");
 	json_t *v;
-	c->command = command ? command_find(str_of(command)) : NULL;
+	bool step = command && strcmp(command, accord_command.name) == 0;
+	c->command = step ? &accord_command : command ? command_find(str_of(command)) : NULL;
 	if (!c->command || json_array_size(args) > CTL_ARGS_MAX)
 		return false;
 	for (size_t i = 0; i < json_array_size(args); i++) {
@@ -232,7 +230,7 @@ void relay_remove(struct node_worker *nw, uint32_t home, const struct jid *bare,
 {
 	struct removing *r = xzalloc(sizeof *r);
 	*r = (struct removing){ then, arg };
-	ask(nw, home,
+	relay_ask(nw, home,
 	    json_pack("{s:s, s:[o, o], s:s}", "command", "unregister", "args", json_str(jid_local(bare)), json_str(jid_domain(bare)), "by",
 		      "another node"),
 	    on_removed, r);
@@ -353,7 +351,7 @@ static void ask_home(struct visit *v, struct node_worker *nw)
 	y->local = home == 0;
 	y->waiting = 1;
 	if (home)
-		ask(nw, home, question_of(y->call), on_one_answer, y);
+		relay_ask(nw, home, question_of(y->call), on_one_answer, y);
 }
 
 static void ask_all(struct visit *v, struct node_worker *nw)
@@ -365,7 +363,7 @@ static void ask_all(struct visit *v, struct node_worker *nw)
 		if (view->nodes[i].epoch == view->self || !view_is_alive(view, view->nodes[i].epoch))
 			continue;
 		y->waiting++;
-		ask(nw, view->nodes[i].epoch, question_of(y->call), on_one_answer, y);
+		relay_ask(nw, view->nodes[i].epoch, question_of(y->call), on_one_answer, y);
 	}
 }
 

@@ -111,8 +111,7 @@ static void change(struct user *u, const struct tie *t, enum when when)
 		roster_push(u, &t->jid);
 	if (gains && when == LATE)
 		roster_show_presence(u, &t->jid);
-	/* Other nodes hear of a change when they do: what they showed may have come before the contact was known here. */
-	if (to && !subscription_has_to(before) && (when == LATE || u->nw->fleet))
+	if (to && !subscription_has_to(before) && when == LATE)
 		probe(u, &t->jid);
 }
 
@@ -141,7 +140,7 @@ static void change_all(struct user *u, enum when when)
 	arena_free(a);
 }
 
-static void change_one(struct user *u, const struct jid *who)
+static void change_one(struct user *u, const struct jid *who, enum when when)
 {
 	struct arena *a = arena_new(0);
 	struct tie_list now = look_up(u, who, a);
@@ -150,7 +149,7 @@ static void change_one(struct user *u, const struct jid *who)
 	if (is_new && roster_of(u)->list.n_tied >= now.max)
 		count_limit(u->nw, LIMIT_ROSTER_TIES);
 	else
-		change(u, now.n ? &now.v[0] : &(struct tie){ .jid = jid_bare(who), .groups = STR("") }, WITH_ALL);
+		change(u, now.n ? &now.v[0] : &(struct tie){ .jid = jid_bare(who), .groups = STR("") }, when);
 	arena_free(a);
 }
 
@@ -177,15 +176,16 @@ void roster_ties_changed(struct user *u, const struct jid *who, int phase)
 	if (phase == TIES_LOOK || !roster_is_here(u) || r->ending)
 		return;
 	if (r->current || r->walks || r->pumping) {
-		r->ties_late |= phase == TIES_CHANGE; /* what is fresh is shown then, too */
+		r->ties_late |= phase != TIES_SETTLE; /* what is fresh is shown then, too */
 		return;
 	}
+	enum when when = phase == TIES_LATE ? LATE : WITH_ALL;
 	if (phase == TIES_SETTLE)
 		settle(u);
 	else if (who)
-		change_one(u, who);
+		change_one(u, who, when);
 	else
-		change_all(u, WITH_ALL);
+		change_all(u, when);
 }
 
 void roster_ties_late(struct user *u)

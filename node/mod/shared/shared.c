@@ -160,5 +160,6 @@ const struct module mod_shared = {
 	.host_start = host_start,
 	.host_ready = host_ready,
 	.host_stale = shared_stale,
+	.host_step = shared_step,
 	.host_stop = host_stop,
 };

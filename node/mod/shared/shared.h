@@ -43,6 +43,8 @@ static inline struct shared_host *shared_host(struct host *h) { return host_slot
 void shared_boot(struct worker *w, struct message *m, bool cancelled);
 /* Any thread: another node has changed them, or accounts: they are read again. */
 void shared_stale(struct host *h);
+/* Main thread: another node has changed them, and waits until all know. */
+void shared_step(struct host *h, unsigned step, struct call *c);
 /* Any thread: the account is gone; `names`, packed as roster groups, are the groups that it was in: they are written again. */
 void shared_forget(struct host *h, struct str names);
 /* Drops deeds that wait, at the end. */

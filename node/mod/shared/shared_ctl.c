@@ -72,8 +72,7 @@ static void on_created(struct store_op *op)
 	p->any = true;
 	pthread_mutex_unlock(&p->lock);
 	d->done = "The group is there";
-	host_changed(d->host, &mod_shared);
-	ties_spread(d->host, NULL, shared_deed_done, d);
+	shared_deed_spread(d);
 }
 
 static void create(struct shared_deed *d)
@@ -132,8 +131,7 @@ static void on_deleted(struct store_op *op)
 	p->any = p->groups.n > 0;
 	pthread_mutex_unlock(&p->lock);
 	d->done = "The group is gone";
-	host_changed(d->host, &mod_shared);
-	ties_spread(d->host, NULL, shared_deed_done, d);
+	shared_deed_spread(d);
 }
 
 static void delete(struct shared_deed *d)
@@ -158,18 +156,13 @@ static void run_delete(struct call *c)
 
 /* ---- commands: members ---- */
 
-static void member_spread(struct shared_deed *d)
-{
-	ties_spread(d->host, jid_present(&d->user) ? &d->user : NULL, shared_deed_done, d);
-}
-
 static void on_counted_all(struct shared_roll *r, enum err err)
 {
 	struct shared_deed *d = r->deed;
 	free(r);
 	if (err)
 		LOG(LOG_ERROR, "shared", "accounts cannot be listed: a group of all lacks some until the next start", L_ERR(err));
-	member_spread(d);
+	shared_deed_spread(d);
 }
 
 static void on_member(struct store_op *op)
@@ -180,7 +173,6 @@ static void on_member(struct store_op *op)
 		shared_deed_fail(d, op->err == ERR_LIMIT ? "the group is too large" : err_name(op->err));
 		return;
 	}
-	host_changed(d->host, &mod_shared);
 	bool count = d->joins && str_eq(d->member, SHARED_ALL) && !p->counts_accounts;
 	if (d->joins && str_eq(d->member, SHARED_ONLINE))
 		p->counts_online = true;
@@ -194,7 +186,7 @@ static void on_member(struct store_op *op)
 	if (count)
 		shared_roll_call(p, d, on_counted_all);
 	else
-		member_spread(d);
+		shared_deed_spread(d);
 }
 
 static void member_write(struct shared_deed *d)
@@ -373,16 +365,16 @@ static void run_members(struct call *c)
 }
 
 const struct command shared_commands[] = {
-	{ "srg_create", "GROUP HOST LABEL DESCRIPTION [DISPLAY]", COMMAND_EVERYWHERE,
+	{ "srg_create", "GROUP HOST LABEL DESCRIPTION [DISPLAY]", 0,
 	  "Makes a shared group, or changes it; its members see those of the groups in DISPLAY (commas between; itself if left out).",
 	  run_create },
-	{ "srg_delete", "GROUP HOST", COMMAND_EVERYWHERE, "Removes a shared group.", run_delete },
+	{ "srg_delete", "GROUP HOST", 0, "Removes a shared group.", run_delete },
 	{ "srg_list", "HOST", COMMAND_READS, "Lists a host's shared groups.", run_list },
 	{ "srg_get_info", "GROUP HOST", COMMAND_READS, "Tells what a shared group is called, and whom its members see.", run_info },
 	{ "srg_get_members", "GROUP HOST", COMMAND_READS, "Lists the members of a shared group.", run_members },
-	{ "srg_user_add", "USER HOST GROUP GROUPHOST", COMMAND_EVERYWHERE,
+	{ "srg_user_add", "USER HOST GROUP GROUPHOST", 0,
 	  "Puts an account into a shared group; @all@: all accounts; @online@: who is online.", run_user_add },
-	{ "srg_user_del", "USER HOST GROUP GROUPHOST", COMMAND_EVERYWHERE,
+	{ "srg_user_del", "USER HOST GROUP GROUPHOST", 0,
 	  "Takes an account, @all@ or @online@ out of a shared group.", run_user_del },
 	{ 0 },
 };

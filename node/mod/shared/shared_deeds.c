@@ -21,12 +21,17 @@ static void pump(struct shared_host *p)
 	d->run(d);
 }
 
+static void next(struct shared_host *p)
+{
+	p->busy = false;
+	pump(p);
+}
+
 void shared_deed_end(struct shared_deed *d)
 {
 	struct shared_host *p = shared_host(d->host);
 	arena_free(d->arena);
-	p->busy = false;
-	pump(p);
+	next(p);
 }
 
 void shared_deed_fail(struct shared_deed *d, const char *why)
@@ -34,8 +39,7 @@ void shared_deed_fail(struct shared_deed *d, const char *why)
 	if (d->call)
 		call_fail(d->call, CTL_FAILED, "%s", why);
 	else
-		LOG(LOG_ERROR, "shared", "a group that a removed account was in cannot be written", L_STR("host", d->host->name),
-		    L_Z("reason", why));
+		LOG(LOG_ERROR, "shared", "shared groups cannot be read or written", L_STR("host", d->host->name), L_Z("reason", why));
 	shared_deed_end(d);
 }
 
@@ -45,6 +49,47 @@ void shared_deed_done(void *arg)
 	if (d->call)
 		call_ok(d->call, NULL, "%s", d->done);
 	shared_deed_end(d);
+}
+
+/* ---- all nodes hear of a change ---- */
+
+enum step { STEP_CHANGE, STEP_SETTLE };
+
+static const struct jid *whom(const struct shared_deed *d)
+{
+	return jid_present(&d->user) ? &d->user : NULL;
+}
+
+static void on_settled_everywhere(void *arg)
+{
+	struct shared_deed *d = arg;
+	call_ok(d->call, NULL, "%s", d->done);
+	arena_free(d->arena);
+}
+
+static void on_settled(void *arg)
+{
+	struct shared_deed *d = arg;
+	accord(d->host, &mod_shared, STEP_SETTLE, on_settled_everywhere, d);
+}
+
+static void on_changed_everywhere(void *arg)
+{
+	struct shared_deed *d = arg;
+	ties_run(d->host, whom(d), 1u << TIES_SETTLE, on_settled, d);
+}
+
+/* The next deed begins: another node's may be waiting for it, as this one for that node's. */
+static void on_changed(void *arg)
+{
+	struct shared_deed *d = arg;
+	next(shared_host(d->host));
+	accord(d->host, &mod_shared, STEP_CHANGE, on_changed_everywhere, d);
+}
+
+void shared_deed_spread(struct shared_deed *d)
+{
+	ties_run(d->host, whom(d), 1u << TIES_LOOK | 1u << TIES_CHANGE, on_changed, d);
 }
 
 struct shared_deed *shared_deed_new(struct host *h, void (*run)(struct shared_deed *d))
@@ -216,13 +261,19 @@ void shared_boot(struct worker *w, struct message *m, bool cancelled)
 
 /* ---- what other nodes have changed: a deed like others, so that it does not undo what is under way ---- */
 
+/* Asked by another node, which settles when all know; or all at once. */
+static void spread_again(struct shared_deed *d)
+{
+	ties_run(d->host, NULL, 1u << TIES_LOOK | 1u << (d->call ? TIES_CHANGE : TIES_LATE), shared_deed_done, d);
+}
+
 static void on_names_again(struct shared_roll *r, enum err err)
 {
 	struct shared_deed *d = r->deed;
 	free(r);
 	if (err)
 		LOG(LOG_ERROR, "shared", "accounts cannot be listed again", L_STR("host", d->host->name), L_ERR(err));
-	ties_spread(d->host, NULL, shared_deed_done, d);
+	spread_again(d);
 }
 
 static void on_rows_again(struct store_op *op)
@@ -230,26 +281,24 @@ static void on_rows_again(struct store_op *op)
 	struct shared_deed *d = op->arg;
 	struct shared_host *p = shared_host(d->host);
 	if (op->err) {
-		LOG(LOG_ERROR, "shared", "shared groups cannot be read again", L_STR("host", d->host->name), L_ERR(op->err));
-		shared_deed_end(d);
+		shared_deed_fail(d, err_name(op->err));
 	} else if (take_rows(p, op)) {
 		shared_roll_call(p, d, on_names_again);
 	} else {
-		ties_spread(d->host, NULL, shared_deed_done, d);
+		spread_again(d);
 	}
 }
 
 static void read_again(struct shared_deed *d)
 {
 	struct shared_host *p = shared_host(d->host);
-	p->stale = false;
+	if (!d->call)
+		p->stale = false;
 	struct store_op *op = store_op_new(d->host->name, STR(""), on_rows_again, d);
 	store_map_all(op, &shared_space, STR_NONE, SHARED_GROUPS_MAX);
 	enum err err = store_submit(d->host->store, op);
-	if (err) {
-		LOG(LOG_ERROR, "shared", "shared groups cannot be read again", L_STR("host", d->host->name), L_ERR(err));
-		shared_deed_end(d);
-	}
+	if (err)
+		shared_deed_fail(d, err_name(err));
 }
 
 static void on_stale(struct worker *w, struct message *m, bool cancelled)
@@ -269,6 +318,25 @@ void shared_stale(struct host *h)
 	struct shared_deed *d = shared_deed_new(h, read_again);
 	d->message.run = on_stale;
 	worker_post(h->node->main, &d->message);
+}
+
+static void on_step_settled(void *arg)
+{
+	call_ok(arg, NULL, "%s", "settled");
+}
+
+void shared_step(struct host *h, unsigned step, struct call *c)
+{
+	if (h->anonymous || step > STEP_SETTLE) {
+		call_fail(c, CTL_USAGE, "there is no such step here");
+	} else if (step == STEP_SETTLE) {
+		ties_run(h, NULL, 1u << TIES_SETTLE, on_step_settled, c);
+	} else {
+		struct shared_deed *d = shared_deed_new(h, read_again);
+		d->call = c;
+		d->done = "changed";
+		shared_deed_queue(d);
+	}
 }
 
 /* ---- removed accounts ---- */

@@ -31,6 +31,8 @@ void shared_deed_queue(struct shared_deed *d);
 /* The call, if any, is answered with d->done, or with why not. */
 void shared_deed_done(void *deed);
 void shared_deed_fail(struct shared_deed *d, const char *why);
+/* Memory has changed: accounts on all nodes hear of it, of d->user or of any, and then it is done. */
+void shared_deed_spread(struct shared_deed *d);
 /* It has been answered. */
 void shared_deed_end(struct shared_deed *d);
 
