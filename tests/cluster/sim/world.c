@@ -180,6 +180,10 @@ static void on_view(void *arg, struct view *v)
 	if (old && v->version <= old->version)
 		sim_fail(w, "%s has a view that is not newer", n->name);
 	uint64_t uid = old ? sim_uid(w, n) : 0;
+	for (unsigned i = 0; w->mutation == MUTATE_STAYS_SLOW && old && i < v->n; i++) {
+		const struct view_node *before = view_find(old, v->nodes[i].epoch);
+		v->nodes[i].slow |= before && before->slow;
+	}
 	n->view = v;
 	for (unsigned i = 0; old && old->self && i < old->n; i++) {
 		uint32_t epoch = old->nodes[i].epoch;
