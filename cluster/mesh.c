@@ -241,7 +241,7 @@ static void purge_ask(void *arg, struct registry_call *c)
 static void purge_row(void *arg, uint32_t dead_epoch, const struct registry_row *r)
 {
 	struct mesh *m = arg;
-	ports_purged(m->ports, m->o.fp_of(m->o.arg, r->bare), dead_epoch, r->bare, r->resource, r->flags);
+	ports_purged(m->ports, m->o.fp_of(m->o.arg, r->bare), dead_epoch, r);
 }
 
 static void purge_end(void *arg)

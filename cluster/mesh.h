@@ -36,8 +36,8 @@ struct mesh_options {
 	/* A record that a dead peer has not acknowledged, or that could not be given to a live one as hard_bytes wait for it already (the
 	 * view tells which), given back to the worker that its dst_fp names. Records for all workers (dst_fp 0) are not given back. */
 	void (*on_lost)(struct worker *w, uint32_t to_epoch, const struct frame_record *r);
-	/* A dead node's registry rows, a chunk at a time, on the worker that owns the account; `resource` "" is the home itself. */
-	void (*on_purged)(struct worker *w, uint32_t dead_epoch, struct str bare, struct str resource, uint32_t flags);
+	/* A dead node's registry rows, a chunk at a time, on the worker that owns the account. Borrowed. */
+	void (*on_purged)(struct worker *w, uint32_t dead_epoch, const struct registry_row *row);
 	/* The registry has lost its memory: what this worker registered (homes, sessions) must be registered again. */
 	void (*on_registry_fresh)(struct worker *w);
 	/* Any thread: the fingerprint of a bare JID, as dst_fp has it. */

@@ -143,8 +143,7 @@ enum delivery_kind { RECORDS, LOST, VIEW, FRESH, ROWS };
 
 struct row {
 	struct row *next;
-	uint32_t flags;
-	struct str bare, resource;
+	struct registry_row row; /* its names are behind it */
 	char bytes[];
 };
 
@@ -181,7 +180,7 @@ static void give_records(const struct delivery *d)
 static void give_rows(const struct delivery *d)
 {
 	for (const struct row *r = d->rows; r; r = r->next)
-		d->port->ports->calls.on_purged(d->port->worker, d->epoch, r->bare, r->resource, r->flags);
+		d->port->ports->calls.on_purged(d->port->worker, d->epoch, &r->row);
 }
 
 static void give(const struct delivery *d)
@@ -291,13 +290,14 @@ static struct delivery *rows_for(struct port *p, uint32_t epoch)
 	return d;
 }
 
-void ports_purged(struct ports *ps, uint64_t fp, uint32_t dead_epoch, struct str bare, struct str resource, uint32_t flags)
+void ports_purged(struct ports *ps, uint64_t fp, uint32_t dead_epoch, const struct registry_row *row)
 {
+	struct str bare = row->bare, resource = row->resource;
 	struct delivery *d = rows_for(&ps->port[fp % ps->n], dead_epoch);
 	struct row *r = xzalloc(sizeof *r + bare.len + resource.len);
-	r->flags = flags;
-	r->bare = str_span(r->bytes, bare.len);
-	r->resource = str_span(r->bytes + bare.len, resource.len);
+	r->row = *row;
+	r->row.bare = str_span(r->bytes, bare.len);
+	r->row.resource = str_span(r->bytes + bare.len, resource.len);
 	if (bare.len)
 		memcpy(r->bytes, bare.p, bare.len);
 	if (resource.len)

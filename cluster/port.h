@@ -10,6 +10,7 @@
 #define CLUSTER_PORT_H
 
 #include "cluster/frame.h"
+#include "cluster/registry.h"
 #include "cluster/view.h"
 #include "cluster/worker.h"
 #include "proto/base/blob.h"
@@ -32,7 +33,7 @@ struct port_calls {
 	void (*on_record)(struct worker *w, uint32_t from_epoch, const struct frame_record *r);
 	void (*on_batch_end)(struct worker *w);
 	void (*on_lost)(struct worker *w, uint32_t to_epoch, const struct frame_record *r);
-	void (*on_purged)(struct worker *w, uint32_t dead_epoch, struct str bare, struct str resource, uint32_t flags);
+	void (*on_purged)(struct worker *w, uint32_t dead_epoch, const struct registry_row *row);
 	void (*on_registry_fresh)(struct worker *w);
 };
 
@@ -59,7 +60,7 @@ void ports_view(struct ports *ps, struct view *v);
 void ports_deliver(struct ports *ps, bool lost, uint32_t epoch, struct blob *body);
 void ports_registry_fresh(struct ports *ps);
 /* A row of a dead node's, to the worker that owns fp; gathered until ports_purged_end. */
-void ports_purged(struct ports *ps, uint64_t fp, uint32_t dead_epoch, struct str bare, struct str resource, uint32_t flags);
+void ports_purged(struct ports *ps, uint64_t fp, uint32_t dead_epoch, const struct registry_row *row);
 void ports_purged_end(struct ports *ps);
 
 #endif

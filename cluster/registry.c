@@ -316,14 +316,15 @@ static void nodes_read(struct registry_call *c, const redisReply *reply, size_t 
 static void rows_read(struct registry_call *c, const redisReply *reply)
 {
 	struct arena *a = arena_of(c);
-	size_t n = (reply->elements - 2) / 3;
+	size_t n = (reply->elements - 2) / 4;
 	c->more = number_of(reply->element[1]) != 0;
 	c->rows = arena_zalloc(a, n * sizeof *c->rows);
 	for (size_t i = 0; i < n; i++) {
-		redisReply *const *e = reply->element + 2 + 3 * i;
+		redisReply *const *e = reply->element + 2 + 4 * i;
 		c->rows[i].bare = arena_str(a, text_of(e[0]));
 		c->rows[i].resource = arena_str(a, text_of(e[1]));
 		c->rows[i].flags = (uint32_t)number_of(e[2]);
+		c->rows[i].edge = (uint32_t)number_of(e[3]);
 	}
 	c->n_rows = (unsigned)n;
 }

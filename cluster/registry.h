@@ -80,8 +80,9 @@ struct registry_node {
 };
 
 struct registry_row {
-	struct str bare, resource;
+	struct str bare, resource; /* resource "": the home itself */
 	uint32_t flags;
+	uint32_t edge;             /* the incarnation of its client's node; 0: the same */
 };
 
 /* One question. The asker's: it stays until on_done, which is called once, on the asker's worker (by the mesh). The asker fills in what the

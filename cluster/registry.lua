@@ -212,6 +212,7 @@ local function purge_account(bare)
 			answer[#answer + 1] = bare
 			answer[#answer + 1] = all[i]
 			answer[#answer + 1] = all[i] == '' and '0' or match(all[i + 1], '%d+$')
+			answer[#answer + 1] = all[i] == '' and '' or match(all[i + 1], '^%d+|(%d*)')
 		end
 	end
 	if #fields > 0 then call('HDEL', key, unpack(fields)) end

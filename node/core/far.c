@@ -53,6 +53,11 @@ bool far_is(const struct session *s)
 	return s->outlet && s->outlet->ops == &far_ops;
 }
 
+uint32_t far_edge(const struct session *s)
+{
+	return far_is(s) ? far_of(s->outlet)->edge : 0;
+}
+
 static void say(struct far *f, enum fleet_kind kind)
 {
 	struct frame_record r = fleet_record(kind, f->fp, f->edge_sid);

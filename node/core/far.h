@@ -23,5 +23,7 @@ void far_node_gone(struct node_worker *nw, uint32_t epoch);
 void far_rehome(struct session *s);
 void far_rehome_all(struct node_worker *nw);
 bool far_is(const struct session *s);
+/* The node of its client; 0: it is no such session. */
+uint32_t far_edge(const struct session *s);
 
 #endif

@@ -588,15 +588,17 @@ static void on_registry_fresh(struct worker *w)
 	placing_tell_all(nw_of(w));
 }
 
-static void on_purged(struct worker *w, uint32_t dead, struct str bare, struct str resource, uint32_t flags)
+/* One whose client is on a node that lives is on its way to another home. */
+static void on_purged(struct worker *w, uint32_t dead, const struct registry_row *row)
 {
 	struct node_worker *nw = nw_of(w);
 	struct arena *a = arena_new(512);
-	(void)dead;
-	if (!str_empty(resource) && (flags & REGISTRY_AVAILABLE)) {
-		struct frame_record r = fleet_record(FLEET_BURY, fleet_fp(nw, bare), 0);
+	const struct view *v = nw->fleet->view;
+	bool lives = row->edge && row->edge != dead && v && (row->edge == v->self || view_is_alive(v, row->edge));
+	if (!str_empty(row->resource) && (row->flags & REGISTRY_AVAILABLE) && !lives) {
+		struct frame_record r = fleet_record(FLEET_BURY, fleet_fp(nw, row->bare), 0);
 		uint32_t home = homes_where(nw->fleet->homes, r.dst_fp);
-		r.to = arena_printf(a, "%.*s/%.*s", STR_ARG(bare), STR_ARG(resource));
+		r.to = arena_printf(a, "%.*s/%.*s", STR_ARG(row->bare), STR_ARG(row->resource));
 		if (home == homes_self(nw->fleet->homes))
 			ghost_bury(nw, r.to, FRAME_TTL);
 		else

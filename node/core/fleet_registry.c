@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "node/core/far.h"
 #include "node/core/fleet.h"
 #include "node/core/log.h"
 #include "node/core/placing.h"
@@ -125,7 +126,8 @@ void fleet_session_bound(struct session *s)
 	if (!is_told(s))
 		return;
 	struct asking *q = about(s, REGISTRY_BIND);
-	q->call.edge = homes_self(s->nw->fleet->homes);
+	uint32_t edge = far_edge(s);
+	q->call.edge = edge ? edge : homes_self(s->nw->fleet->homes);
 	q->call.hlc = s->hlc;
 	ask(q, on_told);
 }

@@ -153,7 +153,7 @@ static void on_nothing(struct worker *w)
 {
 }
 
-static void on_row(struct worker *w, uint32_t dead, struct str bare, struct str resource, uint32_t flags)
+static void on_row(struct worker *w, uint32_t dead, const struct registry_row *row)
 {
 }
 

@@ -217,7 +217,7 @@ static void compare_rows(const char *call, struct registry_call *a, struct regis
 	qsort(a->rows, a->n_rows, sizeof *a->rows, by_row);
 	qsort(b->rows, b->n_rows, sizeof *b->rows, by_row);
 	for (unsigned i = 0; i < a->n_rows; i++)
-		if (by_row(&a->rows[i], &b->rows[i]) || a->rows[i].flags != b->rows[i].flags)
+		if (by_row(&a->rows[i], &b->rows[i]) || a->rows[i].flags != b->rows[i].flags || a->rows[i].edge != b->rows[i].edge)
 			fail_msg("%s: row %u differs: %.*s/%.*s", call, i, STR_ARG(a->rows[i].bare), STR_ARG(a->rows[i].resource));
 }
 

@@ -98,10 +98,19 @@ async def users_of_all_nodes_talk(cluster):
 
 async def a_killed_node_is_buried_and_its_users_come_back_elsewhere(cluster):
     nodes, (romeo, juliet, mercutio) = await three_with_users(cluster)
-    await talk(romeo, juliet, mercutio)
+    await befriend(romeo, juliet)
+    phone = await login(nodes[2], "juliet", "phone")  # at home where the first one is, and not gone with it
+    await sees(romeo, phone)
+    await talk(romeo, juliet, phone, mercutio)
     await nodes[1].kill()
     juliet.abort()
     await says_in_log(nodes[0], "a node is dead")
+    gone = await romeo.await_stanza(lambda e: e.get("type") == "unavailable", "juliet is away")
+    assert gone.get("from") == juliet.jid, gone
+    await talk(romeo, phone)
+    await phone.close()
+    gone = await romeo.await_stanza(lambda e: e.get("type") == "unavailable", "so is her phone, but not before")
+    assert gone.get("from") == phone.jid, gone
     juliet = await login(nodes[2], "juliet")
     await talk(romeo, juliet, mercutio)
     await nodes[1].start()  # as another incarnation

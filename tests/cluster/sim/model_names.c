@@ -276,11 +276,11 @@ static enum err place_release(struct model *m, const struct registry_call *c)
 
 /* ---- the purge ---- */
 
-static void row_add(struct registry_call *c, struct str bare, struct str resource, uint32_t flags)
+static void row_add(struct registry_call *c, struct str bare, struct str resource, uint32_t flags, uint32_t edge)
 {
 	struct registry_row *rows = arena_alloc(c->arena, (c->n_rows + 1) * sizeof *rows);
 	memcpy(rows, c->rows ? c->rows : rows, c->n_rows * sizeof *rows);
-	rows[c->n_rows++] = (struct registry_row){ arena_str(c->arena, bare), arena_str(c->arena, resource), flags };
+	rows[c->n_rows++] = (struct registry_row){ arena_str(c->arena, bare), arena_str(c->arena, resource), flags, edge };
 	c->rows = rows;
 }
 
@@ -290,7 +290,7 @@ static void purge_account(struct model *m, struct registry_call *c, struct str b
 	if (!a)
 		return;
 	if (a->home == c->epoch) {
-		row_add(c, bare, STR(""), 0);
+		row_add(c, bare, STR(""), 0, 0);
 		a->home = 0;
 	}
 	for (unsigned i = 0; i < a->n;) {
@@ -299,7 +299,7 @@ static void purge_account(struct model *m, struct registry_call *c, struct str b
 			i++;
 			continue;
 		}
-		row_add(c, bare, str_of(s->resource), s->flags);
+		row_add(c, bare, str_of(s->resource), s->flags, s->edge == s->epoch ? 0 : s->edge);
 		seat_del(a, s);
 	}
 	account_trim(m, a);

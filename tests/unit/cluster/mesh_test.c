@@ -96,10 +96,10 @@ static void on_lost(struct worker *w, uint32_t to, const struct frame_record *r)
 	e->lost++;
 }
 
-static void on_purged(struct worker *w, uint32_t dead, struct str bare, struct str resource, uint32_t flags)
+static void on_purged(struct worker *w, uint32_t dead, const struct registry_row *row)
 {
 	struct end *e = w->node;
-	e->wrong += bare.len % WORKERS != w->index || !str_is(resource, "r") || flags != REGISTRY_AVAILABLE || !dead;
+	e->wrong += row->bare.len % WORKERS != w->index || !str_is(row->resource, "r") || row->flags != REGISTRY_AVAILABLE || !dead;
 	e->purged++;
 }
 

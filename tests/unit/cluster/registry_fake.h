@@ -124,7 +124,7 @@ static enum err fake_purge(struct registry_call *c)
 	while (c->n_rows < c->limit && fake.rows) {
 		char bare[32];
 		snprintf(bare, sizeof bare, "u%u@example.org", fake.rows--);
-		c->rows[c->n_rows++] = (struct registry_row){ fake_keep(c->arena, bare), STR("r"), REGISTRY_AVAILABLE };
+		c->rows[c->n_rows++] = (struct registry_row){ fake_keep(c->arena, bare), STR("r"), REGISTRY_AVAILABLE, 0 };
 	}
 	c->more = fake.rows > 0;
 	return ERR_NONE;

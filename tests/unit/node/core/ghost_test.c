@@ -134,6 +134,27 @@ static void ghosts_end_with_the_node_whatever_they_wait_for(void **state)
 	RIG_UNTIL(rig_is_empty()); /* their accounts as well, as what they waited for comes */
 }
 
+/* What the registry had of a session of the dead node 5: who sees to its end. */
+static void purged(uint32_t edge, const char *name)
+{
+	struct registry_row row = { str_of(name), STR("r"), REGISTRY_AVAILABLE, edge };
+	hooks.on_purged(node.workers[0], 5, &row);
+}
+
+static void a_session_whose_client_is_on_a_node_that_lives_is_no_ghost(void **state)
+{
+	find_names();
+	uint64_t ends = first()->session_ends;
+	purged(OTHER, names[0]); /* on its way to another home */
+	purged(1, names[1]);     /* ours */
+	purged(0, names[2]);     /* died with its home */
+	purged(5, names[3]);
+	purged(4, names[4]);     /* on a node that nobody knows (any more) */
+	assert_int_equal(first()->fleet->n_burials, 3);
+	RIG_UNTIL(first()->session_ends == ends + 3);
+	assert_int_equal(first()->fleet->n_burials, 0);
+}
+
 static void ghosts_are_not_of_names_that_are_none(void **state)
 {
 	find_names();
@@ -157,6 +178,7 @@ int main(void)
 		CASE(a_ghost_whose_home_has_moved_while_it_waited_is_told_of_there),
 		CASE(ghosts_of_a_node_that_goes_are_told_of_by_the_others),
 		CASE(ghosts_end_with_the_node_whatever_they_wait_for),
+		CASE(a_session_whose_client_is_on_a_node_that_lives_is_no_ghost),
 		CASE(ghosts_are_not_of_names_that_are_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
