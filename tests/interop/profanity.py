@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 
+from harness.relay import Relay
 from harness.wire import PATIENCE
 
 
@@ -49,19 +50,22 @@ class Terminal:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-async def log_in(terminal, server, name, direct):
+async def log_in(terminal, server, name, direct, port=None):
     user = f"{name}-{server.tag}"
     await server.register(user, "localhost", "secret")
     terminal.start(name, "profanity")
     await terminal.wait(name, "Profanity")
-    port = server.endpoint["direct" if direct else "starttls"]
+    await connect(terminal, server, name, user, port or server.endpoint["direct" if direct else "starttls"], direct)
+    return user
+
+
+async def connect(terminal, server, name, user, port, direct):
     terminal.type(name, f"/connect {user}@localhost server {server.endpoint['address']} port {port} tls {'legacy' if direct else 'force'}")
     await terminal.wait(name, "Enter password:", "password")
     terminal.type(name, "secret")
     if await terminal.wait(name, "/tls allow", "logged in successfully") == "/tls allow":
         terminal.type(name, "/tls allow")
         await terminal.wait(name, "logged in successfully")
-    return user
 
 
 async def chat(server, direct):
@@ -80,4 +84,41 @@ async def chat(server, direct):
         terminal.stop()
 
 
-CASES = {"profanity STARTTLS": lambda s: chat(s, False), "profanity direct TLS": lambda s: chat(s, True)}
+async def logged(server, *words, seconds=15):
+    """Until a line of the server's log has all of them."""
+    deadline = time.monotonic() + seconds * PATIENCE
+    while not any(all(w in line for w in words) for line in server.log_text().splitlines()):
+        assert time.monotonic() < deadline, f"no line of the log has {words}:\n{server.log_tail(15)}"
+        await asyncio.sleep(0.1)
+
+
+async def resume(server):
+    """One whose connection is cut comes back, resumes, and shows what came meanwhile. It would reconnect by itself, but for the
+    certificate that a person must allow."""
+    terminal = Terminal()
+    relay = await Relay(server.endpoint["address"], server.endpoint["starttls"]).start()
+    try:
+        romeo = await log_in(terminal, server, "smromeo", False, relay.port)
+        juliet = await log_in(terminal, server, "smjuliet", False)
+        terminal.type("smromeo", f"/msg {juliet}@localhost But soft, what light?")
+        await terminal.wait("smjuliet", f"{romeo}@localhost")
+        relay.cut()
+        await logged(server, "session waits for its client", romeo)
+        terminal.type("smjuliet", f"/msg {romeo}@localhost Ay me, while thou wast away!")
+        terminal.type("smromeo", "/win 1")
+        terminal.type("smromeo", "/clear")
+        await connect(terminal, server, "smromeo", romeo, relay.port, False)
+        await terminal.wait("smromeo", "Connection re-established.")
+        await logged(server, "session resumed", romeo)
+        terminal.type("smromeo", "/win 2")
+        await terminal.wait("smromeo", "while thou wast away!")
+        terminal.type("smromeo", f"/msg {juliet}@localhost She speaks")
+        await terminal.wait("smjuliet", "She speaks", f"{romeo}@localhost")
+        for name in ("smromeo", "smjuliet"):
+            terminal.type(name, "/quit")
+    finally:
+        await relay.stop()
+        terminal.stop()
+
+
+CASES = {"profanity resumes": resume, "profanity STARTTLS": lambda s: chat(s, False), "profanity direct TLS": lambda s: chat(s, True)}

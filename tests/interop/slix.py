@@ -95,6 +95,39 @@ async def anonymous(server):
     await b.logout()
 
 
+async def resume(server):
+    """One whose connection is cut resumes: it gets what came meanwhile, and its own messages are acknowledged; no new session begins."""
+    one, two = f"sm1-{server.tag}", f"sm2-{server.tag}"
+    await server.register(one, "localhost", "secret")
+    await server.register(two, "localhost", "secret")
+    a = Slix(f"{one}@localhost/a", "secret", "SCRAM-SHA-256", server.ca)
+    a.register_plugin("xep_0198")
+    seen = {name: asyncio.Queue() for name in ("sm_enabled", "session_resumed", "session_start", "disconnected", "stanza_acked", "sm_failed")}
+    for name, queue in seen.items():
+        a.add_event_handler(name, queue.put_nowait)
+    await a.login(server.endpoint)
+    b = await Slix(f"{two}@localhost/b", "secret", "SCRAM-SHA-256", server.ca).login(server.endpoint)
+    await asyncio.wait_for(seen["sm_enabled"].get(), 10)
+    await chat(a, b)
+    a.transport.abort()
+    await asyncio.wait_for(seen["disconnected"].get(), 10)
+    b.send_message(mto=a.boundjid.full, mbody="one", mtype="chat")
+    b.send_message(mto=a.boundjid.bare, mbody="two", mtype="chat")
+    a.connect((server.endpoint["address"], server.endpoint["starttls"]))
+    await asyncio.wait_for(seen["session_resumed"].get(), 10)
+    for body in ("one", "two"):
+        got = await asyncio.wait_for(a.inbox.get(), 10)
+        assert got["body"] == body, got
+    await chat(a, b)
+    while not seen["stanza_acked"].empty():
+        seen["stanza_acked"].get_nowait()
+    a["xep_0198"].request_ack()
+    await asyncio.wait_for(seen["stanza_acked"].get(), 10)
+    assert seen["session_start"].qsize() == 1 and seen["sm_failed"].empty(), seen
+    await a.logout()
+    await b.logout()
+
+
 TLS12 = ssl.TLSVersion.TLSv1_2
 CASES = {f"slixmpp {mech}": lambda s, mech=mech: login_and_chat(s, mech)
          for mech in ("PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")}
@@ -103,4 +136,5 @@ CASES.update({f"slixmpp {mech} over TLS 1.2": lambda s, mech=mech: login_and_cha
 CASES["slixmpp as it comes"] = lambda s: login_and_chat(s, None, bind_channel=True)
 CASES["slixmpp direct TLS"] = lambda s: login_and_chat(s, "SCRAM-SHA-256", direct=True)
 CASES["slixmpp ANONYMOUS"] = anonymous
+CASES["slixmpp resumes"] = resume
 CASES["slixmpp wrong password"] = wrong_password

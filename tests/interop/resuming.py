@@ -1,0 +1,141 @@
+"""Sessions that are resumed at other nodes: of a node that empties itself, of one that was killed; and clients whose account's home is killed."""
+from harness.client import Client
+from harness.wire import PATIENCE
+
+from fleet import two_nodes, within
+
+SM = "urn:xmpp:sm:3"
+
+
+def client_of(node, user, resource="r"):
+    return Client(user, node.endpoint, user, "localhost", "secret", resource)
+
+
+async def login(node, user, resource="r", priority=0):
+    client = client_of(node, user, resource)
+    await client.connect()
+    await client.send(f"<presence><priority>{priority}</priority></presence>")
+    await client.ping()
+    return client
+
+
+async def word(client, *names):
+    return await client.await_stanza(lambda e: e.ns == SM and e.name in names, f"<{names[0]}/>")
+
+
+async def enable(client):
+    await client.send(f"<enable xmlns='{SM}' resume='true'/>")
+    return (await word(client, "enabled")).get("id")
+
+
+async def resume(node, user, ident, h):
+    """Resumed at that node, by a new connection; with the server's <resumed/>."""
+    client = client_of(node, user)
+    await client.authenticate()
+    await client.send(f"<resume xmlns='{SM}' previd='{ident}' h='{h}'/>")
+    answer = await word(client, "resumed", "failed")
+    assert answer.name == "resumed", answer
+    client.stage, client.jid = "bound", f"{user}@localhost/r"
+    return client, answer
+
+
+async def handled(client):
+    await client.send(f"<r xmlns='{SM}'/>")
+    return int((await word(client, "a")).get("h"))
+
+
+async def says(a, to, body):
+    await a.send(f"<message to='{to}' type='chat'><body>{body}</body></message>")
+
+
+async def hears(b, body):
+    return await b.await_stanza(lambda e: e.child("body") is not None and e.child("body").text() == body, f"a message that says {body}")
+
+
+async def a_node_drains(_):
+    """Its clients lose nothing: they resume elsewhere, and their sessions go along before it ends."""
+    async with two_nodes() as cluster:
+        one, two = cluster.nodes
+        for user in ("romeo", "juliet"):
+            await cluster.register(user, "localhost", "secret")
+        romeo, juliet = await login(two, "romeo"), await login(one, "juliet")
+        ident = await enable(juliet)
+        await says(romeo, juliet.jid, "before")
+        await hears(juliet, "before")
+        await juliet.ping()
+        code, out, err = await one.ctl("leave")
+        assert code == 0, out + err
+        await juliet.await_stanza(lambda e: e.name == "error" and e.child("system-shutdown") is not None, "the end of its stream")
+        juliet.abort()
+        await says(romeo, juliet.jid, "between")
+        juliet, answer = await resume(two, "juliet", ident, 0)
+        assert answer.get("h") == "1", answer
+        await hears(juliet, "before")
+        await hears(juliet, "between")
+        await within(30 * PATIENCE, lambda: not one.running(), "the node has ended\n" + one.log_tail(10))
+        await says(romeo, juliet.jid, "after")
+        await hears(juliet, "after")
+        assert await handled(juliet) == 1
+        for client in (romeo, juliet):
+            await client.close()
+        assert not await one.halt()
+
+
+async def the_clients_node_is_killed(_):
+    """At once: nobody waits until the node counts as dead."""
+    async with two_nodes() as cluster:
+        one, two = cluster.nodes
+        await cluster.register("juliet", "localhost", "secret")
+        anchor = await login(one, "juliet", "anchor", -1)  # makes this node the account's home
+        juliet = await login(two, "juliet")
+        ident = await enable(juliet)
+        await says(juliet, anchor.jid, "hello")
+        await hears(anchor, "hello")
+        await two.kill()
+        juliet.abort()
+        await says(anchor, juliet.jid, "while she was away")
+        juliet, answer = await resume(one, "juliet", ident, 0)
+        assert answer.get("h") == "1", answer
+        await hears(juliet, "while she was away")
+        for client in (anchor, juliet):
+            await client.close()
+        await two.start()  # to end in order
+
+
+async def the_home_is_killed(_):
+    """The client's connection lives, and notices nothing: the numbers go on."""
+    async with two_nodes() as cluster:
+        one, two = cluster.nodes
+        for user in ("romeo", "juliet"):
+            await cluster.register(user, "localhost", "secret")
+        anchor = await login(one, "juliet", "anchor", -1)
+        juliet, romeo = await login(two, "juliet"), await login(two, "romeo")
+        ident = await enable(juliet)
+        await says(romeo, juliet.jid, "before")
+        await hears(juliet, "before")
+        await says(juliet, romeo.jid, "one")
+        await hears(romeo, "one")
+        await one.kill()
+        anchor.abort()
+        await says(juliet, romeo.jid, "two")
+        await says(juliet, romeo.jid, "three")
+        for body in ("two", "three"):
+            await hears(romeo, body)
+        assert await handled(juliet) == 3
+        await juliet.send(f"<a xmlns='{SM}' h='1'/>")
+        await says(romeo, juliet.jid, "after")
+        await hears(juliet, "after")
+        juliet.abort()
+        juliet, answer = await resume(two, "juliet", ident, 1)
+        assert answer.get("h") == "3", answer
+        await hears(juliet, "after")
+        for client in (romeo, juliet):
+            await client.close()
+        await one.start()
+
+
+CASES = {
+    "a client resumes elsewhere when its node drains": a_node_drains,
+    "a client resumes elsewhere when its node is killed": the_clients_node_is_killed,
+    "a client goes on when its account's home is killed": the_home_is_killed,
+}
