@@ -8,6 +8,7 @@ from collections import Counter
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LOAD = os.path.join(TOP, os.environ.get("B", "build/gcc"), "tests/bench/load")
 TIMEOUT_S = 180
+SETTLE_S = 1.2  # nodes tell their counters anew once a second
 # Whose processor time it is, by the names of our threads; the rest is the main thread's, and the store's.
 GROUPS = {"mesh": re.compile(r"mesh$"), "zmq": re.compile(r"ZMQbg/"), "workers": re.compile(r"w\d+$"), "rest": re.compile("")}
 WRONG = ("lost", "repeated", "reordered", "errors", "strangers", "fallen")
@@ -62,7 +63,8 @@ class Watch:
                 continue
             name, waits = text[5:].rstrip("?"), text.endswith("?")
             if waits and self.count:
-                marks[name + " count"] = await self.count()
+                await asyncio.sleep(SETTLE_S)
+                marks[name + " count"], marks[name + " at"] = await self.count(), time.monotonic()
             if name in ("window", "end"):
                 marks[name] = thread_us(pid for _, pid in self.nodes)
                 marks[name]["beside"] = process_us(self.beside) if self.beside else 0
@@ -70,8 +72,8 @@ class Watch:
                 process.stdin.write(b"\n")
 
     async def load(self, mode, *options):
-        """What the load tool found; with `threads`, the microseconds of the measured time by group, and `counted`: for chat over all
-        messages (`sent`), else over the measured time."""
+        """What the load tool found; with `threads`, the microseconds of the measured time by group, and `counted`, for chat over all
+        messages (`sent`), else over the measured time, and some before and after (`counted_s`, seconds)."""
         process = await asyncio.create_subprocess_exec(*self.command(mode, options), stdin=asyncio.subprocess.PIPE,
                                                        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
         marks, words = {}, []
@@ -93,6 +95,7 @@ class Watch:
         if self.count:
             first, last = ("begin", "over") if mode == "chat" else ("window", "end")
             got["counted"] = marks[last + " count"] - marks[first + " count"]
+            got["counted_s"] = marks[last + " at"] - marks[first + " at"]
         return got
 
 
