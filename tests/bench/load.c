@@ -31,8 +31,8 @@ static const char usage[] =
 	"  --bytes N            chat: size of a message (300)\n"
 	"  --contacts N         befriend, presence: contacts of each (20); users are a multiple of one more\n"
 	"  --settle N           idle: seconds before the memory is read again (3)\n"
-	"  --marks              idle, chat: lines `mark window` and `mark end` on stderr around what is measured, for chat `mark begin?`\n"
-	"                       and `mark over?` around all messages; where there is a question mark it waits for a line on stdin\n";
+	"  --marks              idle, chat, presence: lines `mark window` and `mark end` on stderr around what is measured; but for idle\n"
+	"                       `mark begin?` and `mark over?` around all; at a question mark it waits for a line on stdin\n";
 
 static const struct mode {
 	const char *name;

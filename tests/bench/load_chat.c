@@ -179,7 +179,7 @@ static void measure(struct crowd *cr, const struct load_options *o)
 		crowd_serve_ms(cr, 10);
 	load_mark(o, "over", cr);
 	double n = delivered ? (double)delivered : 1;
-	printf("chat users=%zu in_flight=%u rate=%.0f sent=%llu delivered=%llu", cr->count, o->rate > 0 ? 0 : o->in_flight, o->rate,
+	printf("chat users=%zu in_flight=%u rate=%.0f in_all=%llu delivered=%llu", cr->count, o->rate > 0 ? 0 : o->in_flight, o->rate,
 	       (unsigned long long)chat.sent, (unsigned long long)delivered);
 	printf(" per_s=%.0f cpu_us=%.2f own_cpu_us=%.2f", n * 1e9 / (double)elapsed, (double)cpu / 1e3 / n, (double)own / 1e3 / n);
 	printf(" p50_us=%.0f p90_us=%.0f p99_us=%.0f p999_us=%.0f max_us=%.0f", (double)load_hist_percentile(&chat.latency, 50) / 1e3,

@@ -119,20 +119,24 @@ int load_mode_befriend(struct load *load, const struct load_options *o)
 
 static void measure(struct crowd *cr, const struct load_options *o)
 {
+	load_mark(o, "begin", cr);
 	presence.running = true;
 	for (size_t i = 0; i < cr->count; i++)
 		send_change(cr->clients[i]);
 	crowd_serve_ms(cr, o->warm_up * 1000ull);
+	load_mark(o, "window", NULL);
 	uint64_t start = load_now_ns(), cpu = load_proc_cpu_ns(o->pid), delivered = presence.delivered;
 	crowd_serve_ms(cr, o->seconds * 1000ull);
 	uint64_t elapsed = load_now_ns() - start;
 	cpu = load_proc_cpu_ns(o->pid) - cpu;
 	delivered = presence.delivered - delivered;
 	presence.running = false;
+	load_mark(o, "end", NULL);
 	crowd_quiesce(cr, o->pid);
+	load_mark(o, "over", cr);
 	double n = delivered ? (double)delivered : 1;
-	printf("presence users=%zu contacts=%zu delivered=%llu per_s=%.0f cpu_us=%.2f", cr->count, o->contacts,
-	       (unsigned long long)delivered, n * 1e9 / (double)elapsed, (double)cpu / 1e3 / n);
+	printf("presence users=%zu contacts=%zu in_all=%llu delivered=%llu per_s=%.0f cpu_us=%.2f", cr->count, o->contacts,
+	       (unsigned long long)presence.delivered, (unsigned long long)delivered, n * 1e9 / (double)elapsed, (double)cpu / 1e3 / n);
 	printf(" per_change=%.2f lost=%lld errors=%llu fallen=%zu\n", (double)presence.delivered / (double)presence.changes,
 	       (long long)(presence.changes * (o->contacts + 1) - presence.delivered), (unsigned long long)presence.errors, cr->fallen);
 }

@@ -64,7 +64,7 @@ class Watch:
             name, waits = text[5:].rstrip("?"), text.endswith("?")
             if waits and self.count:
                 await asyncio.sleep(SETTLE_S)
-                marks[name + " count"], marks[name + " at"] = await self.count(), time.monotonic()
+                marks["counts"].append((await self.count(), time.monotonic()))
             if name in ("window", "end"):
                 marks[name] = thread_us(pid for _, pid in self.nodes)
                 marks[name]["beside"] = process_us(self.beside) if self.beside else 0
@@ -72,11 +72,11 @@ class Watch:
                 process.stdin.write(b"\n")
 
     async def load(self, mode, *options):
-        """What the load tool found; with `threads`, the microseconds of the measured time by group, and `counted`, for chat over all
-        messages (`sent`), else over the measured time, and some before and after (`counted_s`, seconds)."""
+        """What the load tool found; with `threads`, the microseconds of the measured time by group, and `counted`: over all that was said
+        (`in_all`), for idle over the measured time and some before and after (`counted_s`, seconds)."""
         process = await asyncio.create_subprocess_exec(*self.command(mode, options), stdin=asyncio.subprocess.PIPE,
                                                        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
-        marks, words = {}, []
+        marks, words = {"counts": []}, []
         try:
             await asyncio.wait_for(self.follow(process, marks, words), TIMEOUT_S)
             out = (await process.stdout.read()).decode()
@@ -92,11 +92,15 @@ class Watch:
             print(f"  load {mode} is not content:", out.strip(), *words, flush=True)
         if "end" in marks:
             got["threads"] = {group: marks["end"][group] - marks["window"][group] for group in (*GROUPS, "beside")}
-        if self.count:
-            first, last = ("begin", "over") if mode == "chat" else ("window", "end")
-            got["counted"] = marks[last + " count"] - marks[first + " count"]
-            got["counted_s"] = marks[last + " at"] - marks[first + " at"]
+        if marks["counts"]:
+            (before, begun), *_, (after, ended) = marks["counts"]
+            got["counted"], got["counted_s"] = after - before, ended - begun
         return got
+
+
+def split_of(run):
+    """Microseconds a message, by whose they are; nothing of a server whose threads have other names than ours."""
+    return {group: run["threads"][group] / run["delivered"] for group in GROUPS} if run["threads"]["workers"] else {}
 
 
 def wrong_of(*runs):
