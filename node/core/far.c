@@ -7,6 +7,7 @@
 #include "node/core/limits.h"
 #include "node/core/log.h"
 #include "node/core/router.h"
+#include "node/core/sm_past.h"
 #include "node/core/sm_session.h"
 #include "node/core/trace.h"
 #include "proto/xml/fragment.h"
@@ -502,7 +503,7 @@ static void refuse_unknown(struct node_worker *nw, uint32_t from, const struct f
 	struct frame_record bound = fleet_record(FLEET_BOUND, r->dst_fp, r->dst_sid);
 	uint32_t h;
 	bound.rule = STANZA_ITEM_NOT_FOUND;
-	if (sm_session_recall(nw, r->to, r->xml, &h)) {
+	if (sm_past_find(nw, r->to, r->xml, &h)) {
 		h = htole32(h);
 		bound.xml = str_span((const char *)&h, sizeof h);
 	}

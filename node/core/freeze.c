@@ -4,7 +4,7 @@
 
 #include "node/core/hooks.h"
 #include "node/core/node.h"
-#include "node/core/sm_session.h"
+#include "node/core/sm_freeze.h"
 #include "proto/xml/fragment.h"
 #include "proto/xml/names.h"
 
@@ -68,10 +68,10 @@ static void add_sm(struct session *s, struct buf *out, bool whole)
 {
 	struct buf b;
 	buf_init(&b, FREEZE_MAX);
-	sm_session_freeze(s, &b, whole);
+	sm_freeze_add(s, &b, whole);
 	if (b.failed || out->len + b.len + SM_ROOM > out->max) {
 		buf_clear(&b);
-		sm_session_freeze(s, &b, false);
+		sm_freeze_add(s, &b, false);
 	}
 	section(out, SM, buf_str(&b));
 	buf_fini(&b);
@@ -108,7 +108,7 @@ static void thaw_counts(struct session *s, struct str bytes)
 	if (bytes.len != sizeof counts)
 		return;
 	memcpy(counts, bytes.p, sizeof counts);
-	sm_session_recount(s, le32toh(counts[0]), le32toh(counts[1]));
+	sm_freeze_recount(s, le32toh(counts[0]), le32toh(counts[1]));
 }
 
 void freeze_thaw(struct session *s, struct str state)
@@ -121,7 +121,7 @@ void freeze_thaw(struct session *s, struct str state)
 		else if (str_is(name, APART))
 			apart = true;
 		else if (str_is(name, SM))
-			sm_session_thaw(s, bytes);
+			sm_freeze_thaw(s, bytes);
 		else if (str_is(name, SM_COUNTS))
 			thaw_counts(s, bytes);
 		else

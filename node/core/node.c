@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "node/core/sm_session.h"
+#include "node/core/sm_past.h"
 #include "node/net/tls.h"
 
 #define IDLE_PARSERS 4
@@ -34,7 +34,7 @@ void node_worker_free(struct node_worker *nw)
 	if (!nw)
 		return;
 	BUG_ON(nw->streams || map_count(&nw->sessions) || map_count(&nw->users));
-	sm_session_forget_past(nw);
+	sm_past_free(nw);
 	map_fini(&nw->sessions);
 	xml_parser_free(nw->parser);
 	lag_pool_fini(&nw->lags);

@@ -121,7 +121,7 @@ struct node_worker {
 	struct c2s *streams;
 	struct listener *listeners;
 	struct fleet_worker *fleet; /* NULL: a node alone */
-	struct sm_past *sm_past;   /* sm_session.h; NULL until it is needed */
+	struct sm_past *sm_past;   /* sm_past.h; NULL until it is needed */
 	struct placing *placing;
 	struct tls_config *tls;    /* this worker's own reference */
 	bool draining;

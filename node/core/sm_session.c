@@ -8,28 +8,9 @@
 #include "node/core/node.h"
 #include "node/core/router.h"
 #include "node/core/sm_back.h"
+#include "node/core/sm_past.h"
+#include "node/core/sm_private.h"
 #include "node/core/trace.h"
-
-#define ID_CHARS  26   /* 130 bits */
-#define PAST_MAX  1024 /* ended sessions that are remembered, a worker */
-
-enum sm_phase { SM_IDLE, SM_SOON, SM_ASKED, SM_DETACHED };
-
-struct sm_session {
-	struct node_worker *nw;
-	struct session *session;
-	struct unacked queue;
-	struct outlet outlet;      /* while DETACHED */
-	struct timer timer;
-	uint64_t ends_ms;          /* DETACHED: the worker's clock */
-	uint64_t max_ms;           /* that it may be DETACHED */
-	uint32_t handled;
-	uint32_t asked;            /* the last stanza before the last <r/> */
-	size_t unasked_bytes;      /* sent since */
-	uint8_t phase;
-	bool resumable, given_up;
-	char id[ID_CHARS + 1];
-};
 
 static const struct sm_settings *settings_of(const struct session *s)
 {
@@ -106,7 +87,7 @@ static void on_timer(struct timer *t)
 
 /* ---- sending ---- */
 
-static void drop_queue(struct sm_session *sm)
+void sm_session_drop_queue(struct sm_session *sm)
 {
 	count_at(sm->nw, METRIC_MEMORY_BYTES, MEMORY_UNACKED, -(int64_t)sm->queue.bytes);
 	unacked_drop(&sm->queue);
@@ -134,7 +115,7 @@ static void look_at_ceiling(struct session *s)
 	LOG(LOG_INFO, "sm", "a client acknowledges nothing: its session cannot be resumed any more", L_STR("jid", jid_str(&s->jid)),
 	    L_UINT("unacked", sm->queue.n), L_UINT("bytes", sm->queue.bytes));
 	count_limit(s->nw, LIMIT_SM_QUEUE);
-	drop_queue(sm);
+	sm_session_drop_queue(sm);
 	sm->resumable = false;
 	sm->given_up = true;
 }
@@ -194,7 +175,7 @@ static void count_session(const struct sm_session *sm, int n)
 	count_at(sm->nw, METRIC_MEMORY_BYTES, MEMORY_SESSION, n * (int64_t)sizeof *sm);
 }
 
-static struct sm_session *sm_session_new(struct session *s)
+struct sm_session *sm_session_new(struct session *s)
 {
 	struct sm_session *sm = s->sm = xzalloc(sizeof *sm);
 	sm->nw = s->nw;
@@ -216,7 +197,7 @@ static void enable(struct session *s, const struct sm_said *said)
 	sm->max_ms = wanted_ms < set->resume_ms ? wanted_ms : set->resume_ms;
 	if (sm->resumable) {
 		struct arena *a = arena_new(64);
-		memcpy(sm->id, rng_token(&s->nw->worker->rng, a, ID_CHARS).p, ID_CHARS);
+		memcpy(sm->id, rng_token(&s->nw->worker->rng, a, SM_ID_CHARS).p, SM_ID_CHARS);
 		arena_free(a);
 	}
 	buf_init(&b, SM_WORD_MAX);
@@ -381,55 +362,13 @@ void sm_session_end_detached(struct node_worker *nw)
 	free(found);
 }
 
-/* ---- those that are gone ---- */
-
-struct sm_past {
-	unsigned next;
-	struct {
-		uint64_t account;
-		uint32_t h;
-		char id[ID_CHARS];
-	} of[PAST_MAX];
-};
-
-static void remember(const struct sm_session *sm, const struct user *u)
-{
-	struct node_worker *nw = u->nw;
-	if (!nw->sm_past)
-		nw->sm_past = xzalloc(sizeof *nw->sm_past);
-	struct sm_past *p = nw->sm_past;
-	unsigned i = p->next++ % PAST_MAX;
-	p->of[i].account = str_hash(jid_str(&u->jid), nw->node->hash_key);
-	p->of[i].h = sm->handled;
-	memcpy(p->of[i].id, sm->id, ID_CHARS);
-}
-
-bool sm_session_recall(struct node_worker *nw, struct str bare, struct str previd, uint32_t *h)
-{
-	uint64_t account = str_hash(bare, nw->node->hash_key);
-	const struct sm_past *p = nw->sm_past;
-	for (unsigned i = 0; p && previd.len == ID_CHARS && i < PAST_MAX; i++) {
-		if (p->of[i].account == account && CRYPTO_memcmp(p->of[i].id, previd.p, ID_CHARS) == 0) {
-			*h = p->of[i].h;
-			return true;
-		}
-	}
-	return false;
-}
-
-void sm_session_forget_past(struct node_worker *nw)
-{
-	free(nw->sm_past);
-	nw->sm_past = NULL;
-}
-
 /* ---- resumption ---- */
 
 struct session *sm_session_find(struct node_worker *nw, struct str bare, struct str previd)
 {
 	struct user *u = user_find(nw, bare);
 	for (struct session *s = u ? u->sessions : NULL; s; s = s->next)
-		if (s->sm && s->sm->resumable && previd.len == ID_CHARS && CRYPTO_memcmp(s->sm->id, previd.p, ID_CHARS) == 0)
+		if (s->sm && s->sm->resumable && previd.len == SM_ID_CHARS && CRYPTO_memcmp(s->sm->id, previd.p, SM_ID_CHARS) == 0)
 			return s;
 	return NULL;
 }
@@ -484,83 +423,6 @@ void sm_session_counts(const struct session *s, uint32_t *handled, uint32_t *sen
 	*sent = s->sm ? s->sm->queue.sent : 0;
 }
 
-/* ---- to another node ---- */
-
-/* state := head item*; all numbers little endian, of the hosts that we run on. An item's bytes follow it. */
-struct frozen {
-	uint64_t max_ms;
-	uint32_t handled, sent, acked;
-	uint8_t resumable, given_up;
-	char id[ID_CHARS];
-};
-struct frozen_item {
-	int64_t at_ms;
-	uint32_t len;
-	uint8_t kind, kept, spare[2];
-};
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frozen states are written as they lie in memory");
-
-void sm_session_freeze(const struct session *s, struct buf *out, bool whole)
-{
-	const struct sm_session *sm = s->sm;
-	if (!sm)
-		return;
-	struct frozen f = { .max_ms = sm->max_ms, .handled = sm->handled, .sent = sm->queue.sent, .acked = sm->queue.acked,
-			    .resumable = sm->resumable, .given_up = sm->given_up };
-	memcpy(f.id, sm->id, ID_CHARS);
-	buf_add(out, &f, sizeof f);
-	for (const struct unacked_item *i = whole ? sm->queue.first : NULL; i; i = i->next) {
-		struct frozen_item item = { .at_ms = i->at_ms, .len = i->len, .kind = i->kind, .kept = i->kept };
-		buf_add(out, &item, sizeof item);
-		buf_add_str(out, unacked_item_str(i));
-	}
-}
-
-static void thaw_items(struct sm_session *sm, struct str left)
-{
-	struct frozen_item item;
-	while (left.len >= sizeof item) {
-		memcpy(&item, left.p, sizeof item);
-		if (item.len > left.len - sizeof item || item.kind > STANZA_IQ)
-			return;
-		struct str bytes = str_span(left.p + sizeof item, item.len);
-		unacked_add(&sm->queue, item.kind, bytes, item.at_ms, NULL)->kept = item.kept;
-		left = str_span(bytes.p + item.len, left.len - sizeof item - item.len);
-	}
-}
-
-void sm_session_thaw(struct session *s, struct str state)
-{
-	struct frozen f;
-	if (s->sm || state.len < sizeof f)
-		return;
-	memcpy(&f, state.p, sizeof f);
-	struct sm_session *sm = sm_session_new(s);
-	sm->max_ms = f.max_ms;
-	sm->handled = f.handled;
-	sm->resumable = f.resumable;
-	sm->given_up = f.given_up;
-	memcpy(sm->id, f.id, ID_CHARS);
-	thaw_items(sm, str_span(state.p + sizeof f, state.len - sizeof f));
-	sm->queue.sent = f.sent;
-	sm->queue.acked = f.acked;
-	sm->asked = f.acked;
-	count_at(s->nw, METRIC_MEMORY_BYTES, MEMORY_UNACKED, (int64_t)sm->queue.bytes);
-}
-
-void sm_session_recount(struct session *s, uint32_t handled, uint32_t sent)
-{
-	struct sm_session *sm = s->sm;
-	if (!sm)
-		return;
-	sm->handled = handled;
-	if (sm->queue.sent == sent)
-		return;
-	drop_queue(sm); /* its end is missing: what is written to the client is all that is known */
-	unacked_begin_at(&sm->queue, sent);
-	sm->asked = sent;
-}
-
 /* ---- the end ---- */
 
 void sm_session_free(struct sm_session *sm)
@@ -568,7 +430,7 @@ void sm_session_free(struct sm_session *sm)
 	if (sm->phase == SM_DETACHED)
 		count(sm->nw, METRIC_SM_DETACHED, -1);
 	set_idle(sm);
-	drop_queue(sm);
+	sm_session_drop_queue(sm);
 	count_session(sm, -1);
 	free(sm);
 }
@@ -578,7 +440,7 @@ void sm_session_end(struct sm_session *sm, struct user *u)
 	struct unacked_item *i;
 	struct unacked left = sm->queue;
 	if (sm->phase == SM_DETACHED)
-		remember(sm, u);
+		sm_past_add(u->nw, jid_str(&u->jid), str_span(sm->id, SM_ID_CHARS), sm->handled);
 	count_at(u->nw, METRIC_MEMORY_BYTES, MEMORY_UNACKED, -(int64_t)left.bytes);
 	unacked_init(&sm->queue);
 	if (!left.first)

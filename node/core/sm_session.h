@@ -23,8 +23,6 @@
 #include "proto/wire/sm.h"
 #include "proto/wire/unacked.h"
 
-struct sm_past;
-
 /* ---- words of its client ---- */
 
 /* The client of a bound session said this. May end the session. */
@@ -61,20 +59,8 @@ enum sm_resumption sm_session_may_resume(const struct session *s, uint32_t h);
 void sm_session_resume(struct session *s, struct outlet *o, uint32_t h);
 /* What the stream error of SM_TOO_HIGH says. */
 void sm_session_too_high(const struct session *s, uint32_t h, struct buf *text, struct buf *extra);
-/* How many of its stanzas a session had handled that ended without a stream, lately: what goes into <failed/>. False: not known. */
-bool sm_session_recall(struct node_worker *nw, struct str bare, struct str previd, uint32_t *h);
-void sm_session_forget_past(struct node_worker *nw);
-
 /* How many of its stanzas are handled, and what it was sent: for an edge. 0 when it does not acknowledge. */
 void sm_session_counts(const struct session *s, uint32_t *handled, uint32_t *sent);
-
-/* ---- to another node; for freeze.c ---- */
-
-/* Appends its state; nothing when it does not acknowledge. `whole`: with the queue. */
-void sm_session_freeze(const struct session *s, struct buf *out, bool whole);
-void sm_session_thaw(struct session *s, struct str state);
-/* Its edge has counted on since the state was told. */
-void sm_session_recount(struct session *s, uint32_t handled, uint32_t sent);
 
 /* ---- the end; for session.c ---- */
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "node/core/fleet.h"
+#include "node/core/sm_past.h"
 #include "node/core/sm_session.h"
 #include "node/stream/edge.h"
 #include "proto/xml/fragment.h"
@@ -52,7 +53,7 @@ void sm_stream_refused(struct c2s *c, const uint32_t *h)
 static void unknown(struct c2s *c)
 {
 	uint32_t h;
-	bool known = sm_session_recall(c->nw, str_of(c->account), c->resume->previd, &h);
+	bool known = sm_past_find(c->nw, str_of(c->account), c->resume->previd, &h);
 	sm_stream_refused(c, known ? &h : NULL);
 }
 

@@ -1,0 +1,16 @@
+/*
+ * sm_freeze.h: stream management of a session as bytes, to another node (freeze.h).
+ */
+#ifndef NODE_CORE_SM_FREEZE_H
+#define NODE_CORE_SM_FREEZE_H
+
+#include "node/core/session.h"
+
+/* Appends its state; nothing when it does not acknowledge. `whole`: with the queue. */
+void sm_freeze_add(const struct session *s, struct buf *out, bool whole);
+/* Into a session that was just made. What is no state is ignored. */
+void sm_freeze_thaw(struct session *s, struct str state);
+/* Its edge has counted on since the state was told. */
+void sm_freeze_recount(struct session *s, uint32_t handled, uint32_t sent);
+
+#endif
