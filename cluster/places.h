@@ -9,13 +9,15 @@
  *  3. A claim is denied when somebody else has it, or our incarnation is dead (a view shows us under another epoch), or a write was refused
  *     (places_lose): the place ends here at once, without a word.
  *  4. When hashing puts it elsewhere (a node has come or goes), its state is frozen and sent there; what arrives meanwhile goes after it.
- *     Whoever gets it says so; then the claim is given back, and he claims. Until then the state is kept: if he dies it goes to the next
- *     one, or is taken back. When its node dies the next one claims the place without a state: what the store has counts.
+ *     Whoever gets it says so; then the claim is made his, and nobody else's, and he claims. Until then the state is kept: if he dies it
+ *     goes to the next one, or is taken back. Who has a state claims and serves the place, and should it belong elsewhere by then, gives it
+ *     away in his turn. When its node dies the next one claims the place without a state: what the store has counts.
  *  5. What arrives for a place that cannot take it now waits, WAITING_MAX records and REFUSE_MS at most; then it is refused.
  *  6. Without the registry nothing is claimed, so nothing can be claimed away either: what is served is served on, nothing begins and
- *     nothing that is sent elsewhere is served there until it is back. But a node that cannot know whether it is taken for dead is
- *     *unsure*, and serves nothing until a renewal of its claim was granted: one that is ISOLATED (for 6 s neither the registry nor most
- *     nodes could be reached: its lease ends after 8), or has done nothing at all for GAP_MS (it was frozen).
+ *     nothing that is sent elsewhere is served there until it is back. But a node that cannot know whether it is taken for dead, and its
+ *     places claimed, is *unsure*: it serves nothing until a renewal of the claim was granted. That is one that is ISOLATED; one that has
+ *     not reached the registry for AWAY_MS (a lease ends after 8 s) while a node is missing that was there before: that one may be
+ *     where the registry is, and we are not; and one that has done nothing at all for GAP_MS (it was frozen).
  *  7. A place that is held (its service waits for the store) stays as and where it is until it is released.
  *  8. The order of what one sender sends to a place is kept while the place stays. As it moves, what the sender's node has sent to its old
  *     node may come after what it sends to the new one.
@@ -38,8 +40,8 @@ struct places;
 enum {
 	PLACES_STATE, /* old -> new. xml: a frozen state, if `rule` is 1; osm: its fence; dst_sid: who gives it away */
 	PLACES_DATA,  /* something for the place */
-	PLACES_GOT,   /* new -> old: the state under the fence osm is here */
-	PLACES_FREE,  /* old -> new: the claim has been given back */
+	PLACES_GOT,   /* new (dst_sid) -> old: the state under the fence osm is here */
+	PLACES_YOURS, /* old -> new: if `rule` is 1 the claim is yours now, else never mind: it goes elsewhere */
 	PLACES_KIND_COUNT
 };
 
@@ -49,7 +51,8 @@ struct places_out {
 	/* Ask the registry; places_claimed, places_renewed, places_released follow, maybe at once. `fence`: the highest that is known. */
 	void (*claim)(void *arg, struct str name, uint64_t fence);
 	void (*renew)(void *arg, struct str name, uint64_t fence);
-	void (*release)(void *arg, struct str name, uint64_t fence);
+	/* `heir`: whose claim it is then; 0: nobody's. */
+	void (*release)(void *arg, struct str name, uint64_t fence, uint32_t heir);
 	/* It is served here from now on; `state` is what freeze gave elsewhere, absent when there is none. Returns the service's own. May
 	 * hold it. */
 	void *(*begin)(void *arg, struct str name, uint64_t fence, struct str state);

@@ -194,6 +194,8 @@ static void add_named_args(struct command *m, const struct registry_call *c, str
 		break;
 	default: /* PLACE_* */
 		add_number(m, (int64_t)c->fence);
+		if (c->verb == REGISTRY_PLACE_RELEASE)
+			add_number(m, c->edge);
 		break;
 	}
 }

@@ -57,10 +57,10 @@ enum registry_verb {
 	REGISTRY_UNBIND,       /* key, resource, sid: only if it is this session -> ERR_DENIED: another session has the name */
 	REGISTRY_PURGE,        /* epoch of a dead node, bucket 0..63, limit: accounts (0: 100; a small bucket is always done whole)
 				  -> rows: bare, resource ("" for the home), flags; more. ERR_DENIED: it is not dead */
-	REGISTRY_PLACE_CLAIM,  /* key = name of a place, epoch, fence: the highest it knows -> winner, fence (grows; the wall time in ms
-				  or more) */
+	REGISTRY_PLACE_CLAIM,  /* key = name of a place, epoch, fence: the highest it knows -> winner, fence: who gets it, or has it
+				  already, gets another one each time (it grows; the wall time in ms or more) */
 	REGISTRY_PLACE_RENEW,  /* key, epoch, fence -> ERR_DENIED: it is somebody else's now. An absent one is made again */
-	REGISTRY_PLACE_RELEASE,/* key, epoch, fence -> ERR_DENIED */
+	REGISTRY_PLACE_RELEASE,/* key, epoch, fence; edge: the incarnation that has it from now on, 0: nobody -> ERR_DENIED */
 	REGISTRY_VERB_COUNT
 };
 

@@ -241,7 +241,7 @@ local key, member, bucket, epoch, known = KEYS[1], ARGV[1], ARGV[2], ARGV[3], to
 if dead(epoch) then return {DENIED} end
 local place = call('HMGET', key, 'epoch', 'fence')
 local holder, fence = place[1], place[2]
-if holder and (holder == epoch and tonumber(fence) >= known or holder ~= epoch and not gone(holder)) then return {OK, holder, fence} end
+if holder and holder ~= epoch and not gone(holder) then return {OK, holder, fence} end
 fence = string.format('%.0f', math.max(now_ms(), tonumber(fence or '0') + 1, known + 1))
 call('HSET', key, 'epoch', epoch, 'fence', fence)
 index_add(epoch, bucket, member)
@@ -259,11 +259,17 @@ if not place[1] then
 end
 return {OK}
 
--- @place-release member bucket epoch fence
-local key, epoch = KEYS[1], ARGV[3]
+-- @place-release member bucket epoch fence heir
+local key, epoch, heir = KEYS[1], ARGV[3], ARGV[5]
 local place = call('HMGET', key, 'epoch', 'fence')
 if not place[1] then return {OK} end
 if place[1] ~= epoch or place[2] ~= ARGV[4] then return {DENIED} end
-call('DEL', key)
+if heir == epoch then return {OK} end
 index_del(epoch, ARGV[2], ARGV[1])
+if heir == '0' then
+	call('DEL', key)
+else
+	call('HSET', key, 'epoch', heir)
+	index_add(heir, ARGV[2], ARGV[1])
+end
 return {OK}

@@ -202,7 +202,7 @@ void fleet_service_secret(struct node *n);
 void fleet_claim(struct fleet_worker *fw, struct str bare, uint64_t fp, uint64_t hlc);
 void fleet_release(struct fleet_worker *fw, struct str bare);
 /* REGISTRY_PLACE_*: the answer goes to places.h. */
-void fleet_place(struct fleet_worker *fw, enum registry_verb verb, struct str name, uint64_t fence);
+void fleet_place(struct fleet_worker *fw, enum registry_verb verb, struct str name, uint64_t fence, uint32_t heir);
 /* It has lost its memory, or knows us by another name: all that is ours is told again. */
 void fleet_register_all(struct fleet_worker *fw);
 void fleet_register_free(struct retelling *r);

@@ -96,9 +96,10 @@ static void on_place(struct registry_call *c)
 	asking_free(q);
 }
 
-void fleet_place(struct fleet_worker *fw, enum registry_verb verb, struct str name, uint64_t fence)
+void fleet_place(struct fleet_worker *fw, enum registry_verb verb, struct str name, uint64_t fence, uint32_t heir)
 {
 	struct asking *q = asking_new(fw, verb, name);
+	q->call.edge = heir;
 	q->call.fence = fence;
 	ask(q, on_place);
 }

@@ -84,7 +84,7 @@ static void on_claim(void *arg, struct str name, uint64_t fence)
 {
 	struct placing *g = arg;
 	if (g->nw->fleet)
-		fleet_place(g->nw->fleet, REGISTRY_PLACE_CLAIM, name, fence);
+		fleet_place(g->nw->fleet, REGISTRY_PLACE_CLAIM, name, fence, 0);
 	else
 		places_claimed(g->places, name, ERR_NONE, ALONE, own_fence(g, fence), g->nw->worker->now_ms);
 }
@@ -93,16 +93,16 @@ static void on_renew(void *arg, struct str name, uint64_t fence)
 {
 	struct placing *g = arg;
 	if (g->nw->fleet)
-		fleet_place(g->nw->fleet, REGISTRY_PLACE_RENEW, name, fence);
+		fleet_place(g->nw->fleet, REGISTRY_PLACE_RENEW, name, fence, 0);
 	else
 		places_renewed(g->places, name, fence, ERR_NONE, g->nw->worker->now_ms);
 }
 
-static void on_release(void *arg, struct str name, uint64_t fence)
+static void on_release(void *arg, struct str name, uint64_t fence, uint32_t heir)
 {
 	struct placing *g = arg;
 	if (g->nw->fleet)
-		fleet_place(g->nw->fleet, REGISTRY_PLACE_RELEASE, name, fence);
+		fleet_place(g->nw->fleet, REGISTRY_PLACE_RELEASE, name, fence, heir);
 	else
 		places_released(g->places, name, fence, ERR_NONE, g->nw->worker->now_ms);
 }
@@ -342,6 +342,7 @@ static void view_of_one(struct placing *g)
 	struct view *v = view_new(1);
 	v->self = ALONE;
 	v->state = NODE_UP;
+	v->registry_ok = true;
 	v->nodes[0] = (struct view_node){ .epoch = ALONE, .state = NODE_UP, .speaks = PLACES_PROTOCOL };
 	places_view(g->places, v, g->nw->worker->now_ms);
 	view_unref(v);

@@ -339,6 +339,8 @@ static void random_place(struct registry_call *c)
 	c->fence = below(6) ? fences[i] : fences[i] + 1 + below(3);
 	if (c->verb == REGISTRY_PLACE_CLAIM && below(2))
 		c->fence = 0;
+	if (c->verb == REGISTRY_PLACE_RELEASE && below(2))
+		c->edge = epochs[below(NODES)];
 }
 
 static void random_call(struct registry_call *c)

@@ -226,7 +226,7 @@ static enum err place_claim(struct model *m, struct registry_call *c, int64_t no
 	const struct spot *s = map_get(&m->places, c->key);
 	uint32_t holder = s ? s->epoch : 0;
 	uint64_t next = s ? s->fence + 1 : 0;
-	if (s && (holder == c->epoch ? s->fence >= c->fence : !model_nodes_is_gone(m, holder, now_ms))) {
+	if (s && holder != c->epoch && !model_nodes_is_gone(m, holder, now_ms)) {
 		c->winner = holder;
 		c->fence = s->fence;
 		return ERR_NONE;
@@ -269,8 +269,13 @@ static enum err place_release(struct model *m, const struct registry_call *c)
 		return ERR_NONE;
 	if (s->epoch != c->epoch || s->fence != c->fence)
 		return ERR_DENIED;
-	spot_del(m, c->key);
+	if (c->edge == c->epoch)
+		return ERR_NONE;
 	place_index(m, c->epoch, c->key, false);
+	if (c->edge)
+		spot_set(m, c->key, c->edge, c->fence);
+	else
+		spot_del(m, c->key);
 	return ERR_NONE;
 }
 

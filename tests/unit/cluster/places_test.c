@@ -39,6 +39,7 @@ static struct net {
 	bool registry_away;
 	unsigned drains;              /* this node, if it is not 0 */
 	unsigned isolated;            /* this one sees nobody, if it is not 0 */
+	unsigned suspect;             /* this node, if it is not 0 */
 	bool holds;                   /* who begins holds the place */
 	uint8_t old_speaks;           /* what node 0 speaks, if it is not 0 */
 } net;
@@ -84,7 +85,7 @@ static void on_claim(void *arg, struct str name, uint64_t fence)
 		places_claimed(net.places[i], name, ERR_UNAVAILABLE, 0, 0, net.now);
 		return;
 	}
-	if (!owner || !net.alive[owner - 10]) {
+	if (!owner || owner == 10 + i || !net.alive[owner - 10]) {
 		net.registry[n].owner = 10 + i;
 		net.registry[n].fence = net.fence = (fence > net.fence ? fence : net.fence) + 1;
 	}
@@ -100,11 +101,11 @@ static void on_renew(void *arg, struct str name, uint64_t fence)
 	places_renewed(net.places[me(arg)], name, fence, err, net.now);
 }
 
-static void on_release(void *arg, struct str name, uint64_t fence)
+static void on_release(void *arg, struct str name, uint64_t fence, uint32_t heir)
 {
 	unsigned n = number_of(name);
 	if (net.registry[n].owner == 10 + me(arg) && net.registry[n].fence == fence)
-		net.registry[n].owner = net.registry_away ? net.registry[n].owner : 0;
+		net.registry[n].owner = net.registry_away ? net.registry[n].owner : heir;
 	places_released(net.places[me(arg)], name, fence, net.registry_away ? ERR_UNAVAILABLE : ERR_NONE, net.now);
 }
 
@@ -165,12 +166,15 @@ static void look(void)
 		bool alone = net.isolated && i == net.isolated;
 		struct view *v = view_new(NODES);
 		v->self = 10 + i;
+		v->registry_ok = !net.registry_away;
 		v->state = alone ? NODE_ISOLATED : NODE_UP;
 		v->n = 0;
 		for (unsigned n = 0; n < NODES; n++)
 			if (net.alive[n])
 				v->nodes[v->n++] = (struct view_node){
-					.epoch = 10 + n, .state = net.drains && n == net.drains ? NODE_DRAINING : NODE_UP, .workers = 1,
+					.epoch = 10 + n, .workers = 1,
+					.state = net.drains && n == net.drains ? NODE_DRAINING :
+						 net.suspect && n == net.suspect ? NODE_SUSPECT : NODE_UP,
 					.speaks = n == 0 && net.old_speaks ? net.old_speaks : PLACES_PROTOCOL,
 				};
 		if (net.alive[i])
@@ -469,6 +473,30 @@ static void places_are_served_on_while_the_registry_is_away(void **state)
 	assert_int_not_equal(net.renewals, 0);
 }
 
+/* The registry may be on the other side of a cut, with those that are not seen any more. */
+static void places_are_in_doubt_while_the_registry_and_a_node_are_missing(void **state)
+{
+	unsigned name = name_at(2);
+	uint32_t before = only(name)->n;
+	net.registry_away = true;
+	look();
+	net.suspect = 1;
+	look();
+	tick(3000);
+	count_up(2, name);
+	assert_int_equal(net.served[2][name]->n, before + 1); /* its lease lasts still */
+	tick(1500);
+	count_up(2, name);
+	net.suspect = 0;
+	look();
+	tick(500);
+	assert_int_equal(net.served[2][name]->n, before + 1); /* it may have been claimed meanwhile */
+	net.registry_away = false;
+	look();
+	tick(500);
+	assert_int_equal(net.served[2][name]->n, before + 2);
+}
+
 static void places_that_are_closed_give_their_claim_back_and_may_begin_anew(void **state)
 {
 	unsigned name = name_at(2);
@@ -582,6 +610,7 @@ int main(void)
 		CASE(places_that_are_put_back_before_anybody_has_them_are_taken_back),
 		CASE(places_of_an_isolated_node_wait_until_their_claims_are_confirmed),
 		CASE(places_are_served_on_while_the_registry_is_away),
+		CASE(places_are_in_doubt_while_the_registry_and_a_node_are_missing),
 		CASE(places_that_are_closed_give_their_claim_back_and_may_begin_anew),
 		CASE(places_wait_for_a_service_that_holds_them_as_it_begins),
 		CASE(places_are_not_put_on_a_node_that_knows_nothing_of_them),

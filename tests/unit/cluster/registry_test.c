@@ -36,7 +36,7 @@ static int tear_down(void **state)
 static void server_load(void)
 {
 	/* the last script is the longest way to the end of what it sends */
-	rig_until(server_has(&server, "index_del(epoch, ARGV[2], ARGV[1])\nreturn {OK}\n"));
+	rig_until(server_has(&server, "index_add(heir, ARGV[2], ARGV[1])\nend\nreturn {OK}\n"));
 	for (int i = 0; i < REGISTRY_VERB_COUNT; i++) {
 		char sha[41];
 		snprintf(sha, sizeof sha, SHA "%c", 'a' + i);
