@@ -135,6 +135,8 @@ static void on_release(void *arg, struct str bare)
 void accounts_replay(struct sim_world *w, unsigned node)
 {
 	struct accounts *a = w->nodes[node].accounts;
+	if (a && a->toys)
+		toys_tell_all(a->toys);
 	for (unsigned i = 0; a && a->self && i < ACCOUNTS; i++) {
 		uint64_t hlc = homes_own_claim(accounts_homes(a, i), accounts_fp(i));
 		if (hlc)
@@ -428,7 +430,9 @@ static void handle(struct accounts *a, uint32_t from, const struct frame_record 
 static void given_back(struct accounts *a, uint32_t to, const struct frame_record *r)
 {
 	struct client *c;
-	if (r->kind == K_MESSAGE) {
+	if (r->kind >= TOYS_KIND) {
+		toys_given_back(a->toys, to, r);
+	} else if (r->kind == K_MESSAGE) {
 		struct frame_record again = *r;
 		again.flags |= FRAME_MAYBE_DUP;
 		if (r->ttl > 1)
@@ -448,6 +452,10 @@ static void given_back(struct accounts *a, uint32_t to, const struct frame_recor
 
 static void record(struct accounts *a, uint32_t from, const struct frame_record *r)
 {
+	if (r->kind >= TOYS_KIND) {
+		toys_record(a->toys, r);
+		return;
+	}
 	if (r->kind >= HOMES_KIND_COUNT) {
 		handle(a, from, r);
 		return;
@@ -490,6 +498,8 @@ static void view(struct accounts *a, struct view *v)
 		become(a, v->self);
 	for (unsigned i = 0; i < a->w->plan.workers; i++)
 		homes_view(a->homes[i], v, a->w->now);
+	if (a->toys)
+		toys_view(a->toys, v);
 	if (other) {
 		drop_seats(a, is_of_another);
 		accounts_replay(a->w, a->node);
@@ -551,9 +561,12 @@ void accounts_view(struct sim_world *w, unsigned node, struct view *v)
 void accounts_take(struct sim_world *w, unsigned node, uint32_t from, struct str body)
 {
 	struct frame_record r;
-	for (struct str rest = body; frame_next_record(&rest, &r) == ERR_NONE;)
+	for (struct str rest = body; frame_next_record(&rest, &r) == ERR_NONE;) {
 		if (r.kind == K_MESSAGE)
 			in_hand(w->nodes[node].accounts, r.dst_sid);
+		else if (r.kind >= TOYS_KIND)
+			toys_come(w->nodes[node].accounts->toys, &r);
+	}
 	post(w, node, (struct mail){ .epoch = from, .body = blob_new(body) });
 }
 
@@ -565,6 +578,10 @@ void accounts_lost(struct sim_world *w, unsigned node, uint32_t to, struct str b
 void accounts_event(struct sim_world *w, const struct sim_event *e)
 {
 	struct accounts *a = w->nodes[e->node].accounts;
+	if (e->kind == EV_TOYS) {
+		toys_event(a->toys, e);
+		return;
+	}
 	if (e->kind == EV_HOMES) {
 		struct errand *x = e->what;
 		const struct registry_call *c = &x->call;
@@ -628,6 +645,8 @@ void accounts_tick(struct sim_world *w, unsigned node)
 			a->busy_until[i] = 0;
 			look_ended(a, i);
 		}
+	if (a->toys)
+		toys_tick(a->toys);
 	if (a->w->now < a->tick_at)
 		return;
 	a->tick_at = a->w->now + 1000;
@@ -646,6 +665,8 @@ void accounts_work(struct sim_world *w, unsigned node)
 		go(a);
 	if (sim_chance(w, 50))
 		write_message(a, (unsigned)sim_rand(w, ACCOUNTS));
+	if (a->toys)
+		toys_work(a->toys);
 }
 
 /* ---- life ---- */
@@ -663,6 +684,8 @@ struct accounts *accounts_new(struct sim_world *w, unsigned node)
 					 .synced = on_synced };
 		a->homes[i] = homes_new(&out, i, w->plan.workers, w->now);
 	}
+	if (w->plan.toys)
+		a->toys = toys_new(w, node);
 	return a;
 }
 
@@ -672,6 +695,7 @@ void accounts_free(struct sim_world *w, struct accounts *a)
 		return;
 	for (unsigned i = 0; i < w->plan.workers; i++)
 		homes_free(a->homes[i]);
+	toys_free(a->toys);
 	while (a->first) {
 		struct mail *m = a->first;
 		a->first = m->next;
@@ -683,6 +707,7 @@ void accounts_free(struct sim_world *w, struct accounts *a)
 
 void accounts_begin(void)
 {
+	toys_begin();
 	free(accounts_fates);
 	accounts_fates = NULL;
 	accounts_n_fates = cap_fates = 0;

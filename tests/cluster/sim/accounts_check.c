@@ -31,11 +31,13 @@ static unsigned count_seats(struct sim_world *w, unsigned account, uint64_t sid,
 static unsigned count_clients(struct sim_world *w, unsigned account, unsigned resource)
 {
 	unsigned n = 0;
-	for (unsigned i = 0; i < w->plan.nodes; i++)
-		for (unsigned j = 0; w->nodes[i].runs && j < CLIENTS_MAX; j++) {
-			const struct client *c = &w->nodes[i].accounts->clients[j];
+	for (unsigned i = 0; i < w->plan.nodes; i++) {
+		const struct accounts *a = w->nodes[i].runs ? w->nodes[i].accounts : NULL;
+		for (unsigned j = 0; a && j < CLIENTS_MAX; j++) {
+			const struct client *c = &a->clients[j];
 			n += c->used && c->account == account && (resource == RESOURCES || c->resource == resource);
 		}
+	}
 	return n;
 }
 
@@ -97,5 +99,6 @@ const char *accounts_quiet(struct sim_world *w)
 		if (bad)
 			return bad;
 	}
-	return messages_are_well(w);
+	const char *bad = messages_are_well(w);
+	return bad || !w->plan.toys ? bad : toys_quiet(w);
 }

@@ -4,6 +4,7 @@
 
 #include "cluster/homes.h"
 #include "tests/cluster/sim/accounts.h"
+#include "tests/cluster/sim/toys.h"
 
 #define ACCOUNTS    6
 #define RESOURCES   3
@@ -66,6 +67,7 @@ struct accounts {
 	struct order orders[ACCOUNTS]; /* of what clients here have written */
 	struct mail *first, **last;
 	uint64_t sids, tick_at;
+	struct toys *toys;           /* NULL: not in this plan */
 	bool scheduled;
 };
 

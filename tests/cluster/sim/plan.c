@@ -16,7 +16,7 @@ const char *sim_mutation_name(enum sim_mutation m)
 {
 	static const char *const of[MUTATE_COUNT] = {
 		"nothing", "lose", "repeat", "swap", "drop-replay", "keep-lost", "lose-message", "stay", "keep-seat", "no-purge",
-		"overtake", "stays-slow",
+		"overtake", "stays-slow", "no-fence", "lose-state",
 	};
 	return m < MUTATE_COUNT ? of[m] : "?";
 }
@@ -72,6 +72,7 @@ void sim_plan_make(struct sim_plan *p, uint64_t seed)
 	p->homes = below(&r, 2) == 0;
 	/* Above small windows records are refused, which homes are not made for. */
 	p->small_window = !p->homes && below(&r, 2) == 0;
+	p->toys = p->homes && seed % 7 % 4 == 1; /* not those of the file `seeds`: their stories stay */
 	for (unsigned i = 0; i < SIM_NODES; i++)
 		p->skew[i] = (int64_t)below(&r, 6001) - 3000;
 	p->n_faults = 1 + (unsigned)below(&r, 12);
@@ -82,8 +83,8 @@ void sim_plan_make(struct sim_plan *p, uint64_t seed)
 
 void sim_plan_print(const struct sim_plan *p)
 {
-	printf("seed %llu: %u nodes (%u at first), %u workers%s%s\n", (unsigned long long)p->seed, p->nodes, p->first_nodes, p->workers,
-	       p->small_window ? ", small windows" : "", p->homes ? ", homes" : "");
+	printf("seed %llu: %u nodes (%u at first), %u workers%s%s%s\n", (unsigned long long)p->seed, p->nodes, p->first_nodes, p->workers,
+	       p->small_window ? ", small windows" : "", p->homes ? ", homes" : "", p->toys ? ", toys" : "");
 	for (unsigned i = 0; i < p->n_faults; i++) {
 		const struct sim_fault *f = &p->faults[i];
 		if (!f->off)

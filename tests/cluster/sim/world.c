@@ -1,7 +1,10 @@
 #include "tests/cluster/sim/accounts.h"
+#include "tests/cluster/sim/toys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define EMPTY_MS 3000 /* from the drain of a node to its leave */
 
 struct sim_world *sim_of_now;
 
@@ -309,6 +312,7 @@ static void stop(struct sim_world *w, unsigned i, const char *how)
 		return;
 	sim_log(w, "%s (%u) is %s", n->name, n->view ? n->view->self : 0, how);
 	n->runs = false;
+	toys_death();
 	for (unsigned j = 0; j < w->n_heap; j++) /* answers that nobody is left to hear */
 		if (w->heap[j].kind == EV_ANSWER && w->heap[j].node == i && w->heap[j].life == n->life)
 			arena_free(((struct registry_call *)w->heap[j].what)->arena);
@@ -428,6 +432,14 @@ static void partition(struct sim_world *w, const struct sim_fault *f, bool on)
 		w->nodes[i].no_redis = on && (f->mask >> i & 1) != (f->mask >> f->a & 1);
 }
 
+static void leave(struct sim_world *w, unsigned i)
+{
+	w->nodes[i].leaving = true;
+	toys_death(); /* it does not wait for anything */
+	core_leave(w->nodes[i].core);
+	sim_after(w, i);
+}
+
 static void begin_fault(struct sim_world *w, const struct sim_fault *f)
 {
 	struct sim_node *a = &w->nodes[f->a];
@@ -475,11 +487,14 @@ static void begin_fault(struct sim_world *w, const struct sim_fault *f)
 	case FAULT_LEAVE:
 		if (!a->runs || sim_is_frozen(w, f->a))
 			break;
-		a->leaving = true;
 		if (f->n & 1)
 			core_drain(a->core);
-		core_leave(a->core);
-		sim_after(w, f->a);
+		if (w->plan.toys && (f->n & 1)) { /* in order: what it serves goes elsewhere first */
+			sim_at(w, w->now + EMPTY_MS, EV_LEAVE, f->a)->life = a->life;
+			sim_after(w, f->a);
+			break;
+		}
+		leave(w, f->a);
 		break;
 	case FAULT_JOIN:
 		start(w, f->a);
@@ -541,7 +556,8 @@ static void heal(struct sim_world *w)
 
 static bool is_of_process(uint8_t kind)
 {
-	return kind == EV_TICK || kind == EV_WORK || kind == EV_ANSWER || kind == EV_MAIL || kind == EV_HOMES;
+	return kind == EV_TICK || kind == EV_WORK || kind == EV_ANSWER || kind == EV_MAIL || kind == EV_HOMES || kind == EV_TOYS ||
+	       kind == EV_LEAVE;
 }
 
 static void happen(struct sim_world *w, const struct sim_event *e)
@@ -577,6 +593,21 @@ static void happen(struct sim_world *w, const struct sim_event *e)
 		} else if (e->what) {
 			accounts_forget(e->what);
 		}
+		break;
+	case EV_TOYS:
+		if (lives) {
+			accounts_event(w, e);
+			sim_after(w, e->node);
+		} else {
+			toys_forget(e->what);
+		}
+		break;
+	case EV_STORE:
+		toys_store(w, e);
+		break;
+	case EV_LEAVE:
+		if (lives && !n->leaving)
+			leave(w, e->node);
 		break;
 	case EV_FAULT:
 	case EV_FAULT_END:
@@ -624,6 +655,8 @@ static void tear_down(struct sim_world *w)
 			free(w->heap[i].what);
 		if (w->heap[i].kind == EV_HOMES)
 			accounts_forget(w->heap[i].what);
+		if (w->heap[i].kind == EV_TOYS || w->heap[i].kind == EV_STORE)
+			toys_forget(w->heap[i].what);
 	}
 	for (unsigned i = 0; i < w->plan.nodes; i++)
 		stop(w, i, "over");

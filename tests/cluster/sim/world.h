@@ -5,6 +5,7 @@
  *   world.c   the order of events; processes: started, frozen, killed at any action
  *   net.c     connections that delay, stall, break with what they hold, deliver it late or twice; cuts in one direction or both
  *   accounts.c  homes of accounts above the cores, and clients
+ *   toys.c    places above the cores, and a toy service in them
  *   check.c   what must hold: the history of every stream of bodies, and at the end what everybody believes
  *
  * Everything that happens is an event in one heap, ordered by time and then by number; two runs of one seed are the same.
@@ -36,7 +37,7 @@ struct sim_fault {
 struct sim_plan {
 	uint64_t seed;
 	unsigned nodes, first_nodes, workers;
-	bool small_window, homes;
+	bool small_window, homes, toys;
 	int64_t skew[SIM_NODES];
 	struct sim_fault faults[SIM_FAULTS];
 	unsigned n_faults;
@@ -46,11 +47,12 @@ struct sim_plan {
 enum sim_mutation {
 	MUTATE_NOTHING, MUTATE_LOSE, MUTATE_REPEAT, MUTATE_SWAP, MUTATE_DROP_REPLAY, MUTATE_KEEP_LOST,
 	MUTATE_LOSE_MESSAGE, MUTATE_STAY, MUTATE_KEEP_SEAT, MUTATE_NO_PURGE, MUTATE_OVERTAKE, MUTATE_STAYS_SLOW,
-	MUTATE_COUNT
+	MUTATE_NO_FENCE, MUTATE_LOSE_STATE, MUTATE_COUNT
 };
 
 enum sim_event_kind {
-	EV_TICK, EV_CONN, EV_LATE, EV_BREAK, EV_ANSWER, EV_WORK, EV_FAULT, EV_FAULT_END, EV_START, EV_TOLD, EV_MAIL, EV_HOMES
+	EV_TICK, EV_CONN, EV_LATE, EV_BREAK, EV_ANSWER, EV_WORK, EV_FAULT, EV_FAULT_END, EV_START, EV_TOLD, EV_MAIL, EV_HOMES,
+	EV_TOYS, EV_STORE, EV_LEAVE
 };
 
 struct sim_packet {
@@ -111,6 +113,7 @@ struct sim_world {
 	char failure[512];
 	unsigned seen[CORE_EVENT_COUNT]; /* how often: a simulation in which nothing happens proves nothing */
 	uint64_t taken, handed_back, bound, moved, delivered, offline, overtaken;
+	uint64_t counted, given, fenced_off; /* toys: numbers, states given to another node, writes that a fence refused */
 };
 
 void sim_plan_make(struct sim_plan *p, uint64_t seed);

@@ -1,0 +1,474 @@
+#include "tests/cluster/sim/toys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cluster/places.h"
+#include "tests/cluster/sim/accounts_state.h"
+
+#define NAMES 5
+
+/* A place that is served here. */
+struct toy {
+	struct toys *t;
+	unsigned name;
+	uint32_t epoch;              /* whose claim it is */
+	uint64_t fence, n;
+};
+
+struct toys {
+	struct sim_world *w;
+	unsigned node;
+	uint32_t self;
+	struct view *view;
+	struct places *places[4];
+	struct toy *served[NAMES];
+	uint64_t tick_at;
+};
+
+/* On its way to the registry, or to the store and back. */
+struct toy_errand {
+	enum { ASKS, LOADS, WRITES } kind;
+	struct registry_call call;
+	char text[16];
+	unsigned name, node;
+	uint32_t life, message;
+	uint64_t fence, n;
+	enum err err;
+};
+
+/* Who is answerable for a message, and what became of it. */
+struct toy_fate {
+	uint8_t name, node;
+	uint32_t life, taken, refused;
+	bool again;
+};
+
+static struct {
+	struct { uint64_t fence, n; } store[NAMES];
+	uint32_t frozen[NAMES];      /* its state is on its way: who gave it; 0: none is */
+	bool somebody_died;
+	struct toy_fate *fates;
+	unsigned n_fates, cap_fates;
+} all;
+
+void toys_begin(void)
+{
+	free(all.fates);
+	memset(&all, 0, sizeof all);
+}
+
+void toys_death(void)
+{
+	all.somebody_died = true;
+}
+
+/* ---- names ---- */
+
+static uint64_t fp_of(unsigned name)
+{
+	return (name + 1) * UINT64_C(0xd1342543de82ef95);
+}
+
+static struct str text_of(unsigned name, char out[16])
+{
+	snprintf(out, 16, "t%u@toy", name);
+	return str_of(out);
+}
+
+static unsigned name_of(struct str text)
+{
+	return (unsigned)(text.p[1] - '0');
+}
+
+static struct places *places_for(struct toys *t, unsigned name)
+{
+	return t->places[fp_of(name) % t->w->plan.workers];
+}
+
+static struct toy_fate *in_hand(struct toys *t, uint64_t id)
+{
+	struct toy_fate *f = &all.fates[id - 1];
+	f->node = (uint8_t)t->node;
+	f->life = t->w->nodes[t->node].life;
+	return f;
+}
+
+/* ---- what goes out ---- */
+
+static void on_send(void *arg, uint32_t epoch, const struct frame_record *r)
+{
+	struct toys *t = arg;
+	struct frame_record out = *r;
+	struct buf b;
+	out.kind = (uint8_t)(r->kind + TOYS_KIND);
+	buf_init(&b, FRAME_MAX);
+	BUG_ON(frame_add_record(&b, &out) != ERR_NONE);
+	struct blob *blob = blob_new(buf_str(&b));
+	struct str body = blob_str(blob);
+	(void)!frame_next_record(&body, &out);
+	if (core_send(t->w->nodes[t->node].core, epoch, blob, 1) != ERR_NONE)
+		toys_given_back(t, epoch, &out);
+	blob_unref(blob);
+	buf_fini(&b);
+}
+
+static struct toy_errand *errand_new(struct toys *t, unsigned name, int kind)
+{
+	struct toy_errand *e = xzalloc(sizeof *e);
+	e->kind = kind;
+	e->name = name;
+	e->node = t->node;
+	e->life = t->w->nodes[t->node].life;
+	return e;
+}
+
+void toys_forget(void *what)
+{
+	struct toy_errand *e = what;
+	if (!e)
+		return;
+	arena_free(e->call.arena);
+	free(e);
+}
+
+static void ask(struct toys *t, enum registry_verb verb, struct str name, uint64_t fence, uint32_t heir)
+{
+	struct toy_errand *e = errand_new(t, name_of(name), ASKS);
+	uint64_t delay;
+	e->call = (struct registry_call){ .verb = verb, .key = text_of(e->name, e->text), .epoch = t->self, .fence = fence };
+	e->call.edge = heir;
+	sim_registry(t->w, t->node, &e->call, &delay);
+	struct sim_event *ev = sim_at(t->w, t->w->now + delay, EV_TOYS, t->node);
+	ev->life = e->life;
+	ev->what = e;
+}
+
+static void on_claim(void *arg, struct str name, uint64_t fence)
+{
+	ask(arg, REGISTRY_PLACE_CLAIM, name, fence, 0);
+}
+
+static void on_renew(void *arg, struct str name, uint64_t fence)
+{
+	ask(arg, REGISTRY_PLACE_RENEW, name, fence, 0);
+}
+
+static void on_release(void *arg, struct str name, uint64_t fence, uint32_t heir)
+{
+	ask(arg, REGISTRY_PLACE_RELEASE, name, fence, heir);
+}
+
+/* It may be slow, and what was sent to it arrives though the sender sleeps or is dead. */
+static void ask_store(struct toys *t, struct toy_errand *e)
+{
+	struct sim_event *ev = sim_at(t->w, t->w->now + 1 + sim_rand(t->w, sim_chance(t->w, 5) ? 3000 : 10), EV_STORE, t->node);
+	ev->what = e;
+}
+
+/* ---- serving ---- */
+
+static bool is_as_good_as_dead(struct sim_world *w, uint32_t epoch)
+{
+	struct registry_call c;
+	bool lives = false;
+	sim_list(w, &c);
+	for (unsigned i = 0; i < c.n_nodes; i++)
+		lives |= c.nodes[i].epoch == epoch && !c.nodes[i].dead && c.nodes[i].lease_ms > 0;
+	arena_free(c.arena);
+	return !lives;
+}
+
+static bool nobody_died(const struct sim_world *w)
+{
+	return !all.somebody_died && !w->forgot && !w->seen[CORE_PEER_DEAD];
+}
+
+static void look_for_others(struct toys *t, unsigned name)
+{
+	struct sim_world *w = t->w;
+	for (unsigned i = 0; i < w->plan.nodes && !w->forgot; i++) {
+		const struct toys *o = w->nodes[i].runs && i != t->node ? w->nodes[i].accounts->toys : NULL;
+		const struct toy *toy = o ? o->served[name] : NULL;
+		if (toy && !is_as_good_as_dead(w, toy->epoch))
+			sim_fail(w, "n%u (%u) begins to serve t%u, which n%u (%u) serves, and lives", t->node, t->self, name, i,
+				 toy->epoch);
+	}
+}
+
+static void *on_begin(void *arg, struct str text, uint64_t fence, struct str state)
+{
+	struct toys *t = arg;
+	struct toy *toy = xzalloc(sizeof *toy);
+	*toy = (struct toy){ .t = t, .name = name_of(text), .epoch = t->self, .fence = fence };
+	sim_log(t->w, "n%u serves t%u under %llu, %s", t->node, toy->name, (unsigned long long)fence,
+		str_present(state) ? "with its state" : "from the store");
+	BUG_ON(t->served[toy->name]);
+	t->served[toy->name] = toy;
+	look_for_others(t, toy->name);
+	if (str_present(state)) {
+		BUG_ON(!str_to_u64(state, &toy->n));
+		all.frozen[toy->name] = 0;
+		return toy;
+	}
+	if (all.frozen[toy->name] && nobody_died(t->w) && !is_as_good_as_dead(t->w, all.frozen[toy->name]))
+		sim_fail(t->w, "n%u begins to serve t%u without the state that was sent to it", t->node, toy->name);
+	all.frozen[toy->name] = 0;
+	struct toy_errand *e = errand_new(t, toy->name, LOADS);
+	e->fence = fence;
+	places_hold(places_for(t, toy->name), text);
+	ask_store(t, e);
+	return toy;
+}
+
+static void on_freeze(void *arg, void *place, struct buf *out)
+{
+	const struct toy *toy = place;
+	buf_addf(out, "%llu", (unsigned long long)toy->n);
+	all.frozen[toy->name] = toy->t->self;
+	while (toy->t->w->mutation == MUTATE_LOSE_STATE && buf_status(out) == ERR_NONE)
+		buf_addz(out, "more than there is room for");
+	toy->t->w->given++;
+}
+
+static void on_end(void *arg, void *place)
+{
+	struct toy *toy = place;
+	toy->t->served[toy->name] = NULL;
+	free(toy);
+}
+
+static void on_take(void *arg, void *place, const struct frame_record *r)
+{
+	struct toys *t = arg;
+	struct toy *toy = place;
+	struct toy_errand *e = errand_new(t, toy->name, WRITES);
+	in_hand(t, r->dst_sid);
+	e->fence = toy->fence;
+	e->n = toy->n + 1;
+	e->message = (uint32_t)r->dst_sid;
+	places_hold(places_for(t, toy->name), r->to);
+	ask_store(t, e);
+}
+
+static void on_refuse(void *arg, const struct frame_record *r)
+{
+	struct toys *t = arg;
+	if (r->kind == PLACES_DATA)
+		in_hand(t, r->dst_sid)->refused++;
+}
+
+/* ---- the store ---- */
+
+static void write_number(struct sim_world *w, struct toy_errand *e)
+{
+	uint64_t before = all.store[e->name].n;
+	if (e->n != before + 1)
+		sim_fail(w, "n%u writes %llu for t%u under %llu, where %llu is", e->node, (unsigned long long)e->n, e->name,
+			 (unsigned long long)e->fence, (unsigned long long)before);
+	all.store[e->name].n = e->n;
+	all.fates[e->message - 1].taken++;
+	w->counted++;
+}
+
+void toys_store(struct sim_world *w, const struct sim_event *ev)
+{
+	struct toy_errand *e = ev->what;
+	e->err = e->fence < all.store[e->name].fence && w->mutation != MUTATE_NO_FENCE ? ERR_DENIED : ERR_NONE;
+	w->fenced_off += e->err == ERR_DENIED;
+	if (!e->err && e->fence > all.store[e->name].fence)
+		all.store[e->name].fence = e->fence;
+	if (!e->err && e->kind == WRITES)
+		write_number(w, e);
+	else if (!e->err)
+		e->n = all.store[e->name].n;
+	e->fence = all.store[e->name].fence;
+	struct sim_event *back = sim_at(w, w->now + 1 + sim_rand(w, 5), EV_TOYS, e->node);
+	back->life = e->life;
+	back->what = e;
+}
+
+static void on_stored(struct toys *t, const struct toy_errand *e)
+{
+	char text[16];
+	struct str name = text_of(e->name, text);
+	struct toy *toy = t->served[e->name];
+	struct places *p = places_for(t, e->name);
+	BUG_ON(!toy); /* it was held */
+	if (!e->err) {
+		toy->n = e->n;
+	} else {
+		if (e->kind == WRITES)
+			in_hand(t, e->message)->refused++;
+		places_lose(p, name, e->fence, t->w->now);
+	}
+	if (!e->err && e->kind == WRITES && sim_chance(t->w, 2))
+		places_close(p, name, t->w->now);
+	places_release(p, name, t->w->now);
+}
+
+void toys_event(struct toys *t, const struct sim_event *ev)
+{
+	struct toy_errand *e = ev->what;
+	const struct registry_call *c = &e->call;
+	struct places *p = places_for(t, e->name);
+	if (e->kind != ASKS)
+		on_stored(t, e);
+	else if (c->verb == REGISTRY_PLACE_CLAIM)
+		places_claimed(p, c->key, c->err, c->winner, c->fence, t->w->now);
+	else if (c->verb == REGISTRY_PLACE_RENEW)
+		places_renewed(p, c->key, c->fence, c->err, t->w->now);
+	else
+		places_released(p, c->key, c->fence, c->err, t->w->now);
+	toys_forget(e);
+}
+
+/* ---- what comes in ---- */
+
+void toys_come(struct toys *t, const struct frame_record *r)
+{
+	if (r->kind == TOYS_KIND + PLACES_DATA)
+		in_hand(t, r->dst_sid);
+}
+
+void toys_record(struct toys *t, const struct frame_record *r)
+{
+	struct frame_record in = *r;
+	in.kind = (uint8_t)(r->kind - TOYS_KIND);
+	if (in.kind == PLACES_DATA)
+		in_hand(t, r->dst_sid)->again |= (r->flags & FRAME_MAYBE_DUP) != 0;
+	places_record(places_for(t, name_of(r->to)), &in, t->w->now);
+}
+
+/* Whoever gives a state away keeps it himself. */
+void toys_given_back(struct toys *t, uint32_t to, const struct frame_record *r)
+{
+	struct frame_record again = *r;
+	(void)to;
+	if (r->kind != TOYS_KIND + PLACES_DATA)
+		return;
+	again.flags |= FRAME_MAYBE_DUP;
+	again.ttl--;
+	if (again.ttl)
+		toys_record(t, &again);
+	else
+		in_hand(t, r->dst_sid)->refused++;
+}
+
+void toys_view(struct toys *t, struct view *v)
+{
+	if (t->self && v->self != t->self)
+		toys_death();
+	t->self = v->self;
+	view_unref(t->view);
+	t->view = view_ref(v);
+	for (unsigned i = 0; i < t->w->plan.workers; i++)
+		places_view(t->places[i], v, t->w->now);
+}
+
+void toys_tell_all(struct toys *t)
+{
+	for (unsigned i = 0; i < t->w->plan.workers; i++)
+		places_tell_all(t->places[i]);
+}
+
+/* ---- time, and what people do ---- */
+
+void toys_tick(struct toys *t)
+{
+	if (t->w->now < t->tick_at)
+		return;
+	t->tick_at = t->w->now + 500;
+	for (unsigned i = 0; i < t->w->plan.workers; i++)
+		places_tick(t->places[i], t->w->now);
+}
+
+void toys_work(struct toys *t)
+{
+	char text[16];
+	unsigned name = (unsigned)sim_rand(t->w, NAMES);
+	if (all.n_fates == all.cap_fates)
+		all.fates = xrealloc(all.fates, (all.cap_fates = all.cap_fates ? 2 * all.cap_fates : 256) * sizeof *all.fates);
+	all.fates[all.n_fates++] = (struct toy_fate){ .name = (uint8_t)name };
+	struct frame_record r = {
+		.kind = TOYS_KIND + PLACES_DATA, .ttl = FRAME_TTL, .dst_fp = fp_of(name), .dst_sid = all.n_fates, .to = text_of(name, text),
+	};
+	toys_record(t, &r);
+}
+
+/* ---- life ---- */
+
+struct toys *toys_new(struct sim_world *w, unsigned node)
+{
+	static const uint64_t seed[2] = { 5, 6 };
+	struct toys *t = xzalloc(sizeof *t);
+	struct places_out out = {
+		.arg = t, .send = on_send, .claim = on_claim, .renew = on_renew, .release = on_release, .begin = on_begin,
+		.freeze = on_freeze, .end = on_end, .take = on_take, .refuse = on_refuse,
+	};
+	t->w = w;
+	t->node = node;
+	for (unsigned i = 0; i < w->plan.workers; i++)
+		t->places[i] = places_new(&out, seed, NAMES);
+	return t;
+}
+
+
+void toys_free(struct toys *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 0; i < t->w->plan.workers; i++)
+		places_free(t->places[i]);
+	view_unref(t->view);
+	free(t);
+}
+
+/* ---- at the end ---- */
+
+static char why[256];
+
+static const char *unwell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static const char *unwell(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof why, fmt, ap);
+	va_end(ap);
+	return why;
+}
+
+static const char *name_is_well(struct sim_world *w, unsigned name)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < w->plan.nodes; i++) {
+		struct toys *t = w->nodes[i].runs ? w->nodes[i].accounts->toys : NULL;
+		if (!t)
+			continue;
+		n += t->served[name] != NULL;
+		if (t->served[name] && places_where(places_for(t, name), fp_of(name)) != t->self)
+			return unwell("n%u serves t%u, which is placed elsewhere", i, name);
+		if (places_leaving(places_for(t, name)))
+			return unwell("n%u is not done with what it gave away", i);
+	}
+	return n > 1 ? unwell("%u nodes serve t%u", n, name) : NULL;
+}
+
+const char *toys_quiet(struct sim_world *w)
+{
+	for (unsigned i = 0; i < NAMES; i++) {
+		const char *bad = name_is_well(w, i);
+		if (bad)
+			return bad;
+	}
+	for (unsigned i = 0; i < all.n_fates; i++) {
+		const struct toy_fate *f = &all.fates[i];
+		const struct sim_node *n = &w->nodes[f->node];
+		unsigned times = f->taken + f->refused;
+		if (!times && n->runs && n->life == f->life)
+			return unwell("message %u for t%u is lost; %s had it last", i + 1, f->name, n->name);
+		if (times > 1 && !f->again)
+			return unwell("message %u for t%u was taken %u times, and refused %u times", i + 1, f->name, f->taken, f->refused);
+	}
+	return NULL;
+}
