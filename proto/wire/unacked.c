@@ -1,5 +1,6 @@
 #include "proto/wire/unacked.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 /* ---- shares ---- */
@@ -93,4 +94,71 @@ void unacked_item_free(struct unacked_item *i)
 {
 	unacked_share_unref(i->share);
 	free(i);
+}
+
+/* ---- as bytes ---- */
+
+#define HEAD_BYTES 12
+#define ITEM_BYTES 14
+
+static void write_u32(struct buf *out, uint32_t n)
+{
+	n = htole32(n);
+	buf_add(out, &n, sizeof n);
+}
+
+static uint32_t read_u32(const char *p)
+{
+	uint32_t n;
+	memcpy(&n, p, sizeof n);
+	return le32toh(n);
+}
+
+void unacked_write(const struct unacked *u, struct buf *out, bool whole)
+{
+	write_u32(out, u->sent);
+	write_u32(out, u->acked);
+	write_u32(out, whole ? u->n : 0);
+	for (const struct unacked_item *i = whole ? u->first : NULL; i; i = i->next) {
+		uint64_t at = htole64((uint64_t)i->at_ms);
+		buf_add(out, &at, sizeof at);
+		write_u32(out, i->len);
+		buf_addc(out, (char)i->kind);
+		buf_addc(out, i->kept);
+		buf_add(out, i->bytes, i->len);
+	}
+}
+
+/* Takes one item off *left. */
+static bool read_item(struct unacked *u, struct str *left)
+{
+	uint64_t at;
+	if (left->len < ITEM_BYTES)
+		return false;
+	memcpy(&at, left->p, sizeof at);
+	uint32_t len = read_u32(left->p + 8);
+	unsigned kind = (unsigned char)left->p[12], kept = (unsigned char)left->p[13];
+	if (len > left->len - ITEM_BYTES || kind > STANZA_IQ || kept > 1)
+		return false;
+	struct str bytes = str_span(left->p + ITEM_BYTES, len);
+	unacked_add(u, (enum stanza_kind)kind, bytes, (int64_t)le64toh(at), NULL)->kept = kept;
+	*left = str_span(bytes.p + len, left->len - ITEM_BYTES - len);
+	return true;
+}
+
+enum err unacked_read(struct unacked *u, struct str bytes)
+{
+	BUG_ON(u->n);
+	if (bytes.len < HEAD_BYTES)
+		return ERR_INVALID;
+	uint32_t sent = read_u32(bytes.p), acked = read_u32(bytes.p + 4), n = read_u32(bytes.p + 8);
+	struct str left = str_span(bytes.p + HEAD_BYTES, bytes.len - HEAD_BYTES);
+	while (u->n < n && read_item(u, &left))
+		;
+	u->sent = sent;
+	u->acked = acked;
+	if (u->n == n && !left.len && n <= sent - acked && sent - acked <= INT32_MAX)
+		return ERR_NONE;
+	unacked_drop(u);
+	return ERR_INVALID;
 }

@@ -64,6 +64,11 @@ enum unacked_verdict unacked_ack(struct unacked *u, uint32_t h);
 static inline bool unacked_is_whole(const struct unacked *u) { return u->n == u->sent - u->acked; }
 /* Was `number` acknowledged? */
 static inline bool unacked_has_acked(const struct unacked *u, uint32_t number) { return (int32_t)(u->acked - number) >= 0; }
+/* Appends the numbers, and with `whole` what waits, for another node: sent u32 | acked u32 | n u32 | item*, little endian;
+ * item := when i64 | length u32 | kind u8 | kept u8 | bytes. */
+void unacked_write(const struct unacked *u, struct buf *out, bool whole);
+/* The same back, into an empty one. ERR_INVALID: it is none; u is empty then. */
+MUST_CHECK enum err unacked_read(struct unacked *u, struct str bytes);
 /* The oldest, off the queue, without a change of the numbers; yours: unacked_item_free. NULL: none. */
 struct unacked_item *unacked_take(struct unacked *u);
 void unacked_item_free(struct unacked_item *i);

@@ -153,6 +153,50 @@ static void bytes_are_those_of_memory(void **state)
 	assert_int_equal(u.bytes, sizeof(struct unacked_item));
 }
 
+static void a_queue_goes_to_another_node_and_back(void **state)
+{
+	struct buf b;
+	buf_init(&b, 1000);
+	unacked_begin_at(&u, UINT32_MAX);
+	unacked_add(&u, STANZA_IQ, STR("one"), -5, NULL)->kept = true;
+	unacked_add(&u, STANZA_MESSAGE, STR(""), INT64_MAX, NULL);
+	unacked_write(&u, &b, true);
+	assert_int_equal(unacked_read(&v, buf_str(&b)), ERR_NONE);
+	assert_int_equal(v.sent, 1);
+	assert_int_equal(v.acked, UINT32_MAX);
+	assert_int_equal(v.n, 2);
+	assert_int_equal(v.bytes, u.bytes);
+	assert_true(str_is(unacked_item_str(v.first), "one") && v.first->kept && v.first->at_ms == -5 && v.first->kind == STANZA_IQ);
+	buf_clear(&b);
+	unacked_write(&u, &b, false);
+	unacked_drop(&v);
+	assert_int_equal(unacked_read(&v, buf_str(&b)), ERR_NONE);
+	assert_int_equal(v.n, 0);
+	assert_int_equal(v.sent, 1);
+	assert_false(unacked_is_whole(&v));
+	buf_fini(&b);
+}
+
+static void what_is_no_queue_is_refused_and_leaves_nothing(void **state)
+{
+	struct buf b;
+	buf_init(&b, 1000);
+	add(&u, "one");
+	unacked_write(&u, &b, true);
+	for (size_t n = 0; n < b.len; n++)
+		assert_int_equal(unacked_read(&v, str_span(b.p, n)), ERR_INVALID);
+	buf_addc(&b, 'x');
+	assert_int_equal(unacked_read(&v, buf_str(&b)), ERR_INVALID);
+	b.len--;
+	b.p[0] = 0; /* none was sent, but one waits */
+	assert_int_equal(unacked_read(&v, buf_str(&b)), ERR_INVALID);
+	b.p[0] = 1;
+	b.p[24] = STANZA_IQ + 1;
+	assert_int_equal(unacked_read(&v, buf_str(&b)), ERR_INVALID);
+	assert_int_equal(v.n, 0);
+	buf_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +209,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_one_of_several_acknowledged_is_not_given_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_kept_elsewhere_is_not_given_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bytes_are_those_of_memory, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_queue_goes_to_another_node_and_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_no_queue_is_refused_and_leaves_nothing, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
