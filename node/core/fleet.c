@@ -14,6 +14,7 @@
 #include "node/core/placing.h"
 #include "node/core/reunion.h"
 #include "node/core/router.h"
+#include "node/core/telling.h"
 #include "node/core/sm_session.h"
 #include "node/ctl/relay.h"
 #include "node/stream/edge.h"
@@ -55,33 +56,6 @@ void fleet_broadcast(struct node_worker *nw, const struct frame_record *r)
 	fan_close(nw, 0);
 	if (m && mesh_broadcast(m, nw->worker, r) != ERR_NONE)
 		LOG(LOG_ERROR, "fleet", "a record does not fit into a frame", L_UINT("kind", r->kind), L_UINT("bytes", r->xml.len));
-}
-
-struct staleness {
-	struct message message;
-	struct host *host;
-	const struct module *module;
-};
-
-static void on_stale(struct worker *w, struct message *m, bool cancelled)
-{
-	struct staleness *s = (struct staleness *)m;
-	struct frame_record r = fleet_record(FLEET_STALE, 0, 0);
-	r.to = s->host->name;
-	r.from = str_of(s->module->name);
-	if (!cancelled)
-		fleet_broadcast(nw_of(w), &r);
-	free(s);
-}
-
-/* Main may say so, too, but only workers speak to other nodes. */
-void host_changed(struct host *h, const struct module *m)
-{
-	if (!h->node->fleet)
-		return;
-	struct staleness *s = xzalloc(sizeof *s);
-	*s = (struct staleness){ .message.run = on_stale, .host = h, .module = m };
-	worker_post(h->node->workers[0], &s->message);
 }
 
 void fleet_put_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st)
@@ -379,14 +353,6 @@ static void on_fan_stanza(struct node_worker *nw, const struct frame_record *r, 
 		arrive(nw, st);
 }
 
-static void host_is_stale(struct node_worker *nw, const struct frame_record *r)
-{
-	struct host *h = host_find(nw->node, r->to);
-	const struct module *m = module_find(r->from);
-	if (h && m && host_has_module(h, m) && m->host_stale)
-		m->host_stale(h);
-}
-
 static void record_here(struct node_worker *nw, uint32_t from, const struct frame_record *r)
 {
 	switch ((enum fleet_kind)r->kind) {
@@ -413,7 +379,7 @@ static void record_here(struct node_worker *nw, uint32_t from, const struct fram
 		birth_heard(nw, r->to);
 		break;
 	case FLEET_STALE:
-		host_is_stale(nw, r);
+		telling_record(nw, from, r);
 		break;
 	case FLEET_BURY:
 		ghost_bury(nw, r->to, r->ttl);
@@ -564,6 +530,7 @@ static void on_view(struct worker *w, struct view *v)
 	if (w->index == 0)
 		note_state(nw->node, v);
 	nodes_gone(nw, before, v);
+	telling_view(nw, before, v);
 	route_lost(nw);
 	jam_view(fw->jam, before, v);
 	bool back = before && !before->registry_ok && v->registry_ok; /* what was claimed meanwhile it does not know */

@@ -40,7 +40,7 @@ enum fleet_kind {
 	FLEET_GONE,     /* edge -> home: the client is gone. rule: 1: lost, 0: it has ended its stream; osm: the edge's sid */
 	FLEET_STATE,    /* home -> edge. xml: the session's state, to come back with */
 	FLEET_REHOME,   /* home -> edge: the session lives here no more. xml: its state */
-	FLEET_STALE,    /* to every worker. to: a host; from: a feature's name: what it remembers of the host is stale */
+	FLEET_STALE,    /* to every worker. to: a host; from: a feature's name; xml: what it says (telling.h); none: it is stale */
 	FLEET_CALL,     /* a command for the node. osm: the asker's number for it; xml: JSON (ctl/relay.c) */
 	FLEET_ANSWER,
 	FLEET_BORN,     /* to: a bare JID: an account was made (birth.h) */

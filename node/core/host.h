@@ -32,6 +32,9 @@ struct host {
 struct host *host_find(const struct node *n, struct str domain);
 /* What a feature keeps in the store for the host has changed: on the other nodes its host_stale runs. */
 void host_changed(struct host *h, const struct module *m);
+/* What a feature says to itself on all nodes that are there: its host_told. Any thread; what one worker says comes in its order. */
+#define HOST_TELL_MAX (32u << 10)
+void host_tell(struct host *h, const struct module *m, struct str text);
 bool host_has_module(const struct host *h, const struct module *m);
 
 #endif

@@ -153,6 +153,11 @@ struct module {
 	void (*host_stop)(struct host *h);
 	/* Another node has changed what the store keeps for the host (host_changed): what is remembered of it is stale. Any worker. */
 	void (*host_stale)(struct host *h);
+	/* With several nodes, on the first worker. That node says so (host_tell). A node has come, or all hear of us anew: what they should
+	 * know is to be told again, to all. That one is gone, and what it had said with it. */
+	void (*host_told)(struct host *h, uint32_t node, struct str text);
+	void (*host_met)(struct host *h);
+	void (*host_parted)(struct host *h, uint32_t node);
 	/* Another node wants its part done of something that all do (accord.h). Main thread; ends the call, now or later. */
 	void (*host_step)(struct host *h, unsigned step, struct call *c);
 	/* The configuration was loaded again, and all workers stand still: reads options into the host's slot as host_start did; cannot

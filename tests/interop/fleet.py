@@ -195,6 +195,59 @@ async def redis_fails_over_and_has_missed_some(_):
             await client.close()
 
 
+# ---- @online@ ----
+
+async def online_is_everywhere(_):
+    """Whoever is online at any node is in a shared group of those who are, until he goes, or his node does; a node that comes learns of all."""
+    async with two_nodes() as cluster:
+        one, two = cluster.nodes
+        for user in ("romeo", "juliet"):
+            await cluster.register(user, "localhost", "secret")
+        for command in (("srg_create", "here", "localhost", "Here", ""), ("srg_user_add", "@online@", "localhost", "here", "localhost")):
+            code, out, err = await one.ctl(*command)
+            assert code == 0, (command, out, err)
+        romeo = await login(one, "romeo")
+        await roster(romeo)
+
+        async def hears(subscription):
+            def is_it(e):
+                query = e.child("query") if e.name == "iq" and e.get("type") == "set" else None
+                item = query is not None and query.child("item")
+                return item and item.get("jid") == "juliet@localhost" and item.get("subscription") == subscription
+            await romeo.await_stanza(is_it, f"juliet is '{subscription}' in the roster", 20 * PATIENCE)
+
+        juliet = await login(two, "juliet")
+        await hears("both")
+        await has_romeo(juliet)
+        await talk(romeo, juliet)
+        await juliet.close()
+        await hears("remove")
+        juliet = await login(two, "juliet")
+        await hears("both")
+        assert not await two.halt()
+        await hears("remove")
+        await two.start()
+        await cluster.meet()
+        juliet = await login(two, "juliet")
+        await hears("both")
+        await has_romeo(juliet)
+        for client in (romeo, juliet):
+            await client.close()
+
+
+async def has_romeo(client):
+    deadline = time.monotonic() + 20 * PATIENCE
+    while "romeo@localhost" not in (got := await roster(client)):
+        assert time.monotonic() < deadline, got
+        await asyncio.sleep(0.05)
+
+
+async def roster(client):
+    """As text."""
+    await client.send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>")
+    return str(await client.await_stanza(lambda e: e.get("id") == "roster", "the roster", 20 * PATIENCE))
+
+
 CASES = {
     "two nodes under load, PostgreSQL restarts": postgres_restarts,
     "two nodes under load, Redis dies and comes back empty": redis_dies,
@@ -202,5 +255,6 @@ CASES = {
     "two nodes under load, Redis fails over": redis_fails_over,
     "Redis fails over to a server that missed the last": redis_fails_over_and_has_missed_some,
     "a node waits for Redis and says so": waits_for_redis,
+    "@online@ has those of all nodes": online_is_everywhere,
     "two nodes under load, one freezes for a second": node_freezes,
 }

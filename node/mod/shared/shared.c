@@ -65,49 +65,132 @@ static bool is_available(const struct user *u)
 	return false;
 }
 
-static void note(struct user *u, bool (*set)(struct shared_groups *g, struct str user, bool yes), bool yes)
+/* To the other nodes: "+NAME" or "-NAME", in lines. */
+static void tell(struct host *h, struct str user, bool online)
+{
+	char line[1 + JID_PART_MAX];
+	if (user.len > JID_PART_MAX || !user.len)
+		return;
+	line[0] = online ? '+' : '-';
+	memcpy(line + 1, user.p, user.len);
+	host_tell(h, &mod_shared, str_span(line, 1 + user.len));
+}
+
+static void note_online(struct user *u, bool online, bool spreads)
 {
 	struct shared_host *p = shared_host(u->host);
+	struct str name = jid_local(&u->jid);
 	pthread_mutex_lock(&p->lock);
-	bool fits = !yes || set != shared_set_account || p->groups.n_accounts < p->max_accounts;
-	bool changed = fits && set(&p->groups, jid_local(&u->jid), yes);
+	bool was_here = shared_is_online(&p->groups, name) == SHARED_HERE;
+	bool changed = shared_set_online(&p->groups, name, SHARED_HERE, online);
 	pthread_mutex_unlock(&p->lock);
-	if (!changed)
-		return;
-	ties_spread(u->host, &u->jid, NULL, NULL);
-	if (set == shared_set_account)
-		host_changed(u->host, &mod_shared);
+	if (was_here != online)
+		tell(u->host, name, online);
+	if (changed && spreads)
+		ties_spread(u->host, &u->jid, NULL, NULL);
 }
 
 /* Those who came before anybody asked. */
 static void ties_changed(struct user *u, const struct jid *who, int phase)
 {
-	struct shared_host *p = shared_host(u->host);
-	if (phase != TIES_LOOK || !p->counts_online || !is_available(u))
-		return;
-	pthread_mutex_lock(&p->lock);
-	shared_set_online(&p->groups, jid_local(&u->jid), true);
-	pthread_mutex_unlock(&p->lock);
+	if (phase == TIES_LOOK && shared_host(u->host)->counts_online && is_available(u))
+		note_online(u, true, false);
 }
 
 static void session_available(struct session *s)
 {
 	if (shared_host(s->user->host)->counts_online)
-		note(s->user, shared_set_online, true);
+		note_online(s->user, true, true);
 }
 
 static void session_presence(struct session *s)
 {
 	if (shared_host(s->user->host)->counts_online && !is_available(s->user))
-		note(s->user, shared_set_online, false);
+		note_online(s->user, false, true);
+}
+
+/* It has gone to another node without a word, which tells us that it is there. */
+static void session_gone(struct session *s)
+{
+	if (!shared_host(s->user->host)->counts_online)
+		return;
+	for (const struct session *o = s->user->sessions; o; o = o->next)
+		if (o != s && session_is_available(o))
+			return;
+	note_online(s->user, false, true);
+}
+
+/* ---- who is there on other nodes ---- */
+
+/* Tells of a line; true when that changed something. */
+static bool take_line(struct shared_host *p, uint32_t node, struct str line)
+{
+	bool online = str_starts(line, STR("+"));
+	if (line.len < 2 || (!online && !str_starts(line, STR("-"))))
+		return false;
+	struct str user = str_span(line.p + 1, line.len - 1);
+	if (online && shared_is_online(&p->groups, user) == SHARED_HERE) /* he has come here since */
+		return false;
+	return shared_set_online(&p->groups, user, node, online);
+}
+
+static void host_told(struct host *h, uint32_t node, struct str text)
+{
+	struct shared_host *p = shared_host(h);
+	struct str rest = text;
+	bool changed = false;
+	pthread_mutex_lock(&p->lock);
+	while (str_present(rest))
+		changed |= take_line(p, node, str_cut(&rest, '\n'));
+	pthread_mutex_unlock(&p->lock);
+	if (changed && p->any)
+		ties_run(h, NULL, 1u << TIES_LOOK | 1u << TIES_LATE, NULL, NULL);
+}
+
+static void host_met(struct host *h)
+{
+	struct shared_host *p = shared_host(h);
+	struct buf all;
+	struct str user;
+	buf_init(&all, HOST_TELL_MAX);
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; p->counts_online && shared_next_online(&p->groups, &i, SHARED_HERE, &user);) {
+		if (all.len + user.len + 2 > HOST_TELL_MAX) {
+			host_tell(h, &mod_shared, buf_str(&all));
+			buf_clear(&all);
+		}
+		buf_addf(&all, "%s+%.*s", all.len ? "\n" : "", STR_ARG(user));
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (all.len)
+		host_tell(h, &mod_shared, buf_str(&all));
+	buf_fini(&all);
+}
+
+static void host_parted(struct host *h, uint32_t node)
+{
+	struct shared_host *p = shared_host(h);
+	pthread_mutex_lock(&p->lock);
+	bool changed = shared_node_gone(&p->groups, node);
+	pthread_mutex_unlock(&p->lock);
+	if (changed && p->any)
+		ties_run(h, NULL, 1u << TIES_LOOK | 1u << TIES_LATE, NULL, NULL);
 }
 
 /* ---- accounts ---- */
 
 static void account_created(struct user *u)
 {
-	if (shared_host(u->host)->counts_accounts)
-		note(u, shared_set_account, true);
+	struct shared_host *p = shared_host(u->host);
+	if (!p->counts_accounts)
+		return;
+	pthread_mutex_lock(&p->lock);
+	bool changed = p->groups.n_accounts < p->max_accounts && shared_set_account(&p->groups, jid_local(&u->jid), true);
+	pthread_mutex_unlock(&p->lock);
+	if (!changed)
+		return;
+	ties_spread(u->host, &u->jid, NULL, NULL);
+	host_changed(u->host, &mod_shared);
 }
 
 static struct str leave_all(struct shared_groups *g, struct str user, struct buf *names)
@@ -153,6 +236,7 @@ const struct module mod_shared = {
 		.ties_changed = ties_changed,
 		.session_available = session_available,
 		.session_presence = session_presence,
+		.session_gone = session_gone,
 		.account_created = account_created,
 		.account_ended = account_ended,
 	},
@@ -161,5 +245,8 @@ const struct module mod_shared = {
 	.host_ready = host_ready,
 	.host_stale = shared_stale,
 	.host_step = shared_step,
+	.host_told = host_told,
+	.host_met = host_met,
+	.host_parted = host_parted,
 	.host_stop = host_stop,
 };

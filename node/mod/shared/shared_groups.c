@@ -8,7 +8,8 @@ struct shared_person {
 	struct str name;
 	struct shared_group **groups; /* the named ones */
 	unsigned n_groups, cap;
-	bool account, online;
+	bool account;
+	uint32_t online; /* on which node; 0: on none */
 	uint64_t marked, told;
 };
 
@@ -105,14 +106,47 @@ void shared_accounts_end(struct shared_groups *g)
 	free(gone);
 }
 
-bool shared_set_online(struct shared_groups *g, struct str user, bool online)
+uint32_t shared_is_online(const struct shared_groups *g, struct str user)
+{
+	const struct shared_person *p = map_get(&g->people, user);
+	return p ? p->online : 0;
+}
+
+bool shared_set_online(struct shared_groups *g, struct str user, uint32_t node, bool online)
 {
 	struct shared_person *p = online ? person_of(g, user) : map_get(&g->people, user);
-	if (!p || p->online == online)
+	bool was = p && p->online;
+	if (!p || (!online && p->online != node))
 		return false;
-	p->online = online;
+	p->online = online ? node : 0;
 	person_tidy(g, p);
-	return true;
+	return was != online;
+}
+
+bool shared_next_online(const struct shared_groups *g, size_t *i, uint32_t node, struct str *user)
+{
+	void *value;
+	while (map_next(&g->people, i, user, &value))
+		if (((const struct shared_person *)value)->online == node)
+			return true;
+	return false;
+}
+
+bool shared_node_gone(struct shared_groups *g, uint32_t node)
+{
+	struct shared_person **gone = xmalloc((map_count(&g->people) + 1) * sizeof *gone);
+	struct str key;
+	void *value;
+	size_t n = 0;
+	for (size_t i = 0; map_next(&g->people, &i, &key, &value);)
+		if (((struct shared_person *)value)->online == node)
+			gone[n++] = value;
+	for (size_t i = 0; i < n; i++) {
+		gone[i]->online = 0;
+		person_tidy(g, gone[i]);
+	}
+	free(gone);
+	return n > 0;
 }
 
 /* ---- groups ---- */

@@ -65,7 +65,15 @@ void shared_leave(struct shared_groups *g, struct shared_group *group, struct st
 
 /* What makes somebody a member of SHARED_ALL and SHARED_ONLINE. False: it was so. */
 bool shared_set_account(struct shared_groups *g, struct str user, bool exists);
-bool shared_set_online(struct shared_groups *g, struct str user, bool online);
+/* On a node, by its number. Who has come to another one has gone from the first, whichever is heard first. */
+#define SHARED_HERE UINT32_MAX
+bool shared_set_online(struct shared_groups *g, struct str user, uint32_t node, bool online);
+/* Where he is online; 0: nowhere. */
+uint32_t shared_is_online(const struct shared_groups *g, struct str user);
+/* for (size_t i = 0; shared_next_online(g, &i, node, &user); ) in no order; nothing must change meanwhile. */
+bool shared_next_online(const struct shared_groups *g, size_t *i, uint32_t node, struct str *user);
+/* Nobody is online there any more. False: nobody was. */
+bool shared_node_gone(struct shared_groups *g, uint32_t node);
 
 /* Around telling of all accounts that there are, when some may have gone: who was not told of in between is none. */
 void shared_accounts_begin(struct shared_groups *g);

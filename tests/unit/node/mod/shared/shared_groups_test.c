@@ -78,7 +78,7 @@ static void step(struct arena *a, struct rng *rng, struct shared_groups *g, stru
 		assert_int_equal(shared_set_account(g, user_name(a, user), yes), m->account[user] != yes);
 		m->account[user] = yes;
 	} else if (what == 2) {
-		assert_int_equal(shared_set_online(g, user_name(a, user), yes), m->is_online[user] != yes);
+		assert_int_equal(shared_set_online(g, user_name(a, user), SHARED_HERE, yes), m->is_online[user] != yes);
 		m->is_online[user] = yes;
 	} else if (found && what == 3 && group % 5 == 0) {
 		shared_del(g, found);
@@ -138,7 +138,7 @@ static void who_sees_whom_is_what_the_definition_says(void **state)
 			shared_del(g, g->v[0]);
 		for (unsigned user = 0; user < PEOPLE; user++) {
 			shared_set_account(g, user_name(a, user), false);
-			shared_set_online(g, user_name(a, user), false);
+			shared_set_online(g, user_name(a, user), SHARED_HERE, false);
 		}
 		assert_int_equal(map_count(&g->people), 0); /* nobody is remembered for nothing */
 		shared_fini(g);

@@ -1,0 +1,140 @@
+/* Who is online, as nodes tell one another (fleet_rig.h). */
+#include "tests/unit/node/core/fleet_rig.h"
+
+#include "node/mod/shared/shared.h"
+
+static struct shared_host *slot(void)
+{
+	return shared_host(node.hosts[0]);
+}
+
+static uint32_t where(const char *user)
+{
+	pthread_mutex_lock(&slot()->lock);
+	uint32_t node_of = shared_is_online(&slot()->groups, str_of(user));
+	pthread_mutex_unlock(&slot()->lock);
+	return node_of;
+}
+
+static struct rig_client login(char user[16], char bare[64])
+{
+	slot()->counts_online = true;
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "r");
+	rig_say(&c, "<presence/>");
+	RIG_HEAR(&c, "<presence");
+	return c;
+}
+
+static void other_tells(const char *text)
+{
+	other_says((struct frame_record){ .kind = FLEET_STALE, .ttl = FRAME_TTL, .to = STR("localhost"), .from = STR("shared"),
+					  .xml = str_of(text) });
+	rig_turns(4);
+}
+
+static void assert_told(char sign, const char *user)
+{
+	struct frame_record r = expect(FLEET_STALE);
+	assert_true(str_is(r.to, "localhost") && str_is(r.from, "shared"));
+	assert_int_equal(r.xml.p[0], sign);
+	assert_true(str_is(str_span(r.xml.p + 1, r.xml.len - 1), user));
+}
+
+static void who_comes_and_goes_here_is_told_to_the_others(void **state)
+{
+	char user[16], bare[64];
+	struct rig_client c = login(user, bare);
+	assert_told('+', user);
+	assert_int_equal(where(user), SHARED_HERE);
+	rig_say(&c, "<presence type='unavailable'/>");
+	assert_told('-', user);
+	assert_int_equal(where(user), 0);
+	rig_hang_up(&c);
+	rig_turns(10);
+	assert_null(next_of(FLEET_STALE)); /* once */
+}
+
+static void who_goes_without_a_word_is_told_as_well(void **state)
+{
+	char user[16], bare[64];
+	struct rig_client c = login(user, bare);
+	assert_told('+', user);
+	other_claims(bare); /* and the claim is older than ours: the session goes there */
+	assert_told('-', user);
+	assert_int_equal(where(user), 0);
+	rig_hang_up(&c);
+}
+
+static void a_node_that_comes_is_told_of_all(void **state)
+{
+	char user[16], bare[64];
+	struct rig_client c = login(user, bare);
+	assert_told('+', user);
+	look(NODE_DEAD);
+	look(NODE_UP);
+	assert_told('+', user);
+	self_epoch = 3; /* they took us for dead: for them we have just come */
+	look(NODE_UP);
+	assert_told('+', user);
+	rig_hang_up(&c);
+}
+
+static void what_a_node_has_told_goes_with_it(void **state)
+{
+	other_tells("+juliet\n+nurse\n+romeo");
+	assert_int_equal(where("juliet"), OTHER);
+	assert_int_equal(where("romeo"), OTHER);
+	other_tells("-romeo");
+	assert_int_equal(where("romeo"), 0);
+	look(NODE_DEAD);
+	assert_int_equal(where("juliet"), 0);
+	assert_int_equal(where("nurse"), 0);
+	other_tells("+juliet"); /* it is no more */
+	assert_int_equal(where("juliet"), 0);
+}
+
+static void lines_that_are_none_say_nothing(void **state)
+{
+	other_tells("\n+\n-\njuliet\n-juliet\n?juliet\n");
+	assert_int_equal(where("juliet"), 0);
+	assert_int_equal(map_count(&slot()->groups.people), 0);
+}
+
+static void who_is_here_is_not_taken_away_by_what_another_node_says(void **state)
+{
+	char user[16], bare[64];
+	struct rig_client c = login(user, bare);
+	other_tells(arena_printf(keep, "+%s", user).p);
+	assert_int_equal(where(user), SHARED_HERE);
+	other_tells(arena_printf(keep, "-%s", user).p);
+	assert_int_equal(where(user), SHARED_HERE);
+	rig_hang_up(&c);
+}
+
+static void who_has_come_to_a_third_node_stays_when_the_first_says_that_he_left(void **state)
+{
+	struct shared_groups *g = &slot()->groups;
+	assert_true(shared_set_online(g, STR("juliet"), 7, true));
+	assert_false(shared_set_online(g, STR("juliet"), 8, true)); /* no news: she is online */
+	assert_false(shared_set_online(g, STR("juliet"), 7, false));
+	assert_int_equal(where("juliet"), 8);
+	assert_false(shared_node_gone(g, 7));
+	assert_true(shared_node_gone(g, 8));
+	assert_int_equal(where("juliet"), 0);
+	assert_int_equal(map_count(&g->people), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(who_comes_and_goes_here_is_told_to_the_others),
+		CASE(who_goes_without_a_word_is_told_as_well),
+		CASE(a_node_that_comes_is_told_of_all),
+		CASE(what_a_node_has_told_goes_with_it),
+		CASE(lines_that_are_none_say_nothing),
+		CASE(who_is_here_is_not_taken_away_by_what_another_node_says),
+		CASE(who_has_come_to_a_third_node_stays_when_the_first_says_that_he_left),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
