@@ -166,8 +166,12 @@ static void on_take(void *arg, void *place, const struct frame_record *r)
 	struct placing *g = arg;
 	struct place *p = place;
 	struct stanza *st = stanza_of(g, r);
-	if (st)
+	if (st && str_eq(jid_bare_str(&st->to), jid_str(&p->jid))) {
 		settle(g->nw, st, p->service->take(p, st));
+		return;
+	}
+	LOG(LOG_ERROR, "fleet", "a node sent a stanza to the wrong place");
+	stanza_unref(st);
 }
 
 static void bounce_record(struct placing *g, const struct frame_record *r, enum stanza_error e, struct str text)
@@ -253,13 +257,23 @@ void placing_arrive_at_domain(struct node_worker *nw, const struct served *s, st
 	settle(nw, st, s->service->domain_take(nw, s->host, st));
 }
 
+/* A node with a bug must not make places of what is no name, nor of names that other workers own. */
+static bool is_name(const struct node_worker *nw, const struct frame_record *r)
+{
+	struct jid jid;
+	struct arena *a = arena_new(256);
+	bool yes = jid_parse(a, r->to, &jid) == ERR_NONE && jid_has_local(&jid) && !jid_is_full(&jid) && str_eq(jid_str(&jid), r->to) &&
+		   fleet_fp(nw, r->to) == r->dst_fp;
+	arena_free(a);
+	return yes;
+}
+
 void placing_record(struct node_worker *nw, const struct frame_record *r)
 {
 	struct placing *g = nw->placing;
-	const struct served *s = placing_find(nw->node, domain_of(r->to));
-	if (fleet_fp(nw, r->to) != r->dst_fp)
+	if (!is_name(nw, r))
 		LOG(LOG_ERROR, "fleet", "a node sent something to the wrong place");
-	else if (!s)
+	else if (!placing_find(nw->node, domain_of(r->to)))
 		bounce_record(g, r, STANZA_REMOTE_SERVER_NOT_FOUND, STR("the nodes of this service do not have the same services"));
 	else
 		give(g, r);

@@ -28,6 +28,8 @@ static uint32_t self_epoch; /* ours, in the next view */
 static bool other_slow;      /* takes too little */
 static uint8_t other_speaks; /* the protocol version that both have, there */
 
+static uint64_t places_granted; /* the last fence that was given; 0: no place is granted */
+
 /* ---- the mesh ---- */
 
 struct mesh *mesh_start(const struct mesh_options *o, struct buf *why)
@@ -97,6 +99,11 @@ void mesh_ask(struct mesh *m, struct worker *w, struct registry_call *c)
 	a->message.run = on_answer;
 	a->call = c;
 	c->err = ERR_UNAVAILABLE;
+	if (places_granted && c->verb >= REGISTRY_PLACE_CLAIM) {
+		c->err = ERR_NONE;
+		c->winner = c->epoch;
+		c->fence = c->verb == REGISTRY_PLACE_CLAIM ? ++places_granted : c->fence;
+	}
 	asked++;
 	worker_post(w, &a->message);
 }

@@ -1,0 +1,214 @@
+/* Places of a service on one node of two (fleet_rig.h), whose registry grants every claim. */
+#define EXTRA_MODULES(X) X(parrot)
+#include "node/modules.c"
+
+#include "tests/unit/node/core/fleet_rig.h"
+
+#include "node/core/placing.h"
+#include "node/core/router.h"
+
+/* ---- a service that says everything again; its state is what it heard last ---- */
+
+static unsigned begun, ended;
+static char heard[64];
+
+static struct str domain(struct host *h)
+{
+	return STR("parrot.localhost");
+}
+
+static void begin(struct place *p, struct str state)
+{
+	begun++;
+	snprintf(heard, sizeof heard, "%.*s", STR_ARG(state));
+}
+
+static void freeze(struct place *p, struct buf *out)
+{
+	buf_addz(out, heard);
+}
+
+static void end(struct place *p)
+{
+	ended++;
+}
+
+static int take(struct place *p, struct stanza *st)
+{
+	if (st->kind != STANZA_MESSAGE)
+		return st->kind == STANZA_IQ ? -STANZA_FORBIDDEN : PASS;
+	snprintf(heard, sizeof heard, "%.*s", STR_ARG(st->id));
+	if (str_is(st->id, "enough"))
+		place_close(p);
+	router_route(p->nw, stanza_readdress(st, &p->jid, &st->from));
+	return DONE;
+}
+
+static int domain_take(struct node_worker *nw, struct host *h, struct stanza *st)
+{
+	return -STANZA_NOT_ALLOWED;
+}
+
+static const struct service service = {
+	.domain = domain, .begin = begin, .freeze = freeze, .end = end, .take = take, .domain_take = domain_take,
+};
+const struct module mod_parrot = { .name = "parrot", .doc = "A parrot.", .service = &service };
+
+/* ---- */
+
+static struct rig_client client;
+
+static int set_up_places(void **state)
+{
+	begun = ended = 0;
+	places_granted = 100;
+	set_up(state);
+	other_speaks = PLACES_PROTOCOL;
+	look(NODE_UP);
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	client = rig_login(0, user, "r");
+	return 0;
+}
+
+static int tear_down_places(void **state)
+{
+	rig_hang_up(&client);
+	places_granted = 0;
+	return tear_down(state);
+}
+
+/* A name that hashing puts on this node. */
+static const char *name_at(uint32_t epoch)
+{
+	for (unsigned i = 0;; i++) {
+		const char *name = arena_printf(keep, "p%u@parrot.localhost", i).p;
+		if (view_place_of(nw_of(node.workers[0])->fleet->view, fp(name), PLACES_PROTOCOL) == epoch)
+			return name;
+	}
+}
+
+static struct frame_record place_record(unsigned kind, const char *name)
+{
+	struct frame_record r = record(FLEET_PLACE + kind, name, 0);
+	r.to = str_of(name);
+	return r;
+}
+
+static void say(const char *to, const char *id)
+{
+	rig_say(&client, arena_printf(keep, "<message to='%s' id='%s'><body>%s</body></message>", to, id, id).p);
+}
+
+static void a_place_here_answers_and_its_errors_are_heard(void **state)
+{
+	const char *name = name_at(1);
+	say(name, "one");
+	RIG_HEAR(&client, "id='one'");
+	say(name, "two");
+	RIG_HEAR(&client, "id='two'");
+	assert_int_equal(begun, 1);
+	rig_say(&client, arena_printf(keep, "<iq type='get' id='q' to='%s'><x xmlns='y'/></iq>", name).p);
+	RIG_HEAR(&client, "<forbidden");
+	rig_say(&client, "<iq type='get' id='q' to='parrot.localhost'><x xmlns='y'/></iq>");
+	RIG_HEAR(&client, "<not-allowed");
+	rig_say(&client, "<message to='x@carrot.localhost' id='z'/>");
+	RIG_HEAR(&client, "<remote-server-not-found");
+	say(name, "enough");
+	RIG_HEAR(&client, "id='enough'");
+	RIG_UNTIL(ended == 1);
+	say(name, "again");
+	RIG_HEAR(&client, "id='again'");
+	assert_int_equal(begun, 2);
+}
+
+static void a_place_elsewhere_gets_what_is_sent_to_it_and_its_answers_come(void **state)
+{
+	const char *name = name_at(OTHER);
+	say(name, "far");
+	struct frame_record data = expect(FLEET_PLACE + PLACES_DATA);
+	assert_true(str_is(data.to, name) && holds(data.xml, "<body>far</body>"));
+	assert_int_equal(begun, 0);
+	struct frame_record answer = record(FLEET_STANZA, client.bare, 0);
+	answer.xml = arena_printf(keep, "<message from='%s' to='%s/r' id='back'/>", name, client.bare);
+	other_says(answer);
+	RIG_HEAR(&client, "id='back'");
+}
+
+static void a_place_comes_with_its_state_and_goes_with_it(void **state)
+{
+	const char *name = name_at(1);
+	struct frame_record come = place_record(PLACES_STATE, name);
+	come.rule = 1;
+	come.osm = 50;
+	come.dst_sid = OTHER;
+	come.xml = STR("learnt there");
+	other_says(come);
+	assert_int_equal(expect(FLEET_PLACE + PLACES_GOT).osm, 50);
+	struct frame_record yours = place_record(PLACES_YOURS, name);
+	yours.rule = 1;
+	yours.osm = 50;
+	other_says(yours);
+	RIG_UNTIL(begun == 1);
+	assert_string_equal(heard, "learnt there");
+	/* This node drains: hashing puts it on the other one. */
+	struct node_worker *nw = node_shard(&node, str_of(name))->node;
+	nw->fleet->view->nodes[0].state = NODE_DRAINING;
+	placing_view(nw, nw->fleet->view);
+	struct frame_record gone = expect(FLEET_PLACE + PLACES_STATE);
+	assert_true(str_is(gone.xml, "learnt there"));
+	assert_int_equal(ended, 1);
+	struct frame_record got = place_record(PLACES_GOT, name);
+	got.osm = gone.osm;
+	got.dst_sid = OTHER;
+	other_says(got);
+	assert_int_equal(expect(FLEET_PLACE + PLACES_YOURS).rule, 1);
+}
+
+static void records_of_a_node_with_a_bug_make_no_places(void **state)
+{
+	static const char *const names[] = { "no name", "parrot.localhost", "p@parrot.localhost/r", "P@parrot.localhost" };
+	for (unsigned i = 0; i < 4; i++)
+		other_says(place_record(PLACES_DATA, names[i]));
+	struct frame_record wrong = place_record(PLACES_DATA, name_at(1));
+	wrong.xml = arena_printf(keep, "<message from='%s/r' to='another@parrot.localhost' id='w'/>", client.bare);
+	wrong.dst_fp ^= 2; /* the same worker of two */
+	other_says(wrong);
+	rig_turns(10);
+	assert_int_equal(begun, 0);
+	wrong.dst_fp ^= 2;
+	other_says(wrong);
+	RIG_UNTIL(begun == 1);
+	rig_turns(4);
+	assert_string_equal(heard, ""); /* it was not for this place */
+	struct frame_record unknown = place_record(PLACES_DATA, "x@carrot.localhost");
+	unknown.xml = arena_printf(keep, "<message from='%s/r' to='x@carrot.localhost' id='u'/>", client.bare);
+	other_says(unknown);
+	RIG_HEAR(&client, "<remote-server-not-found");
+}
+
+static void what_a_dead_node_did_not_take_goes_where_its_place_is_now(void **state)
+{
+	const char *name = name_at(OTHER);
+	say(name, "lost");
+	struct frame_record data = expect(FLEET_PLACE + PLACES_DATA);
+	post(data, true);
+	look(NODE_DEAD);
+	RIG_HEAR(&client, "id='lost'");
+	assert_int_equal(begun, 1);
+	look(NODE_UP);
+}
+
+#undef CASE
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up_places, tear_down_places)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(a_place_here_answers_and_its_errors_are_heard),
+		CASE(a_place_elsewhere_gets_what_is_sent_to_it_and_its_answers_come),
+		CASE(a_place_comes_with_its_state_and_goes_with_it),
+		CASE(records_of_a_node_with_a_bug_make_no_places),
+		CASE(what_a_dead_node_did_not_take_goes_where_its_place_is_now),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
