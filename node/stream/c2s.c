@@ -323,10 +323,10 @@ static void send_header(struct c2s *c, const struct stream_open *open)
 	arena_free(a);
 }
 
-/* Not the client's fault, nor its wish: it may come back. */
+/* Not the client's wish, nor anybody's who has closed its session: it may come back. */
 static bool is_lost(const struct c2s *c, enum stream_error e)
 {
-	return e == STREAM_CONNECTION_TIMEOUT || e == STREAM_SYSTEM_SHUTDOWN || c->overflowed;
+	return e == STREAM_CONNECTION_TIMEOUT || e == STREAM_SYSTEM_SHUTDOWN || (c->overflowed && e == STREAM_RESOURCE_CONSTRAINT);
 }
 
 void c2s_close(struct c2s *c, enum stream_error e, struct str text)

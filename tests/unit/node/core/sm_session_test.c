@@ -1,0 +1,117 @@
+/* A session that acknowledges, and its stream (XEP-0198): what conversations cannot time. */
+#include "tests/unit/node/node_rig.h"
+
+#include "node/core/sm_session.h"
+#include "proto/xml/names.h"
+
+#define ENABLE "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
+
+static int set_up(void **state)
+{
+	rig_start("sm:\n  ack_timeout: 200ms\n  ask_after: 10ms\n");
+	return 0;
+}
+
+static void on_last(struct worker *w, struct message *m, bool cancelled)
+{
+	sm_session_end_detached(nw_of(w));
+	free(m);
+}
+
+static int tear_down(void **state)
+{
+	for (unsigned i = 0; i < node.n_workers; i++) {
+		struct message *m = calloc(1, sizeof *m);
+		m->run = on_last;
+		worker_post(node.workers[i], m);
+	}
+	rig_stop();
+	return 0;
+}
+
+static struct rig_client login_with_sm(const char *user)
+{
+	struct rig_client c = rig_login(0, user, "r");
+	rig_say(&c, ENABLE);
+	RIG_HEAR(&c, "<enabled ");
+	return c;
+}
+
+/* What the session's worker does in one go. */
+struct deed {
+	struct message message;
+	struct rig_client *client;
+	void (*act)(struct session *s);
+	bool done;
+};
+
+static void on_deed(struct worker *w, struct message *m, bool cancelled)
+{
+	struct deed *d = (struct deed *)m;
+	d->act(rig_session(d->client, "r"));
+	d->done = true;
+}
+
+static void do_at_once(struct rig_client *c, void (*act)(struct session *s))
+{
+	struct deed d = { .message.run = on_deed, .client = c, .act = act };
+	worker_post(node.workers[c->worker], &d.message);
+	RIG_UNTIL(d.done);
+}
+
+/* It has acknowledged all that it was sent, and read nothing. */
+static void overflow(struct session *s)
+{
+	struct sm_said ack = { .word = SM_A };
+	struct arena *a = arena_new(32768);
+	struct elem *root = stanza_root(a, STANZA_MESSAGE, TYPE_HEADLINE);
+	char *text = arena_alloc(a, 16000);
+	memset(text, 'x', 16000);
+	elem_add_text(a, root, STR("body"), str_span(text, 16000));
+	struct stanza *st = stanza_new(&a, root, &s->jid, &s->jid);
+	while (!c2s_of(s->outlet)->overflowed) {
+		session_deliver(s, st);
+		assert_true(sm_session_sent(s, &ack.h));
+		sm_session_heard(s, &ack);
+	}
+	stanza_unref(st);
+}
+
+static void overflow_and_take_its_name(struct session *s)
+{
+	struct node_worker *nw = s->nw;
+	uint64_t sid = s->sid;
+	overflow(s);
+	assert_int_equal(session_make_room(nw, &s->jid), STANZA_ERROR_NONE);
+	assert_null(session_find(nw, sid));
+}
+
+static void whose_name_is_taken_does_not_wait_though_its_stream_overflowed(void **state)
+{
+	char user[16];
+	rig_account_on(0, user);
+	struct rig_client c = login_with_sm(user);
+	do_at_once(&c, overflow_and_take_its_name);
+	assert_null(rig_session(&c, "r"));
+	rig_hang_up(&c);
+}
+
+static void a_stream_that_overflows_is_lost(void **state)
+{
+	char user[16];
+	rig_account_on(0, user);
+	struct rig_client c = login_with_sm(user);
+	do_at_once(&c, overflow);
+	RIG_UNTIL(sm_session_is_detached(rig_session(&c, "r")));
+	rig_hang_up(&c);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest cases[] = {
+		CASE(whose_name_is_taken_does_not_wait_though_its_stream_overflowed),
+		CASE(a_stream_that_overflows_is_lost),
+	};
+	return cmocka_run_group_tests(cases, NULL, NULL);
+}
