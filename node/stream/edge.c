@@ -30,6 +30,7 @@ struct edge {
 	uint8_t step, tries;
 	bool held_by_home, seeks;
 	bool sm_asked, sm_on;       /* the client has asked for stream management; has got it */
+	bool counts_told;           /* the home that we ask, or have, knows handled and sent from us */
 	uint32_t handled, sent;     /* stanzas from it and to it since, modulo 2^32 */
 	struct edge *next_seeking;  /* of the same account, in the order in which they came */
 	struct jid jid;             /* full; its text is ours */
@@ -205,7 +206,7 @@ static void edge_seek(struct edge *e)
 		edge_go(e, home);
 }
 
-/* `flags`: FRAME_COUNTED: all of it was counted in the state that its home has now. */
+/* `flags`: FRAME_COUNTED: all of it is counted in the state that its home has now. */
 static void send_again(struct edge *e, uint8_t flags)
 {
 	struct buf was = e->again;
@@ -238,6 +239,7 @@ struct replay {
 	struct timer timer;
 	struct buf records;
 	size_t done;
+	bool counted; /* when they came */
 };
 
 void edge_replay_drop(struct c2s *c)
@@ -250,10 +252,12 @@ void edge_replay_drop(struct c2s *c)
 	c->replay = NULL;
 }
 
-/* It was counted when it came. */
+/* A session without stream management counts nothing; but a record before may have asked for it. */
 static void say_again_here(struct c2s *c, const struct frame_record *r)
 {
 	struct stanza *st = r->rule == FLEET_UP_STANZA ? fleet_stanza(c->nw, r) : NULL;
+	if (r->rule != FLEET_UP_WORD && !c->replay->counted)
+		sm_session_took(c->session);
 	if (st)
 		router_sent(c->session, st);
 	else if (r->rule == FLEET_UP_WORD)
@@ -283,19 +287,22 @@ static void on_replay(struct timer *t)
 }
 
 /* Consumes the records. */
-static void replay_here(struct c2s *c, struct buf *again)
+static void replay_here(struct c2s *c, struct buf *again, bool counted)
 {
 	struct replay *p = c->replay = xzalloc(sizeof *p);
 	p->stream = c;
 	p->records = *again;
+	p->counted = counted;
 	p->timer.on_timer = on_replay;
 	buf_init(again, 0);
 	worker_timer_set(c->nw->worker, &p->timer, 0);
 }
 
-/* Appends to its state what the edge has counted. */
-static void add_counts(const struct edge *e, struct buf *state)
+/* Appends to its state what the edge has counted. Before the client has got stream management its next home, which is asked for it again,
+ * counts from there on. */
+static void add_counts(struct edge *e, struct buf *state)
 {
+	e->counts_told = e->sm_on;
 	if (e->sm_on)
 		freeze_add_counts(state, e->handled, e->sent);
 }
@@ -310,6 +317,7 @@ static void settle_here(struct edge *e)
 	struct buf state = e->state, again = e->again;
 	uint64_t hlc = e->hlc;
 	add_counts(e, &state);
+	bool counted = e->counts_told;
 	e->request = NULL;
 	e->jid.text = NULL;
 	buf_init(&e->state, FREEZE_MAX);
@@ -327,7 +335,7 @@ static void settle_here(struct edge *e)
 		freeze_thaw(c->session, buf_str(&state));
 	}
 	if (c->state != C2S_CLOSING && again.len && c->session)
-		replay_here(c, &again);
+		replay_here(c, &again, counted);
 	else if (c->state != C2S_CLOSING)
 		c2s_release(c);
 	user_release(u);
@@ -505,7 +513,7 @@ static void on_bound(struct edge *e, const struct frame_record *r)
 			return;
 	}
 	c->who = &e->jid;
-	send_again(e, FRAME_COUNTED);
+	send_again(e, e->counts_told ? FRAME_COUNTED : 0);
 	c2s_release(c);
 }
 
@@ -543,13 +551,13 @@ static void on_rehome(struct edge *e)
 	fleet_send(e->nw, e->home, &last);
 }
 
-/* What went to an earlier home, `from`, and to its session `sid`, is counted in the state of the next. */
+/* What went to an earlier home, `from`, and to its session `sid`, is counted in the state of the next, if that has counts. */
 static void keep_again(struct edge *e, const struct frame_record *r, uint32_t from, uint64_t sid)
 {
 	struct frame_record up = *r;
 	up.kind = FLEET_UP;
 	up.osm = e->sid;
-	if (from != e->home || sid != e->home_sid)
+	if (e->counts_told && (from != e->home || sid != e->home_sid))
 		up.flags |= FRAME_COUNTED;
 	if (frame_add_record(&e->again, &up) != ERR_NONE)
 		LOG(LOG_WARN, "fleet", "a stanza was lost with a node", L_STR("jid", jid_str(&e->jid)));

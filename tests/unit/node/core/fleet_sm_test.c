@@ -401,6 +401,58 @@ static void numbers_go_on_when_a_home_dies(void **state)
 	rig_hang_up(&d);
 }
 
+/* The home dies, or gives the session up, before it has heard that the client wants stream management. */
+static struct rig_client ask_in_vain(uint64_t *edge, struct frame_record up[4])
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = far_login(user, edge);
+	rig_say(&c, ENABLE "<message to='nobody@localhost' type='headline'/><iq type='set' id='i'/>" ASK);
+	for (int i = 0; i < 4; i++)
+		up[i] = expect(FLEET_UP);
+	return c;
+}
+
+static void what_follows_the_wish_is_counted_here_when_the_home_dies(void **state)
+{
+	uint64_t edge;
+	struct frame_record lost[4];
+	struct rig_client c = ask_in_vain(&edge, lost);
+	for (int i = 0; i < 4; i++)
+		post(lost[i], true);
+	rig_turns(4);
+	look(NODE_DEAD);
+	RIG_HEAR(&c, "<a xmlns='urn:xmpp:sm:3' h='2'/>");
+	rig_say(&c, "<presence/>" ASK);
+	RIG_HEAR(&c, "<a xmlns='urn:xmpp:sm:3' h='3'/>");
+	rig_hang_up(&c);
+}
+
+static void what_follows_the_wish_is_to_be_counted_by_the_next_home(void **state)
+{
+	uint64_t edge;
+	struct frame_record back[4];
+	struct rig_client c = ask_in_vain(&edge, back);
+	other_says(record(FLEET_REHOME, c.bare, edge));
+	expect(FLEET_UP); /* the empty one: the last */
+	for (int i = 0; i < 4; i++) {
+		back[i].kind = FLEET_BACK;
+		back[i].dst_sid = edge;
+		back[i].osm = 77;
+		other_says(back[i]);
+	}
+	struct frame_record last = record(FLEET_BACK, c.bare, edge), bound = record(FLEET_BOUND, c.bare, edge);
+	last.osm = 77;
+	other_says(last);
+	expect(FLEET_BIND);
+	bound.osm = 78;
+	other_says(bound);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(expect(FLEET_UP).flags & FRAME_COUNTED, 0);
+	rig_hang_up(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +469,8 @@ int main(void)
 		SM_CASE(a_client_must_resume_when_something_for_it_was_lost),
 		SM_CASE(a_session_takes_what_waits_along_to_its_next_home),
 		SM_CASE(numbers_go_on_when_a_home_dies),
+		SM_CASE(what_follows_the_wish_is_counted_here_when_the_home_dies),
+		SM_CASE(what_follows_the_wish_is_to_be_counted_by_the_next_home),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
