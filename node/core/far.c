@@ -176,7 +176,8 @@ static void far_describe(const struct outlet *o, struct outlet_info *out)
 {
 	const struct far *f = far_of(o);
 	const struct view_node *n = f->nw->fleet->view ? view_find(f->nw->fleet->view, f->edge) : NULL;
-	*out = (struct outlet_info){ .port = f->port, .queue_bytes = f->queued_bytes, .holds = f->holds };
+	bool paused = f->paused_until_ms > f->nw->worker->now_ms;
+	*out = (struct outlet_info){ .port = f->port, .queue_bytes = f->queued_bytes, .holds = f->holds + paused };
 	memcpy(out->ip, f->ip, sizeof out->ip);
 	if (n)
 		memcpy(out->node, n->name, sizeof out->node);

@@ -69,12 +69,24 @@ static void ask(struct session *s)
 
 /* ---- time ---- */
 
+/* Nothing is read from its client: the answer may have come long ago. */
+static bool is_unread(const struct session *s)
+{
+	struct outlet_info info;
+	if (!s->outlet)
+		return false;
+	s->outlet->ops->describe(s->outlet, &info);
+	return info.holds > 0;
+}
+
 static void on_timer(struct timer *t)
 {
 	struct sm_session *sm = (struct sm_session *)((char *)t - offsetof(struct sm_session, timer));
 	struct session *s = sm->session;
 	if (sm->phase == SM_SOON) {
 		ask(s);
+	} else if (sm->phase == SM_ASKED && is_unread(s)) { /* by our own wish, which ends by itself */
+		set_timer(sm, SM_ASKED, settings_of(s)->ack_ms);
 	} else if (sm->phase == SM_ASKED) {
 		LOG(LOG_INFO, "sm", "a client does not acknowledge: its stream counts as dead", L_STR("jid", jid_str(&s->jid)),
 		    L_UINT("unacked", sm->queue.n));

@@ -106,12 +106,64 @@ static void a_stream_that_overflows_is_lost(void **state)
 	rig_hang_up(&c);
 }
 
+static uint64_t held_sid;
+
+static void hold(struct session *s)
+{
+	held_sid = s->sid;
+	session_hold(s);
+	session_deliver(s, s->presence);
+}
+
+static void release(struct session *s)
+{
+	session_release(s->nw, held_sid);
+}
+
+static bool is_detached(const struct rig_client *c)
+{
+	return sm_session_is_detached(rig_session(c, "r"));
+}
+
+static void turn_for(unsigned ms)
+{
+	for (uint64_t end_ns = uv_hrtime() + ms * UINT64_C(1000000); uv_hrtime() < end_ns; usleep(1000))
+		rig_turn();
+}
+
+/* It answers, and is not read meanwhile. */
+static void a_client_that_is_held_is_not_lost(void **state)
+{
+	char user[16];
+	rig_account_on(0, user);
+	struct rig_client c = login_with_sm(user);
+	rig_say(&c, "<presence/>");
+	RIG_UNTIL(session_is_available(rig_session(&c, "r")));
+	rig_say(&c, "<a xmlns='urn:xmpp:sm:3' h='1'/>");
+	do_at_once(&c, hold);
+	RIG_HEAR(&c, "<r xmlns='urn:xmpp:sm:3'/>");
+	rig_say(&c, "<a xmlns='urn:xmpp:sm:3' h='2'/>");
+	turn_for(600);
+	assert_false(is_detached(&c));
+	do_at_once(&c, release);
+	uint32_t sent;
+	assert_true(sm_session_sent(rig_session(&c, "r"), &sent));
+	RIG_UNTIL(sm_session_has_acked(rig_session(&c, "r"), sent));
+	turn_for(600);
+	assert_false(is_detached(&c));
+	do_at_once(&c, hold);
+	do_at_once(&c, release);
+	RIG_UNTIL(is_detached(&c)); /* who does not answer */
+	rig_hang_up(&c);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest cases[] = {
 		CASE(whose_name_is_taken_does_not_wait_though_its_stream_overflowed),
 		CASE(a_stream_that_overflows_is_lost),
+		CASE(a_client_that_is_held_is_not_lost),
 	};
 	return cmocka_run_group_tests(cases, NULL, NULL);
 }
