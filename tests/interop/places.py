@@ -15,6 +15,7 @@ from harness.wire import PATIENCE
 
 NAMES = [f"c{i}" for i in range(16)]
 HOST = "toy.localhost"
+SILENCE = 16 * PATIENCE  # longer than what waits is kept waiting
 Answer = collections.namedtuple("Answer", "number fence node")
 
 
@@ -116,7 +117,8 @@ class Caller(Client):
 
 
 class Crowd:
-    """Callers that go on counting, all names in turn, until they are told to stop; every answer is kept."""
+    """Callers that go on counting, all names in turn, until they are told to stop; every answer is kept. `errors`: those that may come; "silence" among
+    them: there may be no answer, as a node took the question to its grave."""
 
     def __init__(self, callers, errors=()):
         self.callers, self.answers, self.errors = callers, collections.defaultdict(list), collections.Counter()
@@ -135,10 +137,13 @@ class Crowd:
                 return
             name = NAMES[i % len(NAMES)]
             try:
-                self.answers[name].append(await caller.count(name))
+                self.answers[name].append(await caller.count(name, SILENCE if "silence" in self.allowed else 40 * PATIENCE))
             except Refused as refused:
                 assert str(refused) in self.allowed, refused
                 self.errors[str(refused)] += 1
+            except asyncio.TimeoutError:
+                assert "silence" in self.allowed, f"no answer of {name}"
+                self.errors["silence"] += 1
 
     def answered(self):
         return sum(map(len, self.answers.values()))
@@ -312,12 +317,13 @@ async def killed(_):
     """A node dies: the others go on from what the store has. Of what was under way nobody knows; nothing that was answered is given again."""
     async with toys(3) as cluster:
         callers = [await Caller(u, n).begin() for u, n in zip(("romeo", "juliet"), cluster.nodes)]
-        with Crowd(callers, errors=("resource-constraint",)) as crowd:
+        with Crowd(callers, errors=("resource-constraint", "silence")) as crowd:
             await crowd.some_more(400)
             assert "n3" in crowd.serving()
             fences = {name: answers[-1].fence for name, answers in crowd.answers.items() if answers[-1].node == "n3"}
             await cluster.nodes[2].kill()
             await until(lambda: "n3" not in crowd.serving(), "its places are served again", 60 * PATIENCE)
+            assert crowd.errors["silence"] <= 2, crowd.errors  # of each caller, what was under way
             await crowd.some_more(400)
         await crowd.finish()
         check(crowd.answers, gaps=True)
