@@ -87,7 +87,7 @@ void iq_arrived(struct node_worker *nw, struct host *h, struct user *u, struct s
 	struct iq iq = { .nw = nw, .host = h, .user = u, .stanza = st, .payload = stanza_payload(st), .sid = sender_sid(nw, st),
 			 .read_ns = nw->read_ns, .sender = nw->sender };
 	if (!iq.sender.sid)
-		iq.sender = (struct sender){ nw->worker, iq.sid };
+		iq.sender = (struct sender){ .worker = nw->worker, .sid = iq.sid };
 	iq.target = !u ? IQ_HOST : jid_bare_eq(&st->from, &u->jid) ? IQ_OWN : IQ_OTHER;
 	const struct iq_route *r = iq.payload ? hooks_iq_route(nw->node->hooks, h, iq.payload, st->type, iq.target) : NULL;
 	if (!r && iq.payload && iq.target == IQ_OTHER) {

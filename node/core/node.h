@@ -100,6 +100,7 @@ struct trace;
 struct sender {
 	struct worker *worker;
 	uint64_t sid;
+	bool acknowledged; /* it is told what is handled (sm_session.h): not before it is safe */
 };
 
 struct node_worker {

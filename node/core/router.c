@@ -373,7 +373,7 @@ static void on_breath(struct worker *w, struct message *m, bool cancelled)
 	free(b);
 }
 
-static void pause_for_breath(struct session *s)
+void router_breathe(struct session *s)
 {
 	struct node_worker *nw = s->nw;
 	struct breath *b = xmalloc(sizeof *b);
@@ -393,7 +393,7 @@ static void look_for_breath(struct node_worker *nw, struct session *s, uint64_t 
 		return;
 	s->through |= nw->through;
 	if (nw->crowded || nw->input_at - s->breath_at >= AHEAD_BYTES)
-		pause_for_breath(s);
+		router_breathe(s);
 }
 
 /* ---- what our clients send ---- */
@@ -451,7 +451,7 @@ void router_sent(struct session *s, struct stanza *st)
 	uint64_t sid = s->sid, ends = nw->session_ends;
 	nw->crowded = false;
 	nw->through = 0;
-	nw->sender = (struct sender){ nw->worker, sid };
+	nw->sender = (struct sender){ nw->worker, sid, s->sm != NULL };
 	handle_sent(s, st);
 	nw->sender.sid = 0;
 	if (nw->through)

@@ -21,6 +21,10 @@ void router_bounce(struct node_worker *nw, struct stanza *st, enum stanza_error 
 /* What a client sent, with `from` stamped (consumed): phases, then routing, or handling on behalf of the account. */
 void router_sent(struct session *s, struct stanza *st);
 
+/* Its client is not read until all workers that it has written to (session.through) have handled what it sent, and have put on the brakes
+ * (brake.h) that came of it. */
+void router_breathe(struct session *s);
+
 /* An IQ request on its way through a handler. */
 struct iq {
 	struct node_worker *nw;

@@ -335,6 +335,8 @@ void session_release(struct node_worker *nw, uint64_t sid)
 		return;
 	BUG_ON(s->holds == 0);
 	s->holds--;
+	if (s->sm && !s->holds)
+		sm_session_released(s);
 	if (s->outlet)
 		s->outlet->ops->release(s->outlet);
 }

@@ -263,6 +263,22 @@ static void heard_ack(struct session *s, uint32_t h)
 	hooks_session_acked(s);
 }
 
+static void heard_request(struct session *s)
+{
+	if (s->through)
+		router_breathe(s);
+	s->sm->answer_due = s->holds;
+	if (!s->holds)
+		say_handled(s);
+}
+
+void sm_session_released(struct session *s)
+{
+	if (s->sm->answer_due && !sm_session_is_detached(s))
+		say_handled(s);
+	s->sm->answer_due = false;
+}
+
 void sm_session_heard(struct session *s, const struct sm_said *said)
 {
 	if (said->word == SM_ENABLE && !s->sm)
@@ -270,7 +286,7 @@ void sm_session_heard(struct session *s, const struct sm_said *said)
 	else if (!s->sm || said->word == SM_ENABLE || said->word == SM_RESUME)
 		say_failed(s, STANZA_UNEXPECTED_REQUEST);
 	else if (said->word == SM_R)
-		say_handled(s);
+		heard_request(s);
 	else
 		heard_ack(s, said->h);
 }
@@ -385,7 +401,7 @@ struct session *sm_session_find(struct node_worker *nw, struct str bare, struct 
 	return NULL;
 }
 
-enum sm_resumption sm_session_may_resume(const struct session *s, uint32_t h)
+enum sm_resumption sm_session_may_resume(struct session *s, uint32_t h)
 {
 	const struct unacked *q = &s->sm->queue;
 	uint32_t ahead = h - q->acked;
@@ -393,6 +409,8 @@ enum sm_resumption sm_session_may_resume(const struct session *s, uint32_t h)
 		return (int32_t)ahead < 0 ? SM_UNKNOWN : SM_TOO_HIGH;
 	if (q->sent - h > q->n)
 		return SM_UNKNOWN;
+	if (s->through)
+		router_breathe(s);
 	return s->holds ? SM_BUSY : SM_MAY_RESUME;
 }
 
@@ -416,6 +434,7 @@ void sm_session_resume(struct session *s, struct outlet *o, uint32_t h)
 	session_attach(s, o);
 	old->ops->leave(old);
 	set_idle(sm);
+	sm->answer_due = false;
 	acknowledge(s, h);
 	buf_init(&b, SM_WORD_MAX);
 	sm_write_resumed(&b, str_of(sm->id), sm->handled);

@@ -7,8 +7,9 @@
  *
  * State belongs to the session, so it is where the account is at home, on its worker, whichever node the client is connected to.
  *
- * Handled: a stanza counts when the router takes it, and nothing more is read from its client while a handler holds it. So whatever was
- * taken before an <r/> is read is done with. A resumption waits for the holds of the old stream.
+ * Handled: a stanza counts when the router takes it, and nothing more is read from its client while a handler holds it: while a message
+ * is put into the offline store, say. An <r/> is answered when other workers, too, have handled what went to them, and hold nothing any
+ * more. So all that an answer counts is done with on this node; what went to other nodes is on its way. A resumption waits likewise.
  *
  * At the end what is unacknowledged goes to whoever gets it now, with the time when it came (section 4): another resource, the offline
  * store, or back as an error.
@@ -29,6 +30,8 @@
 void sm_session_heard(struct session *s, const struct sm_said *said);
 /* One of its stanzas is taken. */
 void sm_session_took(struct session *s);
+/* Nothing holds it any more; for session.c. */
+void sm_session_released(struct session *s);
 
 /* ---- what it is sent; for session.c ---- */
 
@@ -49,11 +52,11 @@ enum sm_resumption {
 	SM_MAY_RESUME,
 	SM_UNKNOWN,  /* there is no such session; or it cannot give what the client has not got */
 	SM_TOO_HIGH, /* the client has handled more than it was sent */
-	SM_BUSY      /* a handler still has its last stanza: ask again */
+	SM_BUSY      /* what it sent last is not handled yet: ask again */
 };
 /* The session of that name, of this account alone. NULL: none. */
 struct session *sm_session_find(struct node_worker *nw, struct str bare, struct str previd);
-enum sm_resumption sm_session_may_resume(const struct session *s, uint32_t h);
+enum sm_resumption sm_session_may_resume(struct session *s, uint32_t h);
 /* It goes on at this outlet, which the client has been told nothing at yet; an old stream ends with <conflict/>. Only after
  * SM_MAY_RESUME. */
 void sm_session_resume(struct session *s, struct outlet *o, uint32_t h);

@@ -22,7 +22,7 @@ const struct store_space offline_space = { "offline", STORE_LOG };
 /* The stanza itself is not held meanwhile: the op has all of it. */
 struct keeping {
 	struct user *user;
-	struct sender sender; /* waits, when the store is behind */
+	struct sender sender; /* waits, when the store is behind, or when he is told when it is safe */
 };
 
 /* The stanza of an op that failed, as it came; NULL when the memory of it is broken. */
@@ -91,8 +91,10 @@ int offline_keep(struct user *u, struct stanza *st)
 		return -STANZA_RESOURCE_CONSTRAINT;
 	}
 	k->user = user_hold(u->nw, u->host, &u->jid);
-	if (store_is_behind(u->host->store)) {
+	bool behind = store_is_behind(u->host->store);
+	if (behind)
 		count_limit(u->nw, LIMIT_STORE_BEHIND);
+	if (behind || u->nw->sender.acknowledged) {
 		k->sender = u->nw->sender;
 		brake_on(u->nw, &k->sender);
 	}
