@@ -641,7 +641,7 @@ struct places *places_new(const struct places_out *out, const uint64_t seed[2], 
 	return p;
 }
 
-static void end_one(struct places *p, struct spot *l)
+static void end_now(struct places *p, struct spot *l)
 {
 	if (l->step == SERVED)
 		end(p, l);
@@ -649,19 +649,34 @@ static void end_one(struct places *p, struct spot *l)
 	spot_forget(p, l);
 }
 
-void places_end_all(struct places *p)
+static void end_one(struct places *p, struct spot *l)
+{
+	if (l->step != SERVED || !l->holds) {
+		end_now(p, l);
+		return;
+	}
+	spot_refuse_waiting(p, l);
+	l->closing = true;
+}
+
+static void end_each(struct places *p, void (*how)(struct places *p, struct spot *l))
 {
 	p->ended = true;
 	p->depth++;
-	each_spot(p, end_one);
+	each_spot(p, how);
 	exit_from(p);
+}
+
+void places_end_all(struct places *p)
+{
+	end_each(p, end_one);
 }
 
 void places_free(struct places *p)
 {
 	if (!p)
 		return;
-	places_end_all(p);
+	end_each(p, end_now);
 	map_fini(&p->names);
 	view_unref(p->company);
 	view_unref(p->view);
@@ -690,6 +705,16 @@ size_t places_leaving(const struct places *p)
 	size_t n = 0;
 	for (size_t i = 0; map_next(&p->names, &i, &key, &value);)
 		n += is_leaving(p, value);
+	return n;
+}
+
+size_t places_held(const struct places *p)
+{
+	struct str key;
+	void *value;
+	size_t n = 0;
+	for (size_t i = 0; map_next(&p->names, &i, &key, &value);)
+		n += ((const struct spot *)value)->holds > 0;
 	return n;
 }
 

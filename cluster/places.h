@@ -67,7 +67,7 @@ struct places_out {
 
 /* `seed`: of the table of names, secret. `max`: names; what would be one more is refused. */
 struct places *places_new(const struct places_out *out, const uint64_t seed[2], size_t max);
-/* Ends all that is served. */
+/* Ends all that is served, held or not. */
 void places_free(struct places *p);
 /* A newer view; a reference is taken. What is put elsewhere now goes there. */
 void places_view(struct places *p, struct view *v, uint64_t now_ms);
@@ -96,8 +96,11 @@ void places_close(struct places *p, struct str name, uint64_t now_ms);
 
 /* The node where a place is, whoever serves it; 0: none is known. */
 uint32_t places_where(const struct places *p, uint64_t fp);
-/* The node ends: all that is served here ends, what waits is refused, nothing begins. What is placed elsewhere is sent on still. */
+/* The node ends: all that is served here ends, what is held as soon as it is released; what waits is refused, nothing begins. What is
+ * placed elsewhere is sent on still. */
 void places_end_all(struct places *p);
+/* How many are held. */
+size_t places_held(const struct places *p);
 /* A node that drains gives everything away as its view says so: nothing is placed there any more. */
 size_t places_count(const struct places *p);
 /* How many are to be served elsewhere and are not done with here, as far as the registry lets them be. */

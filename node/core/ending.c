@@ -17,6 +17,7 @@
 #define GOODBYE_MS  5000  /* for streams */
 #define ACCOUNTS_MS 15000 /* for what their ends began: longer than the deadline of a store's op */
 #define PLACES_MS   15000 /* for places to go to other nodes */
+#define HOLDS_MS    45000 /* for what places wait for: longer than all that comes before, and the deadline of a store's op */
 #define REST_MS     15000 /* for commands, and again for the rest */
 #define LOOK_MS     20
 
@@ -73,6 +74,10 @@ static void on_look(struct timer *t)
 		return;
 	}
 	placing_end(nw);
+	if (placing_is_held(nw) && since_ms < HOLDS_MS) {
+		worker_timer_set(f->worker, &f->look, LOOK_MS);
+		return;
+	}
 	f->message.run = on_worker_empty;
 	worker_post(nw->node->main, &f->message);
 }

@@ -393,6 +393,11 @@ void placing_end(struct node_worker *nw)
 	tell(g);
 }
 
+bool placing_is_held(const struct node_worker *nw)
+{
+	return places_held(nw->placing->places) > 0;
+}
+
 void placing_free(struct placing *g)
 {
 	if (!g)

@@ -34,6 +34,8 @@ void placing_arrive(struct node_worker *nw, const struct served *s, struct stanz
 void placing_arrive_at_domain(struct node_worker *nw, const struct served *s, struct stanza *st);
 /* This node ends: what could not go elsewhere ends, and nothing begins any more. */
 void placing_end(struct node_worker *nw);
+/* Are there places whose services wait for something that will come? They must not end before. */
+bool placing_is_held(const struct node_worker *nw);
 /* A node of several that drains: are there places that are still to go? */
 bool placing_is_leaving(const struct node_worker *nw);
 

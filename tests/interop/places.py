@@ -217,6 +217,28 @@ async def alone(_):
     assert not problems, problems
 
 
+async def ends_busy(_):
+    """A node that is told to end while a counter waits for the store, and many messages wait for the counter: none is lost half-way."""
+    node = ToyAlone()
+    try:
+        await node.start()
+        await node.register("romeo", "localhost", "secret")
+        romeo = await Caller("romeo", node).begin()
+        assert (await romeo.count("c0")).number == 1
+        await romeo.send("".join(f"<message to='c0@{HOST}'><body>one more</body></message>" for _ in range(500)))
+        problems = await node.halt()
+        assert not problems, problems
+        await romeo.end()
+        await node.start()
+        romeo = await Caller("romeo", node).begin()
+        after = await romeo.count("c0")
+        assert after.number > 1, after
+        await romeo.end()
+    finally:
+        problems = await node.stop()
+    assert not problems, problems
+
+
 async def addresses(_):
     """The domain itself answers on any node; a place that takes no IQ says so; a domain that is nobody's is none."""
     node = ToyAlone()
@@ -429,6 +451,7 @@ async def without_redis(_):
 
 CASES = {
     "places, a node alone": alone,
+    "places, a node alone ends while they are busy": ends_busy,
     "places, addresses": addresses,
     "places, one counter for clients of two nodes": one_counter,
     "places, a node joins": joining,

@@ -522,6 +522,24 @@ static void places_wait_for_a_service_that_holds_them_as_it_begins(void **state)
 	assert_true(places_takes(net.places[only(0)->node], str_of(names[0]), fp_of(0), net.now));
 }
 
+static void places_that_are_held_at_the_end_of_their_node_end_when_they_are_released(void **state)
+{
+	unsigned name = name_at(2), refused = net.refused;
+	places_hold(net.places[2], str_of(names[name]));
+	places_hold(net.places[2], str_of(names[name]));
+	count_up_as(2, name, 1);
+	deliver();
+	places_end_all(net.places[2]);
+	assert_int_equal(net.refused, refused + 1); /* it need not wait for what never comes */
+	assert_int_equal(places_held(net.places[2]), 1);
+	places_release(net.places[2], str_of(names[name]), net.now);
+	assert_non_null(net.served[2][name]);
+	places_release(net.places[2], str_of(names[name]), net.now);
+	assert_null(net.served[2][name]);
+	assert_int_equal(places_held(net.places[2]), 0);
+	deliver();
+}
+
 static void places_are_not_put_on_a_node_that_knows_nothing_of_them(void **state)
 {
 	net.old_speaks = 1;
@@ -613,6 +631,7 @@ int main(void)
 		CASE(places_are_in_doubt_while_the_registry_and_a_node_are_missing),
 		CASE(places_that_are_closed_give_their_claim_back_and_may_begin_anew),
 		CASE(places_wait_for_a_service_that_holds_them_as_it_begins),
+		CASE(places_that_are_held_at_the_end_of_their_node_end_when_they_are_released),
 		CASE(places_are_not_put_on_a_node_that_knows_nothing_of_them),
 		CASE(places_have_a_ceiling),
 		CASE(places_wait_for_a_registry_and_refuse_in_the_end),
