@@ -176,11 +176,11 @@ void jam_release(struct jam *j, const struct stanza *st, void (*send)(struct nod
 
 /* ---- the end of it ---- */
 
-/* The oldest of them; those whose node is slow come back here. */
+/* The oldest of them; those whose node is slow come back here. An answer that one of them causes may take others along: fewer are left. */
 static void route_anew(struct jam *j, size_t most)
 {
 	size_t n = map_count(&j->pairs);
-	for (n = n < most ? n : most; n; n--)
+	for (n = n < most ? n : most; n && j->first; n--)
 		send_all(j->nw, pair_end(j, j->first), router_route);
 }
 

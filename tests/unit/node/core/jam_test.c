@@ -203,6 +203,43 @@ static void what_waits_is_delivered_where_its_account_is_at_home_then(void **sta
 	rig_hang_up(&c);
 }
 
+/* A contact asks how somebody is, who is at home here by the time the question goes on, and the answer takes along what waits for the
+ * contact: there is less left then than there was. */
+static void what_waits_may_go_with_an_answer_to_what_waited(void **state)
+{
+	char user[16], bare[64], asker[64];
+	begin();
+	memcpy(asker, contact, sizeof asker);
+	account_with_place(1, user, bare);
+	memcpy(contact, bare, sizeof contact);
+	struct rig_client c = rig_login(0, user, "r");
+	rig_say(&c, "<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq><presence/>");
+	say("presence", asker, " type='subscribe'/>");
+	RIG_HEAR(&c, "type='subscribe'");
+	rig_say(&c, arena_printf(keep, "<presence to='%s' type='subscribed'/>", asker).p);
+	RIG_HEAR(&c, "subscription='from'");
+	rig_hang_up(&c);
+	RIG_UNTIL(!user_find(nw_of(node.workers[0]), str_of(bare)));
+	other_is_slow(false); /* what the asker was sent so far does not wait */
+	assert_null(next_of(255));
+	other_is_slow(true);
+	other_claims(bare);
+	snprintf(contact, sizeof contact, "%s/r", bare);
+	say("presence", asker, " type='probe'/>");
+	other_says(record(HOMES_DEL, bare, 0));
+	c = rig_login(0, user, "r");
+	rig_say(&c, "<presence><status>back</status></presence>");
+	RIG_HEAR(&c, "<status>back</status>");
+	RIG_UNTIL(pool_waiting() == 0);
+	rig_turns(4);
+	assert_null(next_of(255));
+	other_is_slow(false);
+	assert_sent("<status>back</status>"); /* what waited */
+	assert_sent("<status>back</status>"); /* the answer */
+	assert_nothing_sent();
+	rig_hang_up(&c);
+}
+
 static void what_waits_for_a_node_that_dies_does_not_wait_any_more(void **state)
 {
 	begin();
@@ -223,6 +260,7 @@ int main(void)
 		CASE(past_a_ceiling_presence_goes_on),
 		CASE(what_waits_has_so_many_bytes),
 		CASE(what_waits_is_delivered_where_its_account_is_at_home_then),
+		CASE(what_waits_may_go_with_an_answer_to_what_waited),
 		CASE(what_waits_for_a_node_that_dies_does_not_wait_any_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
