@@ -134,7 +134,41 @@ async def the_home_is_killed(_):
         await one.start()
 
 
+async def the_home_drains(_):
+    """The session moves with its numbers and with what was not acknowledged."""
+    async with two_nodes() as cluster:
+        one, two = cluster.nodes
+        for user in ("romeo", "juliet"):
+            await cluster.register(user, "localhost", "secret")
+        anchor = await login(one, "juliet", "anchor", -1)
+        juliet, romeo = await login(two, "juliet"), await login(two, "romeo")
+        ident = await enable(juliet)
+        await says(romeo, juliet.jid, "before")
+        await hears(juliet, "before")
+        await says(juliet, romeo.jid, "one")
+        code, out, err = await one.ctl("leave")
+        assert code == 0, out + err
+        await anchor.await_stanza(lambda e: e.name == "error" and e.child("system-shutdown") is not None, "the end of its stream")
+        anchor.abort()
+        await within(30 * PATIENCE, lambda: not one.running(), "the node has ended\n" + one.log_tail(10))
+        await says(juliet, romeo.jid, "two")
+        for body in ("one", "two"):
+            await hears(romeo, body)
+        assert await handled(juliet) == 2
+        await says(romeo, juliet.jid, "after")
+        await hears(juliet, "after")
+        juliet.abort()
+        juliet, answer = await resume(two, "juliet", ident, 0)
+        assert answer.get("h") == "2", answer
+        for body in ("before", "after"):
+            await hears(juliet, body)
+        for client in (romeo, juliet):
+            await client.close()
+        assert not await one.halt()
+
+
 CASES = {
+    "a client goes on when its account's home drains": the_home_drains,
     "a client resumes elsewhere when its node drains": a_node_drains,
     "a client resumes elsewhere when its node is killed": the_clients_node_is_killed,
     "a client goes on when its account's home is killed": the_home_is_killed,
