@@ -1,18 +1,6 @@
-#include <stdio.h>
 
 #include "tests/cluster/sim/accounts_state.h"
-
-static char why[256];
-
-static const char *unwell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static const char *unwell(const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof why, fmt, ap);
-	va_end(ap);
-	return why;
-}
+#include "tests/cluster/sim/unwell.h"
 
 static unsigned count_seats(struct sim_world *w, unsigned account, uint64_t sid, uint32_t *home)
 {

@@ -1,9 +1,9 @@
 #include "tests/cluster/sim/world.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/base/map.h"
+#include "tests/cluster/sim/unwell.h"
 
 /* What one incarnation gave its core for another one, in order, and what became of it. */
 struct stream {
@@ -122,18 +122,6 @@ void check_gone(struct sim_world *w, uint64_t from, uint32_t to)
 }
 
 /* ---- at the end ---- */
-
-static char why[256];
-
-static const char *unwell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static const char *unwell(const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof why, fmt, ap);
-	va_end(ap);
-	return why;
-}
 
 static unsigned running(const struct sim_world *w)
 {

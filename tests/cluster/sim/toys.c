@@ -5,6 +5,7 @@
 
 #include "cluster/places.h"
 #include "tests/cluster/sim/accounts_state.h"
+#include "tests/cluster/sim/unwell.h"
 
 #define NAMES 5
 
@@ -425,18 +426,6 @@ void toys_free(struct toys *t)
 }
 
 /* ---- at the end ---- */
-
-static char why[256];
-
-static const char *unwell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static const char *unwell(const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof why, fmt, ap);
-	va_end(ap);
-	return why;
-}
 
 static const char *name_is_well(struct sim_world *w, unsigned name)
 {

@@ -1,43 +1,10 @@
 /* Fences over every backend: what store.h promises of store_fence. */
-#include "tests/unit/node/store/pg_server.h"
-
-#include "node/store/memory.h"
-#include "node/store/sqlite.h"
+#include "tests/unit/node/store/backends.h"
 
 static const struct store_space value = { "value", STORE_KV }, table = { "table", STORE_MAP }, entries = { "entries", STORE_LOG };
 
 #define HOST  "rooms.example.org"
 #define OWNER "hall"
-
-static int setup_sqlite(void **state)
-{
-	char why[SQLITE_WHY_BYTES];
-	struct rig *r = *state = rig_new();
-	struct sqlite_store_options options = { .path = rig_path(r), .sync_normal = true };
-	if (sqlite_store_open(&options, &r->store, why))
-		fail_msg("%s", why);
-	return 0;
-}
-
-static int setup_memory(void **state)
-{
-	struct rig *r = *state = rig_new();
-	r->store = memory_store_open(NULL, 0);
-	return 0;
-}
-
-static int setup_postgres(void **state)
-{
-	struct rig *r = *state = rig_new();
-	r->store = pg_open_fresh((struct postgres_store_options){ 0 });
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_free(*state);
-	return 0;
-}
 
 static struct store_op *op_new(struct rig *r)
 {

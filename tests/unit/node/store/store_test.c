@@ -1,9 +1,7 @@
 /* One suite over every backend: what store.h promises. */
-#include "tests/unit/node/store/pg_server.h"
+#include "tests/unit/node/store/backends.h"
 
 #include "node/store/fault.h"
-#include "node/store/memory.h"
-#include "node/store/sqlite.h"
 
 static const struct store_space account = { "account", STORE_KV }, vcard = { "vcard", STORE_KV };
 static const struct store_space roster = { "roster", STORE_MAP }, private = { "private", STORE_MAP };
@@ -11,30 +9,6 @@ static const struct store_space offline = { "offline", STORE_LOG }, archive = { 
 
 #define HOST  "example.org"
 #define OWNER "juliet"
-
-static struct store *open_sqlite(struct rig *r)
-{
-	char why[SQLITE_WHY_BYTES];
-	struct sqlite_store_options options = { .path = rig_path(r), .sync_normal = true };
-	struct store *s;
-	if (sqlite_store_open(&options, &s, why))
-		fail_msg("%s", why);
-	return s;
-}
-
-static int setup_sqlite(void **state)
-{
-	struct rig *r = *state = rig_new();
-	r->store = open_sqlite(r);
-	return 0;
-}
-
-static int setup_memory(void **state)
-{
-	struct rig *r = *state = rig_new();
-	r->store = memory_store_open(NULL, 0);
-	return 0;
-}
 
 /* Slow, but honest: nothing of what the suite expects may depend on speed. */
 static int setup_slow_sqlite(void **state)
@@ -53,25 +27,12 @@ static int setup_slow_memory(void **state)
 	return 0;
 }
 
-static int setup_postgres(void **state)
-{
-	struct rig *r = *state = rig_new();
-	r->store = pg_open_fresh((struct postgres_store_options){ 0 });
-	return 0;
-}
-
 /* As one that is far away. */
 static int setup_slow_postgres(void **state)
 {
 	struct rig *r = *state = rig_new();
 	struct store *inner = pg_open_fresh((struct postgres_store_options){ .pool = 1, .max_batch = 3 });
 	r->store = fault_store_open(&inner, 9, &(struct fault_odds){ .delay_max_ms = 2 }, NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_free(*state);
 	return 0;
 }
 
