@@ -26,6 +26,7 @@
 #include "node/core/log_options.h"
 #include "node/core/session.h"
 #include "node/core/settings.h"
+#include "node/core/sm_session.h"
 #include "node/core/stores.h"
 #include "node/http/http.h"
 #include "node/net/endpoints.h"
@@ -74,6 +75,26 @@ static inline void rig_turns(int n)
 		rig_turn();
 }
 
+struct rig_order {
+	struct message message;
+	void (*fn)(struct node_worker *nw);
+};
+
+static inline void rig_on_order(struct worker *w, struct message *m, bool cancelled)
+{
+	struct rig_order *o = (struct rig_order *)m;
+	o->fn(nw_of(w));
+	free(o);
+}
+
+/* On that worker, after what was said before, and before anything comes of it. */
+static inline void rig_order(unsigned worker, void (*fn)(struct node_worker *nw))
+{
+	struct rig_order *o = calloc(1, sizeof *o);
+	*o = (struct rig_order){ .message.run = rig_on_order, .fn = fn };
+	worker_post(node.workers[worker], &o->message);
+}
+
 /* Two workers, the host localhost; `more` is appended to the configuration. */
 static inline void rig_start(const char *more)
 {
@@ -109,21 +130,32 @@ static inline int rig_remove(const char *path, const struct stat *st, int type, 
 	return remove(path);
 }
 
-static inline bool rig_is_empty(void)
+static inline bool rig_has_no_streams(void)
 {
 	for (unsigned i = 0; i < node.n_workers; i++)
-		if (nw_of(node.workers[i])->streams || map_count(&nw_of(node.workers[i])->users))
+		if (nw_of(node.workers[i])->streams)
 			return false;
 	return true;
 }
 
-/* Every stream is cut; nothing may be left of them. */
+static inline bool rig_is_empty(void)
+{
+	for (unsigned i = 0; i < node.n_workers; i++)
+		if (map_count(&nw_of(node.workers[i])->users))
+			return false;
+	return rig_has_no_streams();
+}
+
+/* Every stream is cut, no session waits for its client; nothing may be left of them. */
 static inline void rig_stop(void)
 {
 	rig_held = UINT32_MAX;
 	rig_turns(3); /* who moves arrives */
 	for (unsigned i = 0; i < node.n_workers; i++)
 		c2s_abort_all(nw_of(node.workers[i]));
+	RIG_UNTIL(rig_has_no_streams());
+	for (unsigned i = 0; i < node.n_workers; i++)
+		rig_order(i, sm_session_end_detached);
 	RIG_UNTIL(rig_is_empty());
 	RIG_UNTIL(pool_waiting() == 0);
 	life_finish(&node);
@@ -218,8 +250,8 @@ static inline bool rig_heard(struct rig_client *c, const char *want)
 		buf_clear(&(client)->heard);         \
 	} while (0)
 
-/* A session of this account, connected to this worker. */
-static inline struct rig_client rig_login(unsigned worker, const char *user, const char *resource)
+/* Has logged in as this account and may bind: the features are the last that was heard. */
+static inline struct rig_client rig_authenticate(unsigned worker, const char *user)
 {
 	struct rig_client c = rig_connect(worker);
 	struct arena *a = arena_new(1024);
@@ -230,14 +262,30 @@ static inline struct rig_client rig_login(unsigned worker, const char *user, con
 				 STR_ARG(b64_encode(a, secret))).p);
 	RIG_HEAR(&c, "<success");
 	rig_say(&c, RIG_HEADER);
-	RIG_HEAR(&c, "</stream:features>");
-	static const char ask[] = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
-				  "<resource>%s</resource></bind></iq>";
-	rig_say(&c, arena_printf(a, ask, resource).p);
-	RIG_HEAR(&c, "</iq>");
+	RIG_UNTIL(rig_heard(&c, "</stream:features>"));
 	snprintf(c.bare, sizeof c.bare, "%s@localhost", user);
 	c.worker = node_shard(&node, str_of(c.bare))->index;
 	arena_free(a);
+	return c;
+}
+
+/* Nothing that was said before the answer is heard any more. */
+static inline void rig_ask_to_bind(struct rig_client *c, const char *resource)
+{
+	static const char ask[] = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
+				  "<resource>%s</resource></bind></iq>";
+	struct arena *a = arena_new(512);
+	buf_clear(&c->heard);
+	rig_say(c, arena_printf(a, ask, resource).p);
+	arena_free(a);
+}
+
+/* A session of this account, connected to this worker. */
+static inline struct rig_client rig_login(unsigned worker, const char *user, const char *resource)
+{
+	struct rig_client c = rig_authenticate(worker, user);
+	rig_ask_to_bind(&c, resource);
+	RIG_HEAR(&c, "</iq>");
 	return c;
 }
 

@@ -5,16 +5,12 @@
 
 static void what_was_under_way_to_a_home_that_gives_up_a_session_comes_with_it(void **state)
 {
-	char user[16], bare[64], friend_name[16], friend_bare[64];
 	uint64_t edge;
-	account_with_place(1, user, bare);
-	account_with_place(1, friend_name, friend_bare);
-	other_claims(bare);
-	struct rig_client c = far_login(user, &edge), d = rig_login(0, friend_name, "r");
-	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>one</body></message>", friend_bare).p);
+	struct rig_client c = login_there(&edge), d = login_here("r");
+	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>one</body></message>", d.bare).p);
 	struct frame_record back = expect(FLEET_UP);
-	other_says(record(HOMES_DEL, bare, 0));
-	other_says(record(FLEET_REHOME, bare, edge));
+	other_says(record(HOMES_DEL, c.bare, 0));
+	other_says(record(FLEET_REHOME, c.bare, edge));
 	struct frame_record last = expect(FLEET_UP);
 	assert_int_equal(last.dst_sid, 77);
 	assert_int_equal(last.xml.len, 0);
@@ -33,15 +29,11 @@ static void what_was_under_way_to_a_home_that_gives_up_a_session_comes_with_it(v
 
 static void a_client_whose_home_has_lost_its_session_gets_another(void **state)
 {
-	char user[16], bare[64], friend_name[16], friend_bare[64];
 	uint64_t edge;
-	account_with_place(1, user, bare);
-	account_with_place(1, friend_name, friend_bare);
-	other_claims(bare);
-	struct rig_client c = far_login(user, &edge), d = rig_login(0, friend_name, "r");
-	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>one</body></message>", friend_bare).p);
+	struct rig_client c = login_there(&edge), d = login_here("r");
+	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>one</body></message>", d.bare).p);
 	struct frame_record back = expect(FLEET_UP);
-	other_says(record(HOMES_DEL, bare, 0));
+	other_says(record(HOMES_DEL, c.bare, 0));
 	back.kind = FLEET_BACK;
 	back.dst_sid = edge;
 	back.osm = 77;
@@ -54,13 +46,9 @@ static void a_client_whose_home_has_lost_its_session_gets_another(void **state)
 
 static void what_comes_back_when_its_edge_is_gone_is_sent_all_the_same(void **state)
 {
-	char user[16], bare[64], friend_name[16], friend_bare[64];
 	uint64_t edge;
-	account_with_place(1, user, bare);
-	account_with_place(1, friend_name, friend_bare);
-	other_claims(bare);
-	struct rig_client c = far_login(user, &edge), d = rig_login(0, friend_name, "r");
-	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>last words</body></message>", friend_bare).p);
+	struct rig_client c = login_there(&edge), d = login_here("r");
+	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>last words</body></message>", d.bare).p);
 	struct frame_record lost = expect(FLEET_UP);
 	rig_hang_up(&c);
 	expect(FLEET_GONE);
@@ -99,20 +87,18 @@ static void what_goes_up_to_a_session_that_is_not_here_goes_back(void **state)
 
 static void what_a_node_does_not_take_has_a_ceiling(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "r");
+	struct rig_client c = login_here("r");
 	struct frame_record st = record(FLEET_STANZA, "absent@localhost", 0);
 	struct fleet_worker *fw = nw_of(node_shard(&node, STR("absent@localhost")))->fleet;
 	other_claims("absent@localhost");
 	fw->n_lost = 10000;
-	st.xml = arena_printf(keep, "<message from='%s/r' to='absent@localhost/x' type='chat'><body>too much</body></message>", bare);
+	st.xml = arena_printf(keep, "<message from='%s/r' to='absent@localhost/x' type='chat'><body>too much</body></message>", c.bare);
 	post(st, true);
 	RIG_HEAR(&c, "<resource-constraint");
 	assert_null(fw->lost);
 	fw->n_lost = 0;
-	st.xml = arena_printf(keep, "<message from='x@localhost' to='%s/r' type='chat'><body>after the view</body></message>", bare);
-	st.dst_fp = fp(bare);
+	st.xml = arena_printf(keep, "<message from='x@localhost' to='%s/r' type='chat'><body>after the view</body></message>", c.bare);
+	st.dst_fp = fp(c.bare);
 	fleet_worker_start(nw_of(node.workers[c.worker])->fleet);
 	post(st, true);
 	RIG_HEAR(&c, "after the view"); /* although no view comes */
@@ -183,11 +169,9 @@ static void a_registry_that_forgot_is_told_in_steps(void **state)
 
 static void a_new_client_with_a_slow_clock_takes_its_resource_and_an_old_one_does_not(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "far");
-	struct frame_record bind = record(FLEET_BIND, bare, 9);
-	bind.to = arena_printf(keep, "%s/far", bare);
+	struct rig_client c = login_here("far");
+	struct frame_record bind = record(FLEET_BIND, c.bare, 9);
+	bind.to = arena_printf(keep, "%s/far", c.bare);
 	bind.osm = 1;
 	bind.flags = FRAME_REROUTED;
 	other_says(bind);
@@ -223,12 +207,9 @@ static void what_happens_after_something_was_heard_is_later(void **state)
 
 static void values_that_are_none_end_a_stream_or_nothing(void **state)
 {
-	char user[16], bare[64];
 	uint64_t edge;
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = far_login(user, &edge);
-	struct frame_record down = record(FLEET_DOWN, bare, edge);
+	struct rig_client c = login_there(&edge);
+	struct frame_record down = record(FLEET_DOWN, c.bare, edge);
 	down.rule = 200;
 	down.xml = STR("<message><body>of no kind</body></message>");
 	other_says(down);
@@ -237,7 +218,7 @@ static void values_that_are_none_end_a_stream_or_nothing(void **state)
 	other_says(down);
 	RIG_HEAR(&c, "of a kind");
 	assert_false(rig_heard(&c, "of no kind"));
-	struct frame_record close = record(FLEET_CLOSE, bare, edge);
+	struct frame_record close = record(FLEET_CLOSE, c.bare, edge);
 	close.rule = 200;
 	other_says(close);
 	RIG_HEAR(&c, "<internal-server-error xmlns");
@@ -246,11 +227,8 @@ static void values_that_are_none_end_a_stream_or_nothing(void **state)
 
 static void a_refusal_that_is_none_is_an_internal_error(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = begin_login(user);
-	struct frame_record bound = record(FLEET_BOUND, bare, expect(FLEET_BIND).dst_sid);
+	struct rig_client c = begin_login_there();
+	struct frame_record bound = record(FLEET_BOUND, c.bare, expect(FLEET_BIND).dst_sid);
 	bound.rule = 200;
 	other_says(bound);
 	RIG_HEAR(&c, "<internal-server-error");

@@ -9,7 +9,6 @@
 
 #include "node/core/fleet.h"
 #include "node/core/freeze.h"
-#include "node/core/sm_session.h"
 
 #define OTHER 2 /* its epoch; ours is 1 */
 
@@ -245,20 +244,9 @@ static inline int set_up(void **state)
 	return 0;
 }
 
-static inline void on_last(struct worker *w, struct message *m, bool cancelled)
-{
-	sm_session_end_detached(nw_of(w));
-	free(m);
-}
-
 static inline int tear_down(void **state)
 {
 	look(NODE_DEAD);
-	for (unsigned i = 0; i < node.n_workers; i++) {
-		struct message *m = calloc(1, sizeof *m);
-		m->run = on_last;
-		worker_post(node.workers[i], m);
-	}
 	rig_stop();
 	assert_null(next_of(255));
 	arena_free(keep);
@@ -268,18 +256,8 @@ static inline int tear_down(void **state)
 /* Up to the request to be bound, which is not answered yet. */
 static inline struct rig_client begin_login(const char *user)
 {
-	struct rig_client c = rig_connect(1);
-	struct str secret = arena_printf(keep, "%c%s%cp", 0, user, 0);
-	rig_say(&c, RIG_HEADER);
-	RIG_HEAR(&c, "</stream:features>");
-	rig_say(&c, arena_printf(keep, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%.*s</auth>",
-				 STR_ARG(b64_encode(keep, secret))).p);
-	RIG_HEAR(&c, "<success");
-	rig_say(&c, RIG_HEADER);
-	RIG_HEAR(&c, "</stream:features>");
-	rig_say(&c, "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>r</resource></bind></iq>");
-	snprintf(c.bare, sizeof c.bare, "%s@localhost", user);
-	c.worker = node_shard(&node, str_of(c.bare))->index;
+	struct rig_client c = rig_authenticate(1, user);
+	rig_ask_to_bind(&c, "r");
 	return c;
 }
 
@@ -295,6 +273,43 @@ static inline struct rig_client far_login(const char *user, uint64_t *edge)
 	other_says(bound);
 	RIG_HEAR(&c, "</iq>");
 	return c;
+}
+
+/* The same by an account that would be at home here, had it not been there before. */
+static inline struct rig_client begin_login_there(void)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	return begin_login(user);
+}
+
+static inline struct rig_client login_there(uint64_t *edge)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	return far_login(user, edge);
+}
+
+/* A client of an account that is at home here. */
+static inline struct rig_client login_here(const char *resource)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	return rig_login(0, user, resource);
+}
+
+/* The request of the other node's edge 9 to bind a client of an account that a client here has made ours. */
+static inline struct frame_record bind_of_far(const char *bare)
+{
+	struct frame_record bind = record(FLEET_BIND, bare, 9);
+	bind.to = arena_printf(keep, "%s/far", bare);
+	bind.from = STR("10.1.2.3");
+	bind.oseq = 5;
+	bind.rule = TRANSPORT_STARTTLS;
+	bind.osm = UINT64_C(1) << 60;
+	return bind;
 }
 
 static inline bool holds(struct str s, const char *text)

@@ -76,34 +76,17 @@ static void a_client_that_ends_its_stream_is_not_lost(void **state)
 	rig_hang_up(&c);
 }
 
-/* Authenticated: the features are the last that was heard. */
-static struct rig_client authenticate(const char *user)
-{
-	struct rig_client c = rig_connect(1);
-	struct str secret = arena_printf(keep, "%c%s%cp", 0, user, 0);
-	rig_say(&c, RIG_HEADER);
-	RIG_HEAR(&c, "</stream:features>");
-	rig_say(&c, arena_printf(keep, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%.*s</auth>",
-				 STR_ARG(b64_encode(keep, secret))).p);
-	RIG_HEAR(&c, "<success");
-	rig_say(&c, RIG_HEADER);
-	RIG_UNTIL(rig_heard(&c, "</stream:features>"));
-	snprintf(c.bare, sizeof c.bare, "%s@localhost", user);
-	c.worker = node_shard(&node, str_of(c.bare))->index;
-	return c;
-}
-
 static void nothing_is_offered_while_a_node_does_not_know_it(void **state)
 {
 	char user[16], bare[64];
 	uint64_t edge;
 	account_with_place(1, user, bare);
-	struct rig_client now = authenticate(user);
+	struct rig_client now = rig_authenticate(1, user);
 	assert_true(rig_heard(&now, "urn:xmpp:sm:3"));
 	other_speaks = FLEET_SM - 1;
 	look(NODE_UP);
 	other_claims(bare);
-	struct rig_client then = authenticate(user), c = far_login(user, &edge);
+	struct rig_client then = rig_authenticate(1, user), c = far_login(user, &edge);
 	assert_false(rig_heard(&then, "urn:xmpp:sm:3"));
 	rig_hang_up(&now);
 	rig_hang_up(&then);
@@ -115,7 +98,7 @@ static void nothing_is_offered_while_a_node_does_not_know_it(void **state)
 
 static struct rig_client begin_resumption(const char *user, const char *previd)
 {
-	struct rig_client c = authenticate(user);
+	struct rig_client c = rig_authenticate(1, user);
 	rig_say(&c, arena_printf(keep, "<resume xmlns='urn:xmpp:sm:3' previd='%s' h='3'/>", previd).p);
 	return c;
 }
@@ -195,12 +178,7 @@ static struct frame_record expect_word(const char *text)
 /* A client of the other node, its edge 9, bound here with stream management, by an account that a client here has made ours. */
 static uint64_t far_session(const char *bare, char id[64])
 {
-	struct frame_record bind = record(FLEET_BIND, bare, 9);
-	bind.to = arena_printf(keep, "%s/far", bare);
-	bind.from = STR("10.1.2.3");
-	bind.rule = TRANSPORT_STARTTLS;
-	bind.osm = UINT64_C(1) << 60;
-	other_says(bind);
+	other_says(bind_of_far(bare));
 	uint64_t sid = expect(FLEET_BOUND).osm;
 	up(bare, sid, 9, FLEET_UP_WORD, ENABLE);
 	struct frame_record enabled = expect_word("<enabled ");

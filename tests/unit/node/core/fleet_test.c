@@ -5,17 +5,14 @@
 
 static void a_client_is_bound_where_its_account_is_at_home(void **state)
 {
-	char user[16], bare[64];
 	uint64_t edge;
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = far_login(user, &edge);
+	struct rig_client c = login_there(&edge);
 	assert_null(rig_session(&c, "r"));
 	rig_say(&c, "<message to='somebody@localhost' type='chat'><body>up</body></message>");
 	struct frame_record up = expect(FLEET_UP);
 	assert_int_equal(up.dst_sid, 77);
-	assert_true(holds(up.xml, "<body>up</body>") && holds(up.xml, arena_printf(keep, "from='%s/r'", bare).p));
-	struct frame_record down = record(FLEET_DOWN, bare, edge);
+	assert_true(holds(up.xml, "<body>up</body>") && holds(up.xml, arena_printf(keep, "from='%s/r'", c.bare).p));
+	struct frame_record down = record(FLEET_DOWN, c.bare, edge);
 	down.xml = STR("<message from='x@localhost'><body>down</body></message>");
 	other_says(down);
 	RIG_HEAR(&c, "<body>down</body>");
@@ -25,12 +22,9 @@ static void a_client_is_bound_where_its_account_is_at_home(void **state)
 
 static void a_client_hears_why_its_home_ends_its_session(void **state)
 {
-	char user[16], bare[64];
 	uint64_t edge;
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = far_login(user, &edge);
-	struct frame_record close = record(FLEET_CLOSE, bare, edge);
+	struct rig_client c = login_there(&edge);
+	struct frame_record close = record(FLEET_CLOSE, c.bare, edge);
 	close.rule = STREAM_CONFLICT;
 	other_says(close);
 	RIG_HEAR(&c, "<conflict xmlns");
@@ -39,28 +33,22 @@ static void a_client_hears_why_its_home_ends_its_session(void **state)
 
 static void a_client_is_not_read_while_its_home_holds_it(void **state)
 {
-	char user[16], bare[64];
 	uint64_t edge;
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = far_login(user, &edge);
-	other_says(record(FLEET_HOLD, bare, edge));
+	struct rig_client c = login_there(&edge);
+	other_says(record(FLEET_HOLD, c.bare, edge));
 	rig_turns(4);
 	rig_say(&c, "<message to='somebody@localhost'><body>later</body></message>");
 	rig_turns(10);
 	assert_null(next_of(FLEET_UP));
-	other_says(record(FLEET_RELEASE, bare, edge));
+	other_says(record(FLEET_RELEASE, c.bare, edge));
 	assert_true(holds(expect(FLEET_UP).xml, "later"));
 	rig_hang_up(&c);
 }
 
 static void a_client_whose_stanzas_fill_the_way_home_is_slowed_down(void **state)
 {
-	char user[16], bare[64];
 	uint64_t edge;
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = far_login(user, &edge);
+	struct rig_client c = login_there(&edge);
 	int64_t before = node_metric(&node, METRIC_LIMITS_HIT_TOTAL);
 	rig_say(&c, "<message to='somebody@localhost'><body>one</body></message>");
 	assert_true(holds(expect(FLEET_UP).xml, "one"));
@@ -77,11 +65,8 @@ static void a_client_whose_stanzas_fill_the_way_home_is_slowed_down(void **state
 
 static void a_refusal_of_the_home_reaches_the_client(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = begin_login(user);
-	struct frame_record bound = record(FLEET_BOUND, bare, expect(FLEET_BIND).dst_sid);
+	struct rig_client c = begin_login_there();
+	struct frame_record bound = record(FLEET_BOUND, c.bare, expect(FLEET_BIND).dst_sid);
 	bound.rule = STANZA_RESOURCE_CONSTRAINT;
 	other_says(bound);
 	RIG_HEAR(&c, "<resource-constraint");
@@ -90,12 +75,9 @@ static void a_refusal_of_the_home_reaches_the_client(void **state)
 
 static void a_client_asks_again_when_its_home_has_just_gone(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = begin_login(user);
-	struct frame_record no = record(FLEET_BOUND, bare, expect(FLEET_BIND).dst_sid);
-	other_says(record(HOMES_DEL, bare, 0));
+	struct rig_client c = begin_login_there();
+	struct frame_record no = record(FLEET_BOUND, c.bare, expect(FLEET_BIND).dst_sid);
+	other_says(record(HOMES_DEL, c.bare, 0));
 	other_says(no);
 	RIG_HEAR(&c, "</iq>");
 	assert_non_null(rig_session(&c, "r"));
@@ -104,14 +86,10 @@ static void a_client_asks_again_when_its_home_has_just_gone(void **state)
 
 static void a_session_comes_here_when_its_home_dies(void **state)
 {
-	char user[16], bare[64], friend_name[16], friend_bare[64];
 	uint64_t edge;
-	account_with_place(1, user, bare);
-	account_with_place(1, friend_name, friend_bare);
-	other_claims(bare);
-	struct rig_client c = far_login(user, &edge), d = rig_login(0, friend_name, "r");
-	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>one</body></message>", friend_bare).p);
-	struct frame_record lost = expect(FLEET_UP), state_now = record(FLEET_STATE, bare, edge);
+	struct rig_client c = login_there(&edge), d = login_here("r");
+	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>one</body></message>", d.bare).p);
+	struct frame_record lost = expect(FLEET_UP), state_now = record(FLEET_STATE, c.bare, edge);
 	struct buf b;
 	buf_init(&b, 1000);
 	static const char presence[] = "<presence><priority>7</priority></presence>";
@@ -126,7 +104,7 @@ static void a_session_comes_here_when_its_home_dies(void **state)
 	RIG_UNTIL(rig_session(&c, "r"));
 	assert_int_equal(rig_session(&c, "r")->priority, 7);
 	RIG_HEAR(&d, "<body>one</body>");
-	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>two</body></message>", friend_bare).p);
+	rig_say(&c, arena_printf(keep, "<message to='%s/r' type='chat'><body>two</body></message>", d.bare).p);
 	RIG_HEAR(&d, "<body>two</body>");
 	rig_hang_up(&c);
 	rig_hang_up(&d);
@@ -134,10 +112,7 @@ static void a_session_comes_here_when_its_home_dies(void **state)
 
 static void a_login_waits_for_another_home_when_the_first_dies(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = begin_login(user);
+	struct rig_client c = begin_login_there();
 	expect(FLEET_BIND);
 	look(NODE_DEAD);
 	RIG_HEAR(&c, "</iq>");
@@ -150,13 +125,7 @@ static void a_login_waits_for_another_home_when_the_first_dies(void **state)
 /* A client of the other node, its edge 9, is bound here, by an account that a client here has made ours. */
 static uint64_t far_session(const char *bare)
 {
-	struct frame_record bind = record(FLEET_BIND, bare, 9);
-	bind.to = arena_printf(keep, "%s/far", bare);
-	bind.from = STR("10.1.2.3");
-	bind.oseq = 5;
-	bind.rule = TRANSPORT_STARTTLS;
-	bind.osm = UINT64_C(1) << 60;
-	other_says(bind);
+	other_says(bind_of_far(bare));
 	struct frame_record bound = expect(FLEET_BOUND);
 	assert_int_equal(bound.dst_sid, 9);
 	assert_int_not_equal(bound.osm, 0);
@@ -165,30 +134,26 @@ static uint64_t far_session(const char *bare)
 
 static void a_session_serves_a_client_of_another_node(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "near");
-	uint64_t sid = far_session(bare);
+	struct rig_client c = login_here("near");
+	uint64_t sid = far_session(c.bare);
 	assert_non_null(rig_session(&c, "far"));
-	struct frame_record up = record(FLEET_UP, bare, sid);
-	up.xml = arena_printf(keep, "<message from='%s/far' to='%s/near' type='chat'><body>from afar</body></message>", bare, bare);
+	struct frame_record up = record(FLEET_UP, c.bare, sid);
+	up.xml = arena_printf(keep, "<message from='%s/far' to='%s/near' type='chat'><body>from afar</body></message>", c.bare, c.bare);
 	other_says(up);
 	RIG_HEAR(&c, "<body>from afar</body>");
-	rig_say(&c, arena_printf(keep, "<message to='%s/far' type='chat'><body>to afar</body></message>", bare).p);
+	rig_say(&c, arena_printf(keep, "<message to='%s/far' type='chat'><body>to afar</body></message>", c.bare).p);
 	struct frame_record down = expect(FLEET_DOWN);
 	assert_int_equal(down.dst_sid, 9);
 	assert_true(holds(down.xml, "<body>to afar</body>"));
-	other_says(record(FLEET_GONE, bare, sid));
+	other_says(record(FLEET_GONE, c.bare, sid));
 	RIG_UNTIL(!rig_session(&c, "far"));
 	rig_hang_up(&c);
 }
 
 static void a_session_ends_with_the_node_of_its_client(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "near");
-	far_session(bare);
+	struct rig_client c = login_here("near");
+	far_session(c.bare);
 	look(NODE_DEAD);
 	assert_null(rig_session(&c, "far"));
 	assert_non_null(rig_session(&c, "near"));
@@ -240,9 +205,7 @@ static void a_node_that_is_no_home_says_so(void **state)
 
 static void a_stanza_goes_to_its_recipients_home(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "r");
+	struct rig_client c = login_here("r");
 	rig_say(&c, "<message to='absent@localhost/x' type='chat'><body>over there</body></message>");
 	other_claims("absent@localhost");
 	rig_say(&c, "<message to='absent@localhost/x' type='chat'><body>over there</body></message>");
@@ -254,11 +217,9 @@ static void a_stanza_goes_to_its_recipients_home(void **state)
 
 static void a_stanza_for_a_client_here_arrives(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "r");
-	struct frame_record st = record(FLEET_STANZA, bare, 0);
-	st.xml = arena_printf(keep, "<message from='x@localhost/y' to='%s/r' type='chat'><body>hello</body></message>", bare);
+	struct rig_client c = login_here("r");
+	struct frame_record st = record(FLEET_STANZA, c.bare, 0);
+	st.xml = arena_printf(keep, "<message from='x@localhost/y' to='%s/r' type='chat'><body>hello</body></message>", c.bare);
 	other_says(st);
 	RIG_HEAR(&c, "<body>hello</body>");
 	rig_hang_up(&c);
@@ -266,11 +227,9 @@ static void a_stanza_for_a_client_here_arrives(void **state)
 
 static void what_a_dead_node_did_not_take_goes_where_it_belongs_now(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "r");
-	struct frame_record st = record(FLEET_STANZA, bare, 0);
-	st.xml = arena_printf(keep, "<message from='x@localhost/y' to='%s/r' type='chat'><body>late</body></message>", bare);
+	struct rig_client c = login_here("r");
+	struct frame_record st = record(FLEET_STANZA, c.bare, 0);
+	st.xml = arena_printf(keep, "<message from='x@localhost/y' to='%s/r' type='chat'><body>late</body></message>", c.bare);
 	post(st, true);
 	rig_turns(4);
 	assert_false(rig_heard(&c, "late"));
@@ -281,13 +240,11 @@ static void what_a_dead_node_did_not_take_goes_where_it_belongs_now(void **state
 
 static void an_account_claimed_on_two_nodes_goes_to_the_older_claim(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "r");
-	other_claims(bare); /* at 5, long ago */
+	struct rig_client c = login_here("r");
+	other_claims(c.bare); /* at 5, long ago */
 	struct frame_record bind = expect(FLEET_BIND);
 	assert_null(rig_session(&c, "r"));
-	struct frame_record bound = record(FLEET_BOUND, bare, bind.dst_sid);
+	struct frame_record bound = record(FLEET_BOUND, c.bare, bind.dst_sid);
 	bound.osm = 77;
 	other_says(bound);
 	rig_turns(4);
@@ -298,13 +255,11 @@ static void an_account_claimed_on_two_nodes_goes_to_the_older_claim(void **state
 
 static void the_contacts_of_who_died_with_his_node_are_told(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "r");
+	struct rig_client c = login_here("r");
 	rig_say(&c, "<presence/>");
 	RIG_HEAR(&c, "<presence");
-	struct frame_record bury = record(FLEET_BURY, bare, 0);
-	bury.to = arena_printf(keep, "%s/other", bare);
+	struct frame_record bury = record(FLEET_BURY, c.bare, 0);
+	bury.to = arena_printf(keep, "%s/other", c.bare);
 	other_says(bury);
 	RIG_HEAR(&c, "type='unavailable'");
 	assert_null(rig_session(&c, "other"));

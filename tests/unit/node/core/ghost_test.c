@@ -31,26 +31,6 @@ static void bury(unsigned n)
 	}
 }
 
-struct order {
-	struct message message;
-	void (*fn)(struct node_worker *nw);
-};
-
-static void on_order(struct worker *w, struct message *m, bool cancelled)
-{
-	struct order *o = (struct order *)m;
-	o->fn(nw_of(w));
-	free(o);
-}
-
-/* After what was said before, and before anything comes of it. */
-static void then(void (*fn)(struct node_worker *nw))
-{
-	struct order *o = calloc(1, sizeof *o);
-	*o = (struct order){ .message.run = on_order, .fn = fn };
-	worker_post(node.workers[0], &o->message);
-}
-
 static unsigned count_sent(unsigned kind, unsigned ttl)
 {
 	unsigned n = 0;
@@ -117,7 +97,7 @@ static void ghosts_of_a_node_that_goes_are_told_of_by_the_others(void **state)
 	find_names();
 	bury(MANY);
 	RIG_UNTIL(first()->fleet->n_ghosts > 0); /* some have begun */
-	then(drain);
+	rig_order(0, drain);
 	RIG_UNTIL(waited);
 	assert_int_equal(first()->session_ends, ended + begun);
 	assert_int_equal(ended + begun + waited, MANY);
@@ -129,7 +109,7 @@ static void ghosts_end_with_the_node_whatever_they_wait_for(void **state)
 	find_names();
 	bury(MANY);
 	RIG_UNTIL(first()->fleet->n_ghosts > 0);
-	then(ghost_end_all);
+	rig_order(0, ghost_end_all);
 	RIG_UNTIL(first()->fleet->n_burials + first()->fleet->n_ghosts == 0);
 	RIG_UNTIL(rig_is_empty()); /* their accounts as well, as what they waited for comes */
 }

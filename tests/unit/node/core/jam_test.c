@@ -109,9 +109,7 @@ static void what_goes_on_goes_after_what_was_kept(void **state)
 
 static void a_request_is_refused_and_may_be_made_again(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "r");
+	struct rig_client c = login_here("r");
 	begin();
 	rig_say(&c, arena_printf(keep, "<iq type='get' id='q' to='%s/r'><ping xmlns='urn:xmpp:ping'/></iq>", contact).p);
 	RIG_HEAR(&c, "<error type='wait'><resource-constraint");
@@ -125,16 +123,15 @@ static void a_request_is_refused_and_may_be_made_again(void **state)
 
 static void messages_go_on_up_to_a_ceiling(void **state)
 {
-	char user[16], bare[64];
 	enum { SIZE = 200000 };
 	char *body = malloc(SIZE + 1);
 	unsigned n = 0;
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "r");
+	struct rig_client c = login_here("r");
 	begin();
 	memset(body, 'x', SIZE);
 	body[SIZE] = '\0';
-	const char *from = arena_printf(keep, "%s/r", bare).p, *tail = arena_printf(keep, " type='chat'><body>%s</body></message>", body).p;
+	const char *from = arena_printf(keep, "%s/r", c.bare).p;
+	const char *tail = arena_printf(keep, " type='chat'><body>%s</body></message>", body).p;
 	for (; !rig_heard(&c, "<resource-constraint"); n++)
 		say("message", from, tail);
 	assert_in_range(n, JAM_MESSAGES / (2 * SIZE), JAM_MESSAGES / SIZE + 1);

@@ -26,19 +26,9 @@ static int set_up(void **state)
 	return 0;
 }
 
-static void on_last(struct worker *w, struct message *m, bool cancelled)
-{
-	sm_session_end_detached(nw_of(w));
-	free(m);
-}
-
 static int tear_down(void **state)
 {
 	rig_hang_up(&a);
-	RIG_UNTIL(!nw_of(node.workers[0])->streams);
-	struct message *m = calloc(1, sizeof *m);
-	m->run = on_last;
-	worker_post(node.workers[0], m);
 	rig_stop();
 	return 0;
 }

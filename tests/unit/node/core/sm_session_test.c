@@ -12,19 +12,8 @@ static int set_up(void **state)
 	return 0;
 }
 
-static void on_last(struct worker *w, struct message *m, bool cancelled)
-{
-	sm_session_end_detached(nw_of(w));
-	free(m);
-}
-
 static int tear_down(void **state)
 {
-	for (unsigned i = 0; i < node.n_workers; i++) {
-		struct message *m = calloc(1, sizeof *m);
-		m->run = on_last;
-		worker_post(node.workers[i], m);
-	}
 	rig_stop();
 	return 0;
 }

@@ -15,25 +15,6 @@ static void on_removed(const struct account_answer *answer)
 	n_got++;
 }
 
-struct order {
-	struct message message;
-	void (*fn)(struct node_worker *nw);
-};
-
-static void on_order(struct worker *w, struct message *m, bool cancelled)
-{
-	struct order *o = (struct order *)m;
-	o->fn(nw_of(w));
-	free(o);
-}
-
-static void on_first(void (*fn)(struct node_worker *nw))
-{
-	struct order *o = calloc(1, sizeof *o);
-	*o = (struct order){ .message.run = on_order, .fn = fn };
-	worker_post(node.workers[0], &o->message);
-}
-
 static void removes(struct node_worker *nw)
 {
 	struct jid jid;
@@ -46,7 +27,7 @@ static struct frame_record begin(void)
 	got = ERR_INVALID;
 	n_got = 0;
 	account_with_place(OTHER, user, bare);
-	on_first(removes);
+	rig_order(0, removes);
 	return expect(FLEET_CALL);
 }
 
@@ -88,7 +69,7 @@ static void an_answer_that_is_none_is_a_failure(void **state)
 static void whoever_waits_hears_when_the_node_ends(void **state)
 {
 	(void)begin();
-	on_first(relay_give_up);
+	rig_order(0, relay_give_up);
 	RIG_UNTIL(n_got);
 	assert_int_equal(got, ERR_UNAVAILABLE);
 	assert_null(nw_of(node.workers[0])->fleet->pending);
@@ -104,8 +85,8 @@ static void a_node_that_ends_asks_nobody_any_more(void **state)
 	got = ERR_INVALID;
 	n_got = 0;
 	account_with_place(OTHER, user, bare);
-	on_first(ends);
-	on_first(removes);
+	rig_order(0, ends);
+	rig_order(0, removes);
 	RIG_UNTIL(n_got);
 	assert_int_equal(got, ERR_UNAVAILABLE);
 	assert_null(next_of(FLEET_CALL));
