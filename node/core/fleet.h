@@ -182,7 +182,7 @@ void fleet_slow_if_full(struct node_worker *nw, uint32_t epoch, const struct jid
 void fleet_send_away(struct user *u);
 /* Nothing of the account is here any more: called as its struct user goes. */
 void fleet_user_gone(struct user *u);
-/* For the registry. */
+/* For the registry. Bound: also when its client has gone, or has come back by another way: the registry knows at which node it is. */
 void fleet_session_bound(struct session *s);
 void fleet_session_presence(struct session *s);
 void fleet_session_gone(struct session *s);

@@ -219,7 +219,9 @@ void session_end(struct session *s)
 void session_lost(struct session *s)
 {
 	s->outlet = NULL;
-	if (!sm_session_detach(s))
+	if (sm_session_detach(s))
+		fleet_session_bound(s);
+	else
 		session_end(s);
 }
 
@@ -230,6 +232,7 @@ void session_attach(struct session *s, struct outlet *outlet)
 	s->secure = outlet->secure;
 	s->transport = outlet->transport;
 	session_count(s, 1);
+	fleet_session_bound(s);
 	for (unsigned i = 0; i < s->holds; i++)
 		outlet->ops->hold(outlet);
 }

@@ -90,6 +90,7 @@ static inline void on_answer(struct worker *w, struct message *m, bool cancelled
 }
 
 static unsigned asked;
+static uint32_t told_edge; /* the node of the client of whom the registry was told last */
 
 /* Without a registry: the arbiter's word is enough. */
 void mesh_ask(struct mesh *m, struct worker *w, struct registry_call *c)
@@ -104,6 +105,8 @@ void mesh_ask(struct mesh *m, struct worker *w, struct registry_call *c)
 		c->fence = c->verb == REGISTRY_PLACE_CLAIM ? ++places_granted : c->fence;
 	}
 	asked++;
+	if (c->verb == REGISTRY_BIND)
+		told_edge = c->edge;
 	worker_post(w, &a->message);
 }
 

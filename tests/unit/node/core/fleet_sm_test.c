@@ -96,10 +96,10 @@ static void nothing_is_offered_while_a_node_does_not_know_it(void **state)
 	rig_hang_up(&c);
 }
 
-static struct rig_client begin_resumption(const char *user, const char *previd)
+static struct rig_client begin_resumption(const char *user, const char *previd, unsigned h)
 {
 	struct rig_client c = rig_authenticate(1, user);
-	rig_say(&c, arena_printf(keep, "<resume xmlns='urn:xmpp:sm:3' previd='%s' h='3'/>", previd).p);
+	rig_say(&c, arena_printf(keep, "<resume xmlns='urn:xmpp:sm:3' previd='%s' h='%u'/>", previd, h).p);
 	return c;
 }
 
@@ -108,7 +108,7 @@ static void a_resumption_is_asked_for_at_the_home(void **state)
 	char user[16], bare[64];
 	account_with_place(1, user, bare);
 	other_claims(bare);
-	struct rig_client c = begin_resumption(user, "abc");
+	struct rig_client c = begin_resumption(user, "abc", 3);
 	struct frame_record ask = expect(FLEET_RESUME), bound = record(FLEET_BOUND, bare, ask.dst_sid);
 	assert_true(str_is(ask.to, bare) && str_is(ask.xml, "abc"));
 	assert_int_equal(ask.osm, 3);
@@ -132,7 +132,7 @@ static void a_refused_resumption_leaves_the_stream_to_be_bound(void **state)
 	char user[16], bare[64];
 	account_with_place(1, user, bare);
 	other_claims(bare);
-	struct rig_client c = begin_resumption(user, "abc");
+	struct rig_client c = begin_resumption(user, "abc", 3);
 	struct frame_record bound = record(FLEET_BOUND, bare, expect(FLEET_RESUME).dst_sid);
 	bound.rule = STANZA_ITEM_NOT_FOUND;
 	bound.xml = str_span("\7\0\0\0", 4);
@@ -148,7 +148,7 @@ static void a_resumption_fails_when_its_home_dies(void **state)
 	char user[16], bare[64];
 	account_with_place(1, user, bare);
 	other_claims(bare);
-	struct rig_client c = begin_resumption(user, "abc");
+	struct rig_client c = begin_resumption(user, "abc", 3);
 	expect(FLEET_RESUME);
 	look(NODE_DEAD);
 	RIG_HEAR(&c, "<item-not-found");
@@ -254,6 +254,26 @@ static void a_session_waits_when_its_clients_node_dies(void **state)
 	far_session(bare, id);
 	look(NODE_DEAD);
 	assert_true(waits(&c));
+	rig_hang_up(&c);
+}
+
+/* Whoever buries a dead node's sessions must know whose client lives on, and where. */
+static void the_registry_knows_the_node_of_a_client_that_comes_and_goes(void **state)
+{
+	char id[64];
+	struct rig_client c = login_here("near");
+	uint64_t sid = far_session(c.bare, id);
+	assert_int_equal(told_edge, OTHER);
+	gone(c.bare, sid, 9, true);
+	assert_true(waits(&c));
+	assert_int_equal(told_edge, self_epoch); /* nobody's but its home's */
+	resume(c.bare, 10, id, 0);
+	expect(FLEET_BOUND);
+	assert_int_equal(told_edge, OTHER);
+	struct rig_client d = begin_resumption(arena_strz(keep, jid_local(&rig_session(&c, "far")->user->jid)), id, 0);
+	RIG_HEAR(&d, "<resumed ");
+	assert_int_equal(told_edge, self_epoch);
+	rig_hang_up(&d);
 	rig_hang_up(&c);
 }
 
@@ -442,6 +462,7 @@ int main(void)
 		SM_CASE(a_resumption_fails_when_its_home_dies),
 		SM_CASE(a_session_waits_for_its_client_and_goes_on_at_another_edge),
 		SM_CASE(a_session_waits_when_its_clients_node_dies),
+		SM_CASE(the_registry_knows_the_node_of_a_client_that_comes_and_goes),
 		SM_CASE(the_edge_that_lives_hears_of_the_conflict),
 		SM_CASE(resumptions_are_refused_for_what_they_are),
 		SM_CASE(a_client_must_resume_when_something_for_it_was_lost),
