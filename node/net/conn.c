@@ -298,10 +298,12 @@ static void drop_sent(struct conn *c)
 	c->out_pos = 0;
 }
 
-/* The ceiling is on what is unsent: once the queue is half full, what was sent makes room, at most once per pass. */
+/* The ceiling is on what is unsent: once the queue is half full, what was sent makes room, at most once per pass; and where the ceiling is
+ * high, as soon as that is most of it, so that moving the rest costs less than what was written. */
 struct buf *conn_out(struct conn *c)
 {
-	if (c->out_pos && c->out.len > c->out.max / 2)
+	bool mostly_sent = c->out_pos > PUSH_BYTES * 4 && c->out_pos > c->out.len / 2;
+	if (c->out_pos && (mostly_sent || c->out.len > c->out.max / 2))
 		drop_sent(c);
 	return &c->out;
 }
