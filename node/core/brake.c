@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "node/core/rein.h"
 #include "node/core/session.h"
 
 struct pull {
@@ -42,10 +43,24 @@ static void pull(struct node_worker *nw, const struct sender *s, bool on)
 
 void brake_on(struct node_worker *nw, const struct sender *s)
 {
-	pull(nw, s, true);
+	if (s->sid && !s->worker)
+		rein_on(nw, s, false);
+	else
+		pull(nw, s, true);
+}
+
+void brake_on_at_once(struct node_worker *nw, const struct sender *s)
+{
+	if (s->sid && !s->worker)
+		rein_on(nw, s, true);
+	else
+		pull(nw, s, true);
 }
 
 void brake_off(struct node_worker *nw, const struct sender *s)
 {
-	pull(nw, s, false);
+	if (s->sid && !s->worker)
+		rein_off(nw, s);
+	else
+		pull(nw, s, false);
 }

@@ -6,6 +6,7 @@
 #include "node/core/freeze.h"
 #include "node/core/limits.h"
 #include "node/core/log.h"
+#include "node/core/rein.h"
 #include "node/core/router.h"
 #include "node/core/sm_past.h"
 #include "node/core/sm_session.h"
@@ -103,12 +104,24 @@ static void far_end(struct far *f, bool lost)
 
 /* ---- what the session sees ---- */
 
+/* For the client's edge, which may have to slow its sender down. Presence fans out: nobody waits for it. */
+static void name_sender(const struct far *f, struct frame_record *r, uint64_t *room)
+{
+	if (r->rule == STANZA_PRESENCE || r->rule == OUTLET_WORD)
+		return;
+	*room = htole64(rein_name(f->nw, &r->oseq));
+	if (r->oseq)
+		r->from = str_span((const char *)room, sizeof *room);
+}
+
 static void far_send(struct outlet *o, const struct stanza *st)
 {
 	struct far *f = far_of(o);
 	struct frame_record r = fleet_record(FLEET_DOWN, f->fp, f->edge_sid);
 	r.rule = (uint8_t)st->kind;
+	uint64_t name;
 	r.osm = f->sid;
+	name_sender(f, &r, &name);
 	trace_tap(session_of(f), false, st);
 	fleet_send_stanza(f->nw, f->edge, &r, st);
 }
@@ -119,7 +132,9 @@ static void far_send_wire(struct outlet *o, unsigned kind, struct str bytes)
 	struct frame_record r = fleet_record(FLEET_DOWN, f->fp, f->edge_sid);
 	r.rule = (uint8_t)kind;
 	r.osm = f->sid;
+	uint64_t name;
 	r.flags = FRAME_KEPT;
+	name_sender(f, &r, &name);
 	r.xml = bytes;
 	fleet_send(f->nw, f->edge, &r);
 }

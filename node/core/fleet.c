@@ -12,6 +12,7 @@
 #include "node/core/life.h"
 #include "node/core/log.h"
 #include "node/core/placing.h"
+#include "node/core/rein.h"
 #include "node/core/reunion.h"
 #include "node/core/router.h"
 #include "node/core/telling.h"
@@ -139,6 +140,7 @@ static void forward(struct node_worker *nw, uint32_t home, uint8_t ttl, struct s
 		struct frame_record r = fleet_record(FLEET_STANZA, fleet_fp(nw, jid_bare_str(&st->to)), 0);
 		r.ttl = ttl;
 		r.rule = (uint8_t)st->kind;
+		r.osm = rein_name(nw, &r.oseq);
 		fleet_send_stanza(nw, home, &r, st);
 	}
 	fleet_slow_if_full(nw, home, &st->from);
@@ -340,7 +342,9 @@ static void on_stanza(struct node_worker *nw, const struct frame_record *r)
 		return;
 	}
 	jam_release(fw->jam, st, go_before);
+	nw->sender = rein_sender(nw, r->oseq, r->osm);
 	arrive(nw, st);
+	nw->sender.sid = 0;
 }
 
 /* One of those to whom a fan goes. */
@@ -380,6 +384,9 @@ static void record_here(struct node_worker *nw, uint32_t from, const struct fram
 		break;
 	case FLEET_STALE:
 		telling_record(nw, from, r);
+		break;
+	case FLEET_BRAKE:
+		rein_record(nw, from, r);
 		break;
 	case FLEET_BURY:
 		ghost_bury(nw, r->to, r->ttl);
@@ -603,6 +610,7 @@ struct fleet_worker *fleet_worker_new(struct node_worker *nw)
 	fw->homes = homes_new(&out, nw->worker->index, nw->node->n_workers, nw->worker->now_ms);
 	fw->fans = fans_new(nw);
 	fw->jam = jam_new(nw);
+	fw->reins = reins_new(nw);
 	forget_lost(fw);
 	fw->burials_end = &fw->burials;
 	fw->tick.on_timer = on_tick;
@@ -629,6 +637,7 @@ void fleet_worker_free(struct fleet_worker *fw)
 	BUG_ON(map_count(&fw->edges) || fw->fars || fw->ghosts || fw->pending);
 	fans_free(fw->fans);
 	jam_free(fw->jam);
+	reins_free(fw->reins);
 	fleet_register_free(fw->retelling);
 	reunion_free(fw);
 	map_fini(&fw->edges);

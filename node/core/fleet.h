@@ -2,11 +2,12 @@
  * fleet.h: this node as one of several that form one service (cluster/homes.h has the rules).
  *
  * Each worker knows the homes of the accounts that it owns; so whatever arrives for an account comes to its worker first, as on a node
- * alone, and goes on to another node from there if the account's home is elsewhere. Five files share the work:
+ * alone, and goes on to another node from there if the account's home is elsewhere. Six files share the work:
  *
  *   fleet      records out and in, the view, what is lost with a node, the registry
  *   fan        one stanza for many who are at home on the same node goes there once
  *   jam        what is not sent to a node that takes too little
+ *   rein       who floods somebody on another node is not read
  *   far        at home: sessions whose clients are connected to other nodes
  *   edge       where the client is (stream/edge.h): streams whose sessions live elsewhere
  *
@@ -26,14 +27,16 @@
 
 /* Kinds of records; dst_fp is the account's, dst_sid that of the session (or of the edge) at the receiver's. */
 enum fleet_kind {
-	FLEET_STANZA = HOMES_KIND_COUNT, /* xml, for an account or one of its resources */
+	FLEET_STANZA = HOMES_KIND_COUNT, /* xml, for an account or one of its resources; osm, oseq: its sender's name and epoch (rein.h) or
+					    0 */
 	FLEET_BIND,     /* edge -> home. to: full JID; from: the client's address, oseq: its port; rule: transport; osm: when (hlc);
 			   dst_sid: the edge's; xml: a frozen state (freeze.h), empty for a new session; FRAME_REROUTED: it is an old one */
 	FLEET_BOUND,    /* home -> edge. osm: the session's sid, 0: refused, with the stanza error in rule (0: its home is not here). To a
 			   RESUME: to: full JID; oseq: stanzas handled; xml: when it was bound (u64 LE); refused: xml: as oseq (u32 LE) */
 	FLEET_UP,       /* edge -> home. xml: what the client sent, or nothing: come back; osm: the edge's sid, should it come back;
 			   rule: enum fleet_up */
-	FLEET_DOWN,     /* home -> edge. xml: for the client; rule: its kind (outlet.h); osm: the session's sid */
+	FLEET_DOWN,     /* home -> edge. xml: for the client; rule: its kind (outlet.h); osm: the session's sid; from, oseq: whose it is:
+			   a name (u64 LE) and its epoch (rein.h), or nothing */
 	FLEET_HOLD, FLEET_RELEASE, /* home -> edge: do not read the client; do */
 	FLEET_PAUSE,    /* home -> edge: not for oseq ms */
 	FLEET_CLOSE,    /* home -> edge: the session is gone, or goes on elsewhere. rule: stream error; xml: text; from: more of it */
@@ -49,6 +52,8 @@ enum fleet_kind {
 	FLEET_BACK,     /* home -> edge. An UP for a session that is not here any more. osm: that session's sid */
 	FLEET_FAN,      /* STANZA for many accounts of one worker (fan.h). xml: the stanza, to the first; to: the others (addressees.h) */
 	FLEET_RESUME,   /* edge -> home, as BIND. to: bare JID; osm: h; xml: previd (XEP-0198 section 5) */
+	FLEET_BRAKE,    /* to the sender's home. dst_sid: a session, not read for oseq ms more, 0: read on; osm: whose worker says so
+			   (rein.h) */
 	FLEET_PLACE,    /* and those after it: the kinds of places.h (placing.h). Not to a node that speaks less than PLACES_PROTOCOL */
 	FLEET_KIND_COUNT = FLEET_PLACE + PLACES_KIND_COUNT
 };
@@ -67,6 +72,7 @@ struct ghost;
 struct burial;
 struct fans;
 struct jam;
+struct reins;
 struct edge;
 struct relay_pending;
 struct fleet_lost;
@@ -80,6 +86,7 @@ struct fleet_worker {
 	struct far *fars;
 	struct fans *fans;           /* on their way out (fan.h) */
 	struct jam *jam;             /* what waits for slow nodes (jam.h) */
+	struct reins *reins;         /* rein.h */
 	struct ghost *ghosts;        /* ghost.h */
 	struct burial *burials, **burials_end;
 	size_t n_ghosts, n_burials;

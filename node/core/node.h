@@ -96,10 +96,11 @@ struct node {
 
 struct trace;
 
-/* A client of this node: its session, on that worker. sid 0: none of our clients. */
+/* A client: its session, on that worker. sid 0: none. worker NULL: it is at home on another node, where `sid` says (rein.h). */
 struct sender {
 	struct worker *worker;
 	uint64_t sid;
+	uint32_t epoch;    /* of its home, when what it sent came from another node; else 0 */
 	bool acknowledged; /* it is told what is handled (sm_session.h): not before it is safe */
 };
 

@@ -451,7 +451,7 @@ void router_sent(struct session *s, struct stanza *st)
 	uint64_t sid = s->sid, ends = nw->session_ends;
 	nw->crowded = false;
 	nw->through = 0;
-	nw->sender = (struct sender){ nw->worker, sid, s->sm != NULL };
+	nw->sender = (struct sender){ .worker = nw->worker, .sid = sid, .acknowledged = s->sm != NULL };
 	handle_sent(s, st);
 	nw->sender.sid = 0;
 	if (nw->through)

@@ -126,7 +126,8 @@ static const struct option limit_options[] = {
 	  .min = 65536,
 	  .max = 1 << 30,
 	  .doc = "What may wait for a client that does not read; past it the stream is closed. From a quarter of it on, clients that go on "
-		 "filling it are not read until it has drained." },
+		 "filling it are not read until it has drained. What such clients of other nodes have sent until they hear of that, at "
+		 "most 16 MiB, comes on top." },
 	{ .name = "unsent_wait",
 	  .kind = OPTION_DURATION,
 	  .default_text = "5s",

@@ -5,6 +5,7 @@
 
 #include "node/core/freeze.h"
 #include "node/core/log.h"
+#include "node/core/rein.h"
 #include "node/core/router.h"
 #include "node/core/session.h"
 #include "node/core/sm_session.h"
@@ -619,11 +620,23 @@ static enum stream_error error_of(const struct frame_record *r)
 	return r->rule < STREAM_ERROR_COUNT ? (enum stream_error)r->rule : STREAM_INTERNAL_SERVER_ERROR;
 }
 
+/* Who has sent it, if its home says so. */
+static struct sender sender_of(const struct node_worker *nw, const struct frame_record *r)
+{
+	uint64_t name = 0;
+	if (r->from.len == sizeof name)
+		memcpy(&name, r->from.p, sizeof name);
+	return rein_sender(nw, r->oseq, le64toh(name));
+}
+
 static void on_down(struct edge *e, const struct frame_record *r)
 {
+	struct node_worker *nw = e->nw;
 	if (r->rule <= STANZA_IQ) {
 		e->sent++;
+		nw->sender = sender_of(nw, r);
 		c2s_send_wire(e->stream, (enum stanza_kind)r->rule, r->xml);
+		nw->sender.sid = 0;
 	} else if (r->rule == OUTLET_WORD) {
 		if (str_starts(r->xml, STR("<enabled "))) {
 			e->sm_on = true;

@@ -21,7 +21,7 @@ struct jam {
 	uint64_t out_at;   /* conn->bytes_out when the pace was last looked at */
 	size_t next_below; /* the next goes on when less is unsent */
 	unsigned n, waiting;
-	bool given_up;
+	bool given_up, late; /* late: its ceiling was raised */
 	struct filler of[SENDERS_MAX]; /* in the order in which they came */
 };
 
@@ -34,6 +34,30 @@ static size_t low_of(const struct c2s *c)
 {
 	return mark_of(c) / 4 * 3;
 }
+
+/* ---- the ceiling ---- */
+
+static void raise_ceiling(struct jam *j)
+{
+	struct c2s *c = j->stream;
+	if (j->late)
+		return;
+	j->late = true;
+	conn_out(c->conn)->max = c->nw->node->settings.out_max + JAM_LATE_BYTES;
+}
+
+/* What waits already stays; nothing more fits until less than the ceiling is unsent. */
+static void lower_ceiling(struct jam *j)
+{
+	struct c2s *c = j->stream;
+	if (!j->late)
+		return;
+	struct buf *out = conn_out(c->conn);
+	size_t max = c->nw->node->settings.out_max;
+	out->max = max > out->len ? max : out->len;
+}
+
+/* ---- who waits ---- */
 
 static void remove_filler(struct jam *j, unsigned i)
 {
@@ -52,6 +76,7 @@ void jam_forget(struct c2s *c)
 		return;
 	while (j->n)
 		remove_filler(j, j->n - 1);
+	lower_ceiling(j);
 	worker_timer_cancel(c->nw->worker, &j->pace);
 	free(j);
 	c->jam = NULL;
@@ -71,6 +96,7 @@ static void on_pace(struct timer *t)
 	LOG(LOG_INFO, "c2s", "a client does not read: nobody waits for it any more", L_UINT("stream", c->number),
 	    L_UINT("unsent", conn_unsent(c->conn)));
 	j->given_up = true;
+	lower_ceiling(j);
 	while (j->n)
 		remove_filler(j, j->n - 1);
 }
@@ -85,11 +111,16 @@ static struct jam *jam_new(struct c2s *c)
 	return j;
 }
 
+static bool is_same(const struct sender *a, const struct sender *b)
+{
+	return a->sid == b->sid && a->worker == b->worker && a->epoch == b->epoch;
+}
+
 /* NULL: there are too many. */
 static struct filler *filler_of(struct jam *j, const struct sender *who)
 {
 	for (unsigned i = 0; i < j->n; i++)
-		if (j->of[i].who.sid == who->sid && j->of[i].who.worker == who->worker)
+		if (is_same(&j->of[i].who, who))
 			return &j->of[i];
 	if (j->n == SENDERS_MAX)
 		return NULL;
@@ -104,6 +135,8 @@ void jam_fill(struct c2s *c, size_t bytes)
 	if (!j)
 		return;
 	j->next_below = low_of(c);
+	if (who->sid && who->epoch && !j->given_up)
+		raise_ceiling(j);
 	struct filler *f = who->sid && !j->given_up ? filler_of(j, who) : NULL;
 	if (!f)
 		return;
@@ -111,7 +144,7 @@ void jam_fill(struct c2s *c, size_t bytes)
 	if (f->waits || f->bytes < FILL_BYTES)
 		return;
 	f->waits = true;
-	brake_on(c->nw, who);
+	brake_on_at_once(c->nw, who);
 	count_limit(c->nw, LIMIT_SLOW_READER);
 	if (j->waiting++)
 		return;

@@ -13,12 +13,16 @@
  * does not he waits once for at most twice limits.unsent_wait. Of more than SENDERS_MAX senders at a time the later ones are not noted; the
  * ceiling stands behind all of this.
  *
- * How far ahead of this a sender on another worker can be is bounded by the router (router.c).
+ * How far ahead of this a sender on another worker can be is bounded by the router (router.c). One on another node can be ahead by what
+ * the mesh's link takes (8 MiB), twice that when this stream is an edge: it is told to wait (core/rein.h), but what is under way comes
+ * still, and goes nowhere else. So while its senders wait, the ceiling of such a stream is JAM_LATE_BYTES higher; rule 4 takes that back.
  */
 #ifndef NODE_STREAM_JAM_H
 #define NODE_STREAM_JAM_H
 
 #include "node/stream/c2s.h"
+
+#define JAM_LATE_BYTES (16u << 20)
 
 /* The sender of what is handled now has put so many bytes into the output, and more than the mark is unsent. */
 void jam_fill(struct c2s *c, size_t bytes);

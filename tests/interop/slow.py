@@ -88,7 +88,7 @@ async def stalled(node, proxy, a, b):
 async def node_takes_nothing(_):
     await asyncio.to_thread(subprocess.run, ["make", "-s", "B=build/gcc", "CC=gcc", "SAN=", "build/gcc/tests/cluster/proxy"], cwd=ROOT, check=True)
     with surroundings():
-        cluster = Cluster({"limits.unsent_bytes": "64 MiB"}, nodes=2)  # juliet gets all that waited at once
+        cluster = Cluster(nodes=2)  # juliet gets all that waited at once
         one, two = cluster.nodes
         with Proxy((two.address, two.mesh_port)) as proxy:
             two.overrides["cluster.advertise"] = "%s:%d" % proxy.address

@@ -1,0 +1,102 @@
+"""Somebody is sent more than may wait for him, by a client of another node, and does not read for a while: the sender is not read meanwhile, nobody
+is closed, and all arrives in order. Wherever the two clients are, and where the recipient is at home."""
+import asyncio
+import socket
+import time
+
+from harness.client import Client
+from harness.cluster import Cluster, surroundings
+from harness.wire import PATIENCE
+
+from resuming import enable
+from slow import metric
+
+MESSAGES, BODY = 400, "x" * 50000  # 20 MB: more than waits for anybody, wherever it comes from
+TAKEN_MAX = 10 << 20               # of them that her node's clients', and the sockets between, hold
+BUFFER = 65536
+
+
+async def login(node, user, resource="r"):
+    client = Client(user, node.endpoint, user, "localhost", "secret", resource, tls="none")
+    await client.connect()
+    client.wire.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+    await client.send("<presence/>")
+    await client.ping()
+    return client
+
+
+async def flood(a, to):
+    for i in range(MESSAGES):
+        await a.send(f"<message to='{to}' type='chat' id='m{i}'><body>{BODY}</body></message>")
+
+
+async def braked(node):
+    deadline = time.monotonic() + 10 * PATIENCE
+    while not await metric(node, "cluster_braked"):
+        assert time.monotonic() < deadline, "nobody is braked\n" + node.log_tail()
+        await asyncio.sleep(0.02)
+
+
+async def taken(node):
+    """What it has received when it takes nothing more."""
+    last, now = -1, await metric(node, "received_bytes_total")
+    while now != last:
+        await asyncio.sleep(0.3)
+        last, now = now, await metric(node, "received_bytes_total")
+    return now
+
+
+async def word_of_another(c, b):
+    """Who says a word to somebody who is flooded does not wait."""
+    await c.send(f"<message to='{b.jid}' type='chat' id='word'><body>a word</body></message>")
+    await c.ping(timeout=2 * PATIENCE)
+
+
+async def message(b):
+    return (await b.await_stanza(lambda e: e.name == "message", "a message")).get("id")
+
+
+async def floods(cluster, tag, home, client, acknowledges=False):
+    """romeo, of the first node, floods juliet, who is at home at one node and whose client is at another."""
+    nodes = cluster.nodes
+    users = [f"{name}-{tag}" for name in ("romeo", "juliet", "nurse")]
+    for user in users:
+        await cluster.register(user, "localhost", "secret")
+    anchor = await login(nodes[home], users[1], "anchor")
+    a, b, c = await login(nodes[0], users[0]), await login(nodes[client], users[1]), await login(nodes[0], users[2])
+    if acknowledges:
+        await enable(b)
+    before, told = await metric(nodes[0], "received_bytes_total"), await metric(nodes[client], "cluster_brakes_told_total")
+    b.wire.transport.pause_reading()
+    await flood(a, b.jid)
+    if nodes[client] is not nodes[0]:  # else its own worker holds him
+        await braked(nodes[0])
+    got = await taken(nodes[0]) - before
+    assert got < TAKEN_MAX, f"{got} bytes were taken from the sender"
+    await word_of_another(c, b)
+    b.wire.transport.resume_reading()
+    came = [await message(b) for _ in range(MESSAGES + 1)]
+    assert "word" in came, "a word got lost"
+    came.remove("word")
+    assert came == [f"m{i}" for i in range(MESSAGES)], came
+    assert await metric(nodes[client], "cluster_brakes_told_total") - told < MESSAGES / 2, "a record for every stanza"
+    for each in (a, b, c, anchor):
+        await each.close()
+    assert not await metric(nodes[0], "cluster_braked")
+
+
+async def across_nodes(_):
+    with surroundings():
+        cluster = Cluster(nodes=3)
+        try:
+            await cluster.start()
+            await floods(cluster, "home", home=1, client=1)
+            await floods(cluster, "third", home=1, client=2)
+            await floods(cluster, "same", home=1, client=0)
+            await floods(cluster, "sm", home=1, client=1, acknowledges=True)
+        finally:
+            problems = await cluster.stop()
+    assert not problems, problems
+
+
+CASES = {"a client is flooded from another node": across_nodes}
