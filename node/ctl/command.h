@@ -25,10 +25,10 @@ enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_NO_SERVER = 3 };
 enum command_flags {
 	COMMAND_READS = 1,   /* looks only: changes nothing */
 	COMMAND_STREAMS = 2, /* tells lines until its asker goes away: for the control socket, where an asker can */
+	COMMAND_LOCAL = 4,   /* needs no node: runs in starlingctl itself, with call->node NULL */
 	COMMAND_HOME = 8,    /* about an account: runs on the node where that is at home (relay.h) */
 	COMMAND_EVERYWHERE = 16, /* runs on all nodes; lists are put together, numbers added */
-	COMMAND_LOCAL = 4,   /* needs no node: runs in starlingctl itself, with call->node NULL */
-	COMMAND_AWAITS = 8,  /* starlingctl waits for a node to ask, --seconds=N */
+	COMMAND_AWAITS = 32, /* starlingctl waits for a node to ask, --seconds=N */
 };
 
 struct relay;

@@ -105,6 +105,14 @@ async def started(bench):
     assert code == 2 and "must be a number" in out, out
 
 
+async def nobody_answers(_):
+    """Only `started` waits for a node: whatever else is asked of one that is not there is told so at once."""
+    gone = "/nonexistent/starling.sock"
+    for words in (("status",), ("check_account", "romeo", "localhost"), ("register", "localhost", "secret"), ("list_cluster",), ("trace", "romeo@localhost")):
+        code, out = await run(control_binary(), "--socket", gone, *words)
+        assert (code, out) == (3, f"starlingctl: no node is running (nothing answers on {gone})\n"), (words, code, out)
+
+
 CASES = {
-    "started": started,
-    "passwords": passwords,"completion": completion, "manual page": manual_page, "tables": table}
+    "started": started, "nobody answers": nobody_answers,
+    "passwords": passwords, "completion": completion, "manual page": manual_page, "tables": table}
