@@ -108,7 +108,7 @@ async def started(bench):
 async def nobody_answers(_):
     """Only `started` waits for a node: whatever else is asked of one that is not there is told so at once."""
     gone = "/nonexistent/starling.sock"
-    for words in (("status",), ("check_account", "romeo", "localhost"), ("register", "localhost", "secret"), ("list_cluster",), ("trace", "romeo@localhost")):
+    for words in (("status",), ("check_account", "romeo", "localhost"), ("register", "localhost", "secret"), ("kick_user", "romeo", "localhost"), ("list_cluster",)):
         code, out = await run(control_binary(), "--socket", gone, *words)
         assert (code, out) == (3, f"starlingctl: no node is running (nothing answers on {gone})\n"), (words, code, out)
 
