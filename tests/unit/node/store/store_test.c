@@ -386,8 +386,8 @@ static void log_append_past_its_ceiling_is_refused(void **state)
 static void log_deletes_one_or_all_up_to(void **state)
 {
 	struct rig *r = *state;
-	for (char c = 'a'; c <= 'f'; c++)
-		append(r, &offline, 1, NULL, (char[]){ c, 0 });
+	for (const char *c = "abcdef"; *c; c++)
+		append(r, &offline, 1, NULL, (char[]){ *c, 0 });
 	struct store_op *op = op_new(r);
 	struct store_step *one = store_log_delete(op, &offline, 5), *none = store_log_delete(op, &offline, 77);
 	struct store_step *head = store_log_trim(op, &offline, 2);
