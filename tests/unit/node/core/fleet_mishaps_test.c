@@ -260,6 +260,7 @@ static void a_record_for_another_account_than_it_says_is_refused(void **state)
 	born.to = str_of(other);
 	other_says(born);
 	rig_turns(10);
+	RIG_UNTIL(!nw_of(node.workers[c.worker])->fleet->n_burials); /* its turn has come */
 	assert_null(user_find(nw_of(node.workers[c.worker]), str_of(other)));
 	rig_hang_up(&c);
 }
