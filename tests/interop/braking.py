@@ -8,7 +8,7 @@ from harness.client import Client
 from harness.cluster import Cluster, surroundings
 from harness.wire import PATIENCE
 
-from resuming import enable
+from resuming import SM, client_of, enable, word
 from slow import metric
 
 MESSAGES, BODY = 400, "x" * 50000  # 20 MB: more than waits for anybody, wherever it comes from
@@ -26,7 +26,10 @@ async def login(node, user, resource="r"):
 
 
 async def flood(a, to):
+    """50 MB a second: what a node reads before any word of another can come is its links' matter."""
     for i in range(MESSAGES):
+        if i % 20 == 19:
+            await asyncio.sleep(0.02)
         await a.send(f"<message to='{to}' type='chat' id='m{i}'><body>{BODY}</body></message>")
 
 
@@ -56,23 +59,33 @@ async def message(b):
     return (await b.await_stanza(lambda e: e.name == "message", "a message")).get("id")
 
 
-async def floods(cluster, tag, home, client, acknowledges=False):
-    """romeo, of the first node, floods juliet, who is at home at one node and whose client is at another."""
+async def cannot_be_resumed(node, b, ident):
+    """It acknowledged nothing, and what it had not acknowledged passed the ceiling: its client got all, but must not lose its connection."""
+    b.abort()
+    again = client_of(node, b.user)
+    await again.authenticate()
+    await again.send(f"<resume xmlns='{SM}' previd='{ident}' h='0'/>")
+    failed = await word(again, "resumed", "failed")
+    assert failed.name == "failed" and failed.child("item-not-found") is not None, failed
+    await again.close()
+
+
+async def floods(cluster, tag, home, client, sender=0, acknowledges=False):
+    """romeo, at home at the first node, floods juliet, who is at home at one node and whose client is at another."""
     nodes = cluster.nodes
     users = [f"{name}-{tag}" for name in ("romeo", "juliet", "nurse")]
     for user in users:
         await cluster.register(user, "localhost", "secret")
-    anchor = await login(nodes[home], users[1], "anchor")
-    a, b, c = await login(nodes[0], users[0]), await login(nodes[client], users[1]), await login(nodes[0], users[2])
-    if acknowledges:
-        await enable(b)
-    before, told = await metric(nodes[0], "received_bytes_total"), await metric(nodes[client], "cluster_brakes_told_total")
+    anchors = [await login(nodes[0], users[0], "anchor"), await login(nodes[home], users[1], "anchor")]
+    a, b, c = await login(nodes[sender], users[0]), await login(nodes[client], users[1]), await login(nodes[0], users[2])
+    ident = await enable(b) if acknowledges else None
+    before, told = await metric(nodes[sender], "received_bytes_total"), await metric(nodes[client], "cluster_brakes_told_total")
     b.wire.transport.pause_reading()
     await flood(a, b.jid)
     if nodes[client] is not nodes[0]:  # else its own worker holds him
         await braked(nodes[0])
-    got = await taken(nodes[0]) - before
-    assert got < TAKEN_MAX, f"{got} bytes were taken from the sender"
+    got = await taken(nodes[sender]) - before
+    assert got < TAKEN_MAX, f"{tag}: {got} bytes were taken from the sender"
     await word_of_another(c, b)
     b.wire.transport.resume_reading()
     came = [await message(b) for _ in range(MESSAGES + 1)]
@@ -80,7 +93,11 @@ async def floods(cluster, tag, home, client, acknowledges=False):
     came.remove("word")
     assert came == [f"m{i}" for i in range(MESSAGES)], came
     assert await metric(nodes[client], "cluster_brakes_told_total") - told < MESSAGES / 2, "a record for every stanza"
-    for each in (a, b, c, anchor):
+    if acknowledges:
+        await cannot_be_resumed(nodes[client], b, ident)
+    else:
+        await b.close()
+    for each in (a, c, *anchors):
         await each.close()
     assert not await metric(nodes[0], "cluster_braked")
 
@@ -93,6 +110,7 @@ async def across_nodes(_):
             await floods(cluster, "home", home=1, client=1)
             await floods(cluster, "third", home=1, client=2)
             await floods(cluster, "same", home=1, client=0)
+            await floods(cluster, "edge", home=1, client=1, sender=2)
             await floods(cluster, "sm", home=1, client=1, acknowledges=True)
         finally:
             problems = await cluster.stop()
