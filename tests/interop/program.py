@@ -310,7 +310,8 @@ async def many_signals(server):
             except ProcessLookupError:
                 break
             await asyncio.sleep(0.0005)
-        assert not await node.halt()
+        problems = await node.halt()
+        assert not problems, problems
     await with_node(check)
 
 
