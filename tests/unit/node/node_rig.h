@@ -63,7 +63,7 @@ static inline void rig_turn(void)
 		for (int tries_ = 0; !(condition); tries_++) {          \
 			rig_turn();                                     \
 			if (uv_hrtime() > end_ns_)                      \
-				fail_msg("waited for " #condition);     \
+				fail_msg("%s", "waited for " #condition);     \
 			if (tries_ > 100)                               \
 				usleep(1000);                           \
 		}                                                       \

@@ -120,7 +120,7 @@ static inline void turn(void)
 		for (int tries_ = 0; !(condition); tries_++) {             \
 			turn();                                            \
 			if (uv_hrtime() > end_ns_)                         \
-				fail_msg("waited for " #condition);        \
+				fail_msg("%s", "waited for " #condition);        \
 			if (tries_ > 50)                                   \
 				usleep(1000);                              \
 		}                                                          \
