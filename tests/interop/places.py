@@ -163,6 +163,9 @@ class Crowd:
         await asyncio.gather(*self.tasks)
 
     def serving(self):
+        for task in self.tasks:
+            if task.done() and not self.stopping:
+                task.result()
         return {a.node for answers in self.answers.values() for a in answers[-1:]}
 
 
