@@ -283,9 +283,7 @@ void sm_session_heard(struct session *s, const struct sm_said *said)
 {
 	if (said->word == SM_ENABLE && !s->sm)
 		enable(s, said);
-	else if (said->word == SM_ENABLE) /* section 3 */
-		session_close(s, STREAM_POLICY_VIOLATION, STR("stream management is enabled once"));
-	else if (!s->sm || said->word == SM_RESUME)
+	else if (!s->sm || said->word == SM_ENABLE || said->word == SM_RESUME)
 		say_failed(s, STANZA_UNEXPECTED_REQUEST);
 	else if (said->word == SM_R)
 		heard_request(s);
