@@ -162,6 +162,8 @@ static void joined(struct core *c, const struct registry_call *a)
 	c->nodes.at = c->now + RETRY_MS;
 	core_event(c, CORE_JOINED, c->epoch, "as node %u", c->id);
 	take_rows(c, a);
+	if (!c->epoch) /* given up again already: what else is in there is heard at the next */
+		return;
 	find_dead(c, a);
 	c->again = false;
 	/* What listened at our address before us cannot live: we listen there. Only once, lest two that were given one address by mistake

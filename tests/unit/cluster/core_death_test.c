@@ -275,6 +275,26 @@ static void who_hold_one_another_for_dead_come_together(void **state)
 	end();
 }
 
+/* It joins, is told in the same answer to give that number up again, and of a peer's death as well: which it must not note by half. */
+static void who_joins_twice_at_once_buries_the_dead(void **state)
+{
+	begin(3);
+	run(3000);
+	uint32_t old = epoch_of(2), victim = epoch_of(1);
+	stop(2);
+	run(30000);
+	net.nodes[0].frozen = true;
+	stop(1);
+	row_of(victim)->dead = row_of(epoch_of(0))->dead = true;
+	*row_of(old) = (struct row){ .epoch = old, .node = 3, .lease_until = net.now + 60000, .state = NODE_UP };
+	net.nodes[0].frozen = false;
+	run(3000);
+	assert_int_equal(net.nodes[0].events[CORE_FENCED], 2);
+	assert_int_equal(net.nodes[0].view->state, NODE_UP);
+	assert_int_equal(state_at(0, victim), NODE_DEAD);
+	end();
+}
+
 static void number_given_twice_is_given_up_by_both(void **state)
 {
 	begin(1);
@@ -308,6 +328,7 @@ int main(void)
 		cmocka_unit_test(node_cut_off_from_the_registry_lives_by_its_peers),
 		cmocka_unit_test(nodes_register_again_when_the_registry_forgot_them),
 		cmocka_unit_test(who_hold_one_another_for_dead_come_together),
+		cmocka_unit_test(who_joins_twice_at_once_buries_the_dead),
 		cmocka_unit_test(number_given_twice_is_given_up_by_both),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
