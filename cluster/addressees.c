@@ -5,7 +5,7 @@
 enum err addressees_add(struct buf *run, unsigned n, struct str address)
 {
 	char head[HEAD] = { (char)(address.len & 0xff), (char)(address.len >> 8) };
-	if (n >= ADDRESSEES_MAX || address.len == 0 || address.len > ADDRESSEES_BYTES - HEAD - run->len)
+	if (n >= ADDRESSEES_MAX || address.len == 0 || address.len > ADDRESSEES_BYTES || run->len + HEAD + address.len > ADDRESSEES_BYTES)
 		return ERR_LIMIT;
 	buf_add(run, head, sizeof head);
 	buf_add_str(run, address);

@@ -40,6 +40,11 @@ static void a_run_has_so_many_and_so_long(void **state)
 	assert_int_equal(addressees_check(buf_str(&run)), ERR_NONE);
 	assert_int_equal(addressees_add(&run, 1, STR("a")), ERR_LIMIT);
 	buf_fini(&run);
+	buf_init(&run, 2 * ADDRESSEES_BYTES); /* the ceiling is the run's, not the buf's */
+	assert_int_equal(addressees_add(&run, 0, str_span(text, sizeof text - 3)), ERR_NONE);
+	assert_int_equal(addressees_add(&run, 1, STR("a")), ERR_LIMIT);
+	assert_int_equal(run.len, sizeof text - 1);
+	buf_fini(&run);
 }
 
 static void lengths_that_do_not_fit_are_invalid(void **state)
