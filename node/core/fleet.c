@@ -323,17 +323,27 @@ static void refuse_astray(struct stanza *st)
 	stanza_unref(st);
 }
 
+/* Its home may have moved since: then it goes on as it is, unless the node there is slow (jam.h). */
+static bool goes_on_unread(struct node_worker *nw, const struct frame_record *r)
+{
+	uint32_t home = homes_where(nw->fleet->homes, r->dst_fp);
+	const struct view_node *to = node_at(nw->fleet, home);
+	struct frame_record on = *r;
+	if (home == homes_self(nw->fleet->homes) || r->ttl <= 1 || (to && to->slow))
+		return false;
+	on.ttl--;
+	fleet_send(nw, home, &on);
+	return true;
+}
+
+static uint8_t ttl_left(const struct frame_record *r)
+{
+	return r->ttl ? (uint8_t)(r->ttl - 1) : 0;
+}
+
 static void on_stanza(struct node_worker *nw, const struct frame_record *r)
 {
-	struct fleet_worker *fw = nw->fleet;
-	uint32_t home = homes_where(fw->homes, r->dst_fp);
-	if (home != homes_self(fw->homes) && r->ttl > 1) { /* it has moved since */
-		struct frame_record on = *r;
-		on.ttl--;
-		fleet_send(nw, home, &on);
-		return;
-	}
-	struct stanza *st = fleet_stanza(nw, r);
+	struct stanza *st = goes_on_unread(nw, r) ? NULL : fleet_stanza(nw, r);
 	if (!st)
 		return;
 	stanza_written(st, r->xml);
@@ -341,9 +351,9 @@ static void on_stanza(struct node_worker *nw, const struct frame_record *r)
 		refuse_astray(st);
 		return;
 	}
-	jam_release(fw->jam, st, go_before);
 	nw->sender = rein_sender(nw, r->oseq, r->osm);
-	arrive(nw, st);
+	if (!forwards(nw, ttl_left(r), st))
+		arrive(nw, st);
 	nw->sender.sid = 0;
 }
 
@@ -353,7 +363,7 @@ static void on_fan_stanza(struct node_worker *nw, const struct frame_record *r, 
 	uint64_t fp = fleet_fp(nw, jid_bare_str(&st->to));
 	if (mesh_worker_of(fp, nw->node->n_workers) != nw->worker->index)
 		refuse_astray(st);
-	else if (!forwards(nw, r->ttl ? (uint8_t)(r->ttl - 1) : 0, st)) /* its home has moved since */
+	else if (!forwards(nw, ttl_left(r), st)) /* its home has moved since */
 		arrive(nw, st);
 }
 

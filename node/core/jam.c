@@ -109,25 +109,27 @@ static size_t bytes_of(const struct stanza *st)
 	return arena_bytes(st->arena) + (str_present(st->wire) ? st->wire.len : 0);
 }
 
-static void replace(struct jam *j, struct kept *k, struct stanza *st)
+/* False: it is too large for that. */
+static bool replace(struct jam *j, struct kept *k, struct stanza *st)
 {
-	j->bytes += bytes_of(st) - k->bytes;
+	size_t bytes = j->bytes - k->bytes + bytes_of(st);
+	if (bytes > JAM_BYTES && bytes > j->bytes)
+		return false;
+	j->bytes = bytes;
 	k->bytes = bytes_of(st);
 	stanza_unref(k->stanza);
 	k->stanza = st;
 	count(j->nw, METRIC_PRESENCES_COALESCED_TOTAL, 1);
+	return true;
 }
 
 static bool keeps(struct jam *j, struct stanza *st)
 {
 	struct pair *p = pair_find(j, st);
 	struct kept **at = p ? &p->kept : NULL;
-	for (; at && *at; at = &(*at)->next) {
-		if (replaces(st, (*at)->stanza)) {
-			replace(j, *at, st);
-			return true;
-		}
-	}
+	for (; at && *at; at = &(*at)->next)
+		if (replaces(st, (*at)->stanza))
+			return replace(j, *at, st);
 	bool room = p ? p->n < JAM_PER_PAIR : map_count(&j->pairs) < JAM_PAIRS;
 	if (!room || j->bytes + bytes_of(st) > JAM_BYTES)
 		return false;

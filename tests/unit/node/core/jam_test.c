@@ -182,6 +182,61 @@ static void what_waits_has_so_many_bytes(void **state)
 	free(status);
 }
 
+static void what_replaces_what_waits_has_so_many_bytes(void **state)
+{
+	enum { SIZE = 200000, SENDERS = 2 * JAM_BYTES / SIZE };
+	char *status = malloc(SIZE + 1);
+	begin();
+	memset(status, 'x', SIZE);
+	status[SIZE] = '\0';
+	const char *tail = arena_printf(keep, "><status>%s</status></presence>", status).p;
+	for (unsigned i = 0; i < SENDERS; i++)
+		say("presence", arena_printf(keep, "sender%u@localhost/r", i).p, "/>");
+	assert_null(sent);
+	unsigned n = 0;
+	while (!sent && n < SENDERS)
+		say("presence", arena_printf(keep, "sender%u@localhost/r", n++).p, tail);
+	assert_in_range(n, JAM_BYTES / (2 * SIZE), JAM_BYTES / SIZE + 1);
+	const char *last = arena_printf(keep, "sender%u@localhost/r'", n - 1).p;
+	assert_sent(last); /* what waited goes before */
+	assert_sent("<status>xxx");
+	assert_nothing_sent();
+	free(status);
+}
+
+/* From a node that believes the account at home here still. */
+static void hear(const char *head, const char *from, const char *tail)
+{
+	struct frame_record r = record(FLEET_STANZA, contact, 0);
+	r.xml = arena_printf(keep, "<%s from='%s' to='%s'%s", head, from, contact, tail);
+	other_says(r);
+	rig_turns(4);
+}
+
+static void what_goes_on_from_another_node_waits_as_well(void **state)
+{
+	begin();
+	hear("presence", "romeo@localhost/r", "><status>one</status></presence>");
+	assert_nothing_sent();
+	hear("presence", "romeo@localhost/r", " type='unavailable'/>");
+	assert_nothing_sent();
+	other_is_slow(false);
+	assert_sent("type='unavailable'");
+	assert_nothing_sent();
+	hear("presence", "romeo@localhost/r", "><status>two</status></presence>");
+	assert_sent("<status>two</status>");
+}
+
+static void what_goes_on_from_another_node_does_not_overtake(void **state)
+{
+	begin();
+	say("presence", "romeo@localhost/r", "/>");
+	hear("message", "romeo@localhost/r", " type='chat'><body>hello</body></message>");
+	assert_sent("<presence");
+	assert_sent("<body>hello</body>");
+	assert_nothing_sent();
+}
+
 /* The account is at home here from then on, where its client has come. */
 static void what_waits_is_delivered_where_its_account_is_at_home_then(void **state)
 {
@@ -256,6 +311,9 @@ int main(void)
 		CASE(messages_go_on_up_to_a_ceiling),
 		CASE(past_a_ceiling_presence_goes_on),
 		CASE(what_waits_has_so_many_bytes),
+		CASE(what_replaces_what_waits_has_so_many_bytes),
+		CASE(what_goes_on_from_another_node_waits_as_well),
+		CASE(what_goes_on_from_another_node_does_not_overtake),
 		CASE(what_waits_is_delivered_where_its_account_is_at_home_then),
 		CASE(what_waits_may_go_with_an_answer_to_what_waited),
 		CASE(what_waits_for_a_node_that_dies_does_not_wait_any_more),
