@@ -207,7 +207,7 @@ static void far_changed(struct outlet *o)
 	if (!s)
 		return;
 	buf_init(&b, FREEZE_MAX);
-	freeze_session(s, &b, false);
+	freeze_session(s, &b);
 	r.xml = buf_str(&b);
 	fleet_send(f->nw, f->edge, &r);
 	buf_fini(&b);
@@ -226,13 +226,16 @@ void far_rehome(struct session *s)
 	struct frame_record r = fleet_record(FLEET_REHOME, f->fp, f->edge_sid);
 	struct buf b;
 	buf_init(&b, FREEZE_MAX);
-	freeze_session(s, &b, true);
-	r.xml = buf_str(&b);
-	fleet_send(f->nw, f->edge, &r);
+	if (freeze_moving(s, &b)) {
+		r.xml = buf_str(&b);
+		fleet_send(f->nw, f->edge, &r);
+		s->outlet = NULL;
+		session_depart(s);
+		far_free(f);
+	} else {
+		session_close(s, STREAM_RESET, str_of(FREEZE_TOO_LARGE));
+	}
 	buf_fini(&b);
-	s->outlet = NULL;
-	session_depart(s);
-	far_free(f);
 }
 
 void far_rehome_all(struct node_worker *nw)

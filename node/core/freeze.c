@@ -11,19 +11,24 @@
 #define PRESENCE  "presence"
 #define APART     "apart"
 #define SM        "sm"
+#define SM_SHARES "sm-shares"
 #define SM_COUNTS "sm-at"
-#define SM_ROOM   96 /* for the head of its section, and what its edge adds */
+#define SM_ROOM   32 /* for its section, which the edge adds */
 
-static void section(struct buf *out, const char *name, struct str bytes)
+/* False: it does not fit, and is not there. */
+static bool section(struct buf *out, const char *name, struct str bytes)
 {
 	size_t n = strlen(name);
 	uint32_t len = htole32((uint32_t)bytes.len);
-	if (bytes.len == 0 || out->len + 1 + n + sizeof len + bytes.len > out->max)
-		return;
+	if (bytes.len == 0)
+		return true;
+	if (out->len + 1 + n + sizeof len + bytes.len > out->max)
+		return false;
 	buf_addc(out, (char)n);
 	buf_add(out, name, n);
 	buf_add(out, &len, sizeof len);
 	buf_add_str(out, bytes);
+	return true;
 }
 
 static bool section_next(struct str *state, struct str *name, struct str *bytes)
@@ -63,21 +68,22 @@ void freeze_add_counts(struct buf *out, uint32_t handled, uint32_t sent)
 	section(out, SM_COUNTS, str_span((const char *)counts, sizeof counts));
 }
 
-/* A queue that does not fit stays behind. */
-static void add_sm(struct session *s, struct buf *out, bool whole)
+/* False: something does not fit. */
+static bool add_sm(const struct session *s, struct buf *out, bool whole)
 {
-	struct buf b;
-	buf_init(&b, FREEZE_MAX);
-	sm_freeze_add(s, &b, whole);
-	if (b.failed || out->len + b.len + SM_ROOM > out->max) {
-		buf_clear(&b);
-		sm_freeze_add(s, &b, false);
-	}
-	section(out, SM, buf_str(&b));
-	buf_fini(&b);
+	struct buf queue, shares;
+	buf_init(&queue, FREEZE_MAX);
+	buf_init(&shares, FREEZE_MAX);
+	sm_freeze_add(s, &queue, whole);
+	if (whole)
+		sm_freeze_add_shares(s, &shares);
+	bool fits = !queue.failed && !shares.failed && section(out, SM, buf_str(&queue)) && section(out, SM_SHARES, buf_str(&shares));
+	buf_fini(&queue);
+	buf_fini(&shares);
+	return fits;
 }
 
-void freeze_session(struct session *s, struct buf *out, bool whole)
+static void add(struct session *s, struct buf *out)
 {
 	struct buf b;
 	buf_init(&b, FREEZE_MAX);
@@ -87,7 +93,21 @@ void freeze_session(struct session *s, struct buf *out, bool whole)
 	buf_fini(&b);
 	section(out, APART, s->apart ? STR("1") : STR_NONE);
 	hooks_session_freeze(s, add_section, out);
-	add_sm(s, out, whole);
+}
+
+void freeze_session(struct session *s, struct buf *out)
+{
+	add(s, out);
+	add_sm(s, out, false);
+}
+
+bool freeze_moving(struct session *s, struct buf *out)
+{
+	add(s, out);
+	if (!add_sm(s, out, true) || out->len + SM_ROOM > out->max)
+		return false;
+	sm_freeze_leave(s);
+	return true;
 }
 
 static void thaw_presence(struct session *s, struct str bytes)
@@ -122,6 +142,8 @@ void freeze_thaw(struct session *s, struct str state)
 			apart = true;
 		else if (str_is(name, SM))
 			sm_freeze_thaw(s, bytes);
+		else if (str_is(name, SM_SHARES))
+			sm_freeze_thaw_shares(s, bytes);
 		else if (str_is(name, SM_COUNTS))
 			thaw_counts(s, bytes);
 		else

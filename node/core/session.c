@@ -315,7 +315,7 @@ void user_deliver(struct user *u, const struct stanza *st, int lowest, bool kept
 		n += takes(s, lowest);
 		acknowledging += takes(s, lowest) && s->sm;
 	}
-	struct unacked_share *share = n > 1 && acknowledging ? unacked_share_new() : NULL;
+	struct unacked_share *share = n > 1 && acknowledging ? unacked_share_new(u->nw->fleet ? fleet_now(u->nw->fleet) : 0) : NULL;
 	if (share)
 		share->taken = acknowledging < n;
 	for (struct session *s = u->sessions; s; s = s->next)

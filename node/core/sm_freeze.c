@@ -24,6 +24,18 @@ void sm_freeze_add(const struct session *s, struct buf *out, bool whole)
 	unacked_write(&sm->queue, out, whole);
 }
 
+void sm_freeze_add_shares(const struct session *s, struct buf *out)
+{
+	if (s->sm)
+		unacked_write_shares(&s->sm->queue, out);
+}
+
+void sm_freeze_leave(struct session *s)
+{
+	if (s->sm)
+		unacked_leave(&s->sm->queue);
+}
+
 void sm_freeze_thaw(struct session *s, struct str state)
 {
 	struct frozen f;
@@ -40,6 +52,18 @@ void sm_freeze_thaw(struct session *s, struct str state)
 		LOG(LOG_ERROR, "sm", "what waited for a client is broken, and lost", L_STR("jid", jid_str(&s->jid)));
 	sm->asked = sm->queue.acked;
 	count_at(s->nw, METRIC_MEMORY_BYTES, MEMORY_UNACKED, (int64_t)sm->queue.bytes);
+}
+
+void sm_freeze_thaw_shares(struct session *s, struct str shares)
+{
+	struct sm_session *sm = s->sm;
+	if (!sm)
+		return;
+	if (unacked_read_shares(&sm->queue, shares) != ERR_NONE)
+		LOG(LOG_ERROR, "sm", "what several clients were sent may be delivered twice", L_STR("jid", jid_str(&s->jid)));
+	for (const struct session *other = s->user->sessions; other; other = other->next)
+		if (other != s && other->sm)
+			unacked_join(&sm->queue, &other->sm->queue);
 }
 
 void sm_freeze_recount(struct session *s, uint32_t handled, uint32_t sent)

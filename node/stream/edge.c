@@ -417,14 +417,18 @@ void edge_rehome(struct session *s)
 {
 	struct c2s *c = c2s_of(s->outlet);
 	struct jid full = s->jid;
-	char *text = xstrndup(full.text, full.len);
 	struct buf state;
 	uint64_t hlc = s->hlc;
-	full.text = text;
-	buf_init(&state, FREEZE_MAX);
 	uint32_t handled, sent;
 	bool sm_on = s->sm != NULL;
-	freeze_session(s, &state, true);
+	buf_init(&state, FREEZE_MAX);
+	if (!freeze_moving(s, &state)) {
+		buf_fini(&state);
+		session_close(s, STREAM_RESET, str_of(FREEZE_TOO_LARGE));
+		return;
+	}
+	char *text = xstrndup(full.text, full.len);
+	full.text = text;
 	sm_session_counts(s, &handled, &sent);
 	c->session = NULL;
 	c->who = NULL;

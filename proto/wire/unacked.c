@@ -5,9 +5,10 @@
 
 /* ---- shares ---- */
 
-struct unacked_share *unacked_share_new(void)
+struct unacked_share *unacked_share_new(uint64_t name)
 {
 	struct unacked_share *s = xzalloc(sizeof *s);
+	s->name = name;
 	s->holders = 1;
 	return s;
 }
@@ -20,7 +21,8 @@ void unacked_share_unref(struct unacked_share *s)
 
 bool unacked_item_is_last(const struct unacked_item *i)
 {
-	return !i->kept && (!i->share || (!i->share->taken && i->share->holders == 1));
+	const struct unacked_share *s = i->share;
+	return !i->kept && (!s || (!s->taken && !s->moved && s->holders == 1));
 }
 
 /* ---- the queue ---- */
@@ -98,8 +100,9 @@ void unacked_item_free(struct unacked_item *i)
 
 /* ---- as bytes ---- */
 
-#define HEAD_BYTES 12
-#define ITEM_BYTES 14
+#define HEAD_BYTES  12
+#define ITEM_BYTES  14
+#define SHARE_BYTES 13
 
 static void write_u32(struct buf *out, uint32_t n)
 {
@@ -161,4 +164,74 @@ enum err unacked_read(struct unacked *u, struct str bytes)
 		return ERR_NONE;
 	unacked_drop(u);
 	return ERR_INVALID;
+}
+
+/* ---- shares as bytes ---- */
+
+void unacked_write_shares(const struct unacked *u, struct buf *out)
+{
+	uint32_t place = 0;
+	for (const struct unacked_item *i = u->first; i; i = i->next, place++) {
+		if (!i->share)
+			continue;
+		uint64_t name = htole64(i->share->name);
+		write_u32(out, place);
+		buf_add(out, &name, sizeof name);
+		buf_addc(out, i->share->taken);
+	}
+}
+
+void unacked_leave(struct unacked *u)
+{
+	for (struct unacked_item *i = u->first; i; i = i->next)
+		if (i->share)
+			i->share->moved = true;
+}
+
+static void set_share(struct unacked_item *i, uint64_t name, bool taken)
+{
+	unacked_share_unref(i->share);
+	i->share = unacked_share_new(name);
+	i->share->taken = taken;
+}
+
+enum err unacked_read_shares(struct unacked *u, struct str bytes)
+{
+	struct unacked_item *i = u->first;
+	uint32_t at = 0;
+	for (; bytes.len >= SHARE_BYTES; bytes = str_span(bytes.p + SHARE_BYTES, bytes.len - SHARE_BYTES)) {
+		uint32_t place = read_u32(bytes.p);
+		uint64_t name;
+		memcpy(&name, bytes.p + 4, sizeof name);
+		while (i && at < place) {
+			i = i->next;
+			at++;
+		}
+		if (!i || at != place)
+			return ERR_INVALID;
+		set_share(i, le64toh(name), bytes.p[12] != 0);
+	}
+	return bytes.len ? ERR_INVALID : ERR_NONE;
+}
+
+static void adopt(struct unacked_item *i, struct unacked_share *s)
+{
+	s->taken |= i->share->taken;
+	s->holders++;
+	unacked_share_unref(i->share);
+	i->share = s;
+}
+
+/* Names grow along a queue: one walk over both. */
+void unacked_join(struct unacked *u, const struct unacked *other)
+{
+	const struct unacked_item *o = other->first;
+	for (struct unacked_item *i = u->first; i; i = i->next) {
+		if (!i->share || !i->share->name)
+			continue;
+		while (o && (!o->share || o->share->name < i->share->name))
+			o = o->next;
+		if (o && o->share->name == i->share->name && o->share != i->share)
+			adopt(i, o->share);
+	}
 }

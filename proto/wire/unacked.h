@@ -8,7 +8,8 @@
  * to another node, and read back, as they are.
  *
  * A stanza that several resources of an account got is given back only by the last that loses it, and only if none acknowledged it
- * (struct unacked_share).
+ * (struct unacked_share). That holds when they go to another node, too: what they share has a name, by which it is one thing there again
+ * (unacked_join).
  *
  * Ceiling: the caller's, by `n` and `bytes`. One thread.
  */
@@ -19,12 +20,14 @@
 
 /* What several resources got at once. Counted. */
 struct unacked_share {
+	uint64_t name; /* the account's later ones have greater names; 0: none, it never leaves this node */
 	unsigned holders;
-	bool taken; /* one has acknowledged it, or acknowledges nothing */
+	bool taken;    /* one has acknowledged it, or acknowledges nothing */
+	bool moved;    /* one has gone to another node with it, and sees to it there */
 };
 
 /* One reference, yours. */
-struct unacked_share *unacked_share_new(void);
+struct unacked_share *unacked_share_new(uint64_t name);
 /* NULL is fine. */
 void unacked_share_unref(struct unacked_share *s);
 
@@ -69,6 +72,14 @@ static inline bool unacked_has_acked(const struct unacked *u, uint32_t number) {
 void unacked_write(const struct unacked *u, struct buf *out, bool whole);
 /* The same back, into an empty one. ERR_INVALID: it is none; u is empty then. */
 MUST_CHECK enum err unacked_read(struct unacked *u, struct str bytes);
+/* Appends which of those that wait are shared: (place in the queue u32 | name u64 | taken u8)*, little endian. */
+void unacked_write_shares(const struct unacked *u, struct buf *out);
+/* It goes to another node now: who stays gives none of it back. */
+void unacked_leave(struct unacked *u);
+/* The same into what unacked_read has read. ERR_INVALID: what it says from some place on was ignored. */
+MUST_CHECK enum err unacked_read_shares(struct unacked *u, struct str bytes);
+/* What u and another resource of the account share, by name, becomes one thing. */
+void unacked_join(struct unacked *u, const struct unacked *other);
 /* The oldest, off the queue, without a change of the numbers; yours: unacked_item_free. NULL: none. */
 struct unacked_item *unacked_take(struct unacked *u);
 void unacked_item_free(struct unacked_item *i);

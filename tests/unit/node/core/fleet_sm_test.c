@@ -176,14 +176,22 @@ static struct frame_record expect_word(const char *text)
 }
 
 /* A client of the other node, its edge 9, bound here with stream management, by an account that a client here has made ours. */
-static uint64_t far_session(const char *bare, char id[64])
+static uint64_t far_session_of(const char *bare, const char *resource, uint64_t edge, char id[64])
 {
-	other_says(bind_of_far(bare));
+	struct frame_record bind = bind_of_far(bare);
+	bind.dst_sid = edge;
+	bind.to = arena_printf(keep, "%s/%s", bare, resource);
+	other_says(bind);
 	uint64_t sid = expect(FLEET_BOUND).osm;
-	up(bare, sid, 9, FLEET_UP_WORD, ENABLE);
+	up(bare, sid, edge, FLEET_UP_WORD, ENABLE);
 	struct frame_record enabled = expect_word("<enabled ");
 	assert_int_equal(sscanf(arena_strz(keep, enabled.xml), "<enabled xmlns='urn:xmpp:sm:3' id='%63[^']'", id), 1);
 	return sid;
+}
+
+static uint64_t far_session(const char *bare, char id[64])
+{
+	return far_session_of(bare, "far", 9, id);
 }
 
 static void gone(const char *bare, uint64_t sid, uint64_t edge, bool lost)
@@ -331,15 +339,31 @@ static void a_client_must_resume_when_something_for_it_was_lost(void **state)
 
 /* ---- homes that change ---- */
 
-/* The state of a session that is at home here, as its edge would have it. */
-static struct str state_of(struct rig_client *c, bool whole)
+/* The state of a session that is at home here, as its edge would have it: with all that goes along when it moves, or without. */
+static struct str state_of(struct rig_client *c, const char *resource, bool moves)
 {
 	struct buf b;
 	buf_init(&b, FREEZE_MAX);
-	freeze_session(rig_session(c, "far"), &b, whole);
+	if (moves)
+		assert_true(freeze_moving(rig_session(c, resource), &b));
+	else
+		freeze_session(rig_session(c, resource), &b);
 	struct str copy = arena_str(keep, buf_str(&b));
 	buf_fini(&b);
 	return copy;
+}
+
+/* It comes from its last home to this one; what it is called here. */
+static uint64_t arrives(const char *bare, const char *resource, uint64_t edge, struct str frozen)
+{
+	struct frame_record bind = record(FLEET_BIND, bare, edge);
+	bind.to = arena_printf(keep, "%s/%s", bare, resource);
+	bind.rule = TRANSPORT_STARTTLS;
+	bind.flags = FRAME_REROUTED;
+	bind.osm = UINT64_C(2) << 60;
+	bind.xml = frozen;
+	other_says(bind);
+	return expect(FLEET_BOUND).osm;
 }
 
 static void a_session_takes_what_waits_along_to_its_next_home(void **state)
@@ -350,20 +374,81 @@ static void a_session_takes_what_waits_along_to_its_next_home(void **state)
 	uint64_t sid = far_session(bare, id);
 	rig_say(&c, arena_printf(keep, "<message to='%s/far'><body>one</body></message>", bare).p);
 	expect(FLEET_DOWN);
-	struct frame_record bind = record(FLEET_BIND, bare, 11);
-	bind.to = arena_printf(keep, "%s/far", bare);
-	bind.rule = TRANSPORT_STARTTLS;
-	bind.flags = FRAME_REROUTED;
-	bind.osm = UINT64_C(2) << 60;
-	bind.xml = state_of(&c, true);
+	struct str frozen = state_of(&c, "far", true);
 	gone(bare, sid, 9, false);
-	other_says(bind);
-	uint64_t next = expect(FLEET_BOUND).osm;
-	gone(bare, next, 11, true);
+	gone(bare, arrives(bare, "far", 11, frozen), 11, true);
 	assert_true(waits(&c));
 	resume(bare, 12, id, 0);
 	expect_word("<resumed ");
 	assert_true(holds(expect(FLEET_DOWN).xml, "<body>one</body>"));
+	rig_hang_up(&c);
+}
+
+static int64_t kept_offline(void)
+{
+	return node_metric(&node, METRIC_OFFLINE_STORED_TOTAL);
+}
+
+/* Two devices that move, one after the other, and are lost: of what both got neither gives back more than the last. */
+static void what_two_that_moved_got_is_given_back_once(void **state)
+{
+	static const char *const names[] = { "far", "farther" };
+	char user[16], bare[64], id[64];
+	uint64_t sids[2];
+	struct str frozen[2];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	for (unsigned i = 0; i < 2; i++) {
+		sids[i] = far_session_of(bare, names[i], 9 + i, id);
+		up(bare, sids[i], 9 + i, FLEET_UP_STANZA, arena_printf(keep, "<presence from='%s/%s'/>", bare, names[i]).p);
+	}
+	rig_turns(10);
+	rig_say(&c, arena_printf(keep, "<message to='%s' type='chat'><body>both</body></message>", bare).p);
+	RIG_UNTIL(node_metric(&node, METRIC_STANZAS_ROUTED_TOTAL));
+	rig_turns(10);
+	for (unsigned i = 0; i < 2; i++) {
+		frozen[i] = state_of(&c, names[i], true);
+		gone(bare, sids[i], 9 + i, false);
+	}
+	assert_int_equal(kept_offline(), 0); /* it has gone with them */
+	for (unsigned i = 0; i < 2; i++)
+		sids[i] = arrives(bare, names[i], 11 + i, frozen[i]);
+	next_of(255);
+	gone(bare, sids[0], 11, false);
+	for (struct sent *s; (s = next_of(FLEET_DOWN));) {
+		assert_false(holds(s->r.xml, "<body>both</body>")); /* who has it gets it no second time */
+		buf_fini(&s->bytes);
+		free(s);
+	}
+	gone(bare, sids[1], 12, false);
+	RIG_UNTIL(kept_offline());
+	rig_turns(10);
+	assert_int_equal(kept_offline(), 1);
+	rig_hang_up(&c);
+}
+
+static void run_farewell(struct node_worker *nw)
+{
+	fleet_farewell(nw);
+}
+
+/* More than goes along: the client is told to log in again, and all is given back. */
+static void what_cannot_move_with_a_session_is_given_back(void **state)
+{
+	enum { MESSAGES = 60 };
+	char user[16], bare[64], id[64];
+	node.settings.sm.queue_bytes = 4u << 20;
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	far_session(bare, id);
+	for (int i = 0; i < MESSAGES; i++) {
+		rig_say(&c, arena_printf(keep, "<message to='%s/far' type='chat'><body>%016000d</body></message>", bare, i).p);
+		expect(FLEET_DOWN);
+	}
+	rig_order(0, run_farewell);
+	assert_int_equal(expect(FLEET_CLOSE).rule, STREAM_RESET);
+	RIG_UNTIL(kept_offline() == MESSAGES);
+	assert_null(rig_session(&c, "far"));
 	rig_hang_up(&c);
 }
 
@@ -374,7 +459,7 @@ static void numbers_go_on_when_a_home_dies(void **state)
 	account_with_place(1, donor, donor_bare);
 	struct rig_client d = rig_login(0, donor, "near");
 	far_session(donor_bare, id);
-	struct str frozen = state_of(&d, false);
+	struct str frozen = state_of(&d, "far", false);
 	account_with_place(1, user, bare);
 	other_claims(bare);
 	struct rig_client c = far_login_with_sm(user, &edge);
@@ -467,6 +552,8 @@ int main(void)
 		SM_CASE(resumptions_are_refused_for_what_they_are),
 		SM_CASE(a_client_must_resume_when_something_for_it_was_lost),
 		SM_CASE(a_session_takes_what_waits_along_to_its_next_home),
+		SM_CASE(what_two_that_moved_got_is_given_back_once),
+		SM_CASE(what_cannot_move_with_a_session_is_given_back),
 		SM_CASE(numbers_go_on_when_a_home_dies),
 		SM_CASE(what_follows_the_wish_is_counted_here_when_the_home_dies),
 		SM_CASE(what_follows_the_wish_is_to_be_counted_by_the_next_home),

@@ -116,7 +116,7 @@ static void what_is_not_kept_counts_and_makes_the_queue_less_than_whole(void **s
 
 static void what_several_got_is_given_back_by_the_last_alone(void **state)
 {
-	struct unacked_share *s = unacked_share_new();
+	struct unacked_share *s = unacked_share_new(1);
 	struct unacked_item *i = unacked_add(&u, STANZA_MESSAGE, STR("x"), 0, s);
 	unacked_add(&v, STANZA_MESSAGE, STR("x"), 0, s);
 	unacked_share_unref(s);
@@ -127,7 +127,7 @@ static void what_several_got_is_given_back_by_the_last_alone(void **state)
 
 static void what_one_of_several_acknowledged_is_not_given_back(void **state)
 {
-	struct unacked_share *s = unacked_share_new();
+	struct unacked_share *s = unacked_share_new(1);
 	struct unacked_item *i = unacked_add(&u, STANZA_MESSAGE, STR("x"), 0, s);
 	unacked_add(&v, STANZA_MESSAGE, STR("x"), 0, s);
 	unacked_share_unref(s);
@@ -177,6 +177,82 @@ static void a_queue_goes_to_another_node_and_back(void **state)
 	buf_fini(&b);
 }
 
+/* Both get it, under that name. */
+static void add_shared(uint64_t name, const char *bytes)
+{
+	struct unacked_share *s = unacked_share_new(name);
+	unacked_add(&u, STANZA_MESSAGE, str_of(bytes), 0, s);
+	unacked_add(&v, STANZA_MESSAGE, str_of(bytes), 0, s);
+	unacked_share_unref(s);
+}
+
+/* To another node. */
+static void move(struct unacked *q)
+{
+	struct buf queue, shares;
+	buf_init(&queue, 1000);
+	buf_init(&shares, 1000);
+	unacked_write(q, &queue, true);
+	unacked_write_shares(q, &shares);
+	unacked_leave(q);
+	unacked_drop(q);
+	assert_int_equal(unacked_read(q, buf_str(&queue)), ERR_NONE);
+	assert_int_equal(unacked_read_shares(q, buf_str(&shares)), ERR_NONE);
+	buf_fini(&queue);
+	buf_fini(&shares);
+}
+
+static void what_several_got_is_one_thing_again_on_another_node(void **state)
+{
+	add(&u, "mine");
+	add_shared(7, "one");
+	add(&v, "yours");
+	add_shared(9, "two");
+	move(&u);
+	move(&v);
+	unacked_join(&v, &u);
+	assert_true(unacked_item_is_last(u.first) && unacked_item_is_last(v.first->next));
+	assert_false(unacked_item_is_last(u.first->next) || unacked_item_is_last(v.first));
+	assert_ptr_equal(u.first->next->next->share, v.first->next->next->share);
+	assert_int_equal(unacked_ack(&u, 2), UNACKED_FINE); /* "one" */
+	unacked_drop(&u);
+	assert_false(unacked_item_is_last(v.first));
+	assert_true(unacked_item_is_last(v.first->next->next));
+}
+
+static void what_one_acknowledged_before_the_other_moved_is_not_given_back_there(void **state)
+{
+	add_shared(7, "one");
+	assert_int_equal(unacked_ack(&u, 1), UNACKED_FINE);
+	move(&v);
+	assert_false(unacked_item_is_last(v.first));
+}
+
+static void what_has_gone_to_another_node_is_not_given_back_here(void **state)
+{
+	add_shared(7, "one");
+	unacked_leave(&u);
+	unacked_drop(&u);
+	assert_false(unacked_item_is_last(v.first));
+}
+
+/* Place, name, whether it was taken. */
+#define SHARE(place, name, taken) place "\0\0\0" name "\0\0\0\0\0\0\0" taken
+
+static void what_is_no_list_of_shares_is_refused(void **state)
+{
+	static const char cut[] = SHARE("\1", "\7", "\0") SHARE("\2", "\10", "");
+	static const char disordered[] = SHARE("\1", "\7", "\1") SHARE("\0", "\6", "\0");
+	add(&u, "one");
+	add(&u, "two");
+	assert_int_equal(unacked_read_shares(&u, str_span(cut, sizeof cut - 1)), ERR_INVALID);
+	assert_int_equal(u.first->next->share->name, 7);
+	assert_int_equal(unacked_read_shares(&u, str_span("\1\0", 2)), ERR_INVALID);
+	assert_int_equal(unacked_read_shares(&u, str_span(disordered, sizeof disordered - 1)), ERR_INVALID);
+	assert_null(u.first->share);
+	assert_false(unacked_item_is_last(u.first->next));
+}
+
 static void what_is_no_queue_is_refused_and_leaves_nothing(void **state)
 {
 	struct buf b;
@@ -210,6 +286,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_kept_elsewhere_is_not_given_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bytes_are_those_of_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_queue_goes_to_another_node_and_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_several_got_is_one_thing_again_on_another_node, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_one_acknowledged_before_the_other_moved_is_not_given_back_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_has_gone_to_another_node_is_not_given_back_here, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_no_list_of_shares_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_no_queue_is_refused_and_leaves_nothing, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
