@@ -11,6 +11,7 @@
 #include "node/net/tls.h"
 #include "node/stream/edge.h"
 #include "node/stream/jam.h"
+#include "node/stream/replay.h"
 #include "proto/wire/stream.h"
 #include "proto/xml/names.h"
 #include "proto/xml/writer.h"
@@ -192,7 +193,7 @@ static void c2s_let_go(struct c2s *c, bool lost)
 	struct session *s = c->session;
 	if (c->edge)
 		edge_drop(c->edge, lost);
-	edge_replay_drop(c);
+	replay_drop(c);
 	c->session = NULL;
 	c->who = NULL;
 	worker_timer_cancel(c->nw->worker, &c->timer);

@@ -42,7 +42,7 @@ struct c2s {
 	struct session *session;  /* when OPEN, of this worker */
 	struct resumption *resume; /* one under way (sm_stream.c); mostly NULL */
 	struct edge *edge;        /* its session is elsewhere, or being sought (edge.h) */
-	struct replay *replay;    /* what its session has not heard yet (edge.h) */
+	struct replay *replay;    /* what its session has not heard yet (replay.h) */
 	const struct jid *who;    /* its full JID; NULL until OPEN */
 	struct outlet outlet;     /* the session's way to the client */
 	char *account;            /* bare JID once authenticated; freed when bound */

@@ -6,16 +6,15 @@
 #include "node/core/freeze.h"
 #include "node/core/log.h"
 #include "node/core/rein.h"
-#include "node/core/router.h"
 #include "node/core/session.h"
 #include "node/core/sm_session.h"
+#include "node/stream/replay.h"
 #include "proto/xml/names.h"
 #include "proto/xml/writer.h"
 
 #define ANSWER_MS 10000 /* for FLEET_BOUND: longer than a dead node takes to be found dead */
 #define AGAIN_MS  100   /* when a home says that it is none */
 #define TRIES     50
-#define REPLAY_MS 16
 #define BACK_MS   2000 /* for what is under way to a home that gives us up to come back */
 #define RESEND_MS 500
 #define PAUSE_MAX_MS 10000 /* that a home may ask for */
@@ -233,72 +232,6 @@ static void on_timer(struct timer *t)
 		edge_fail(e, STANZA_RESOURCE_CONSTRAINT, "the node that knows your account does not answer");
 }
 
-/* What the last home did not get, as if it came now, one after the other as the session takes them: it may wait for its roster. It holds
- * the stream meanwhile. */
-struct replay {
-	struct c2s *stream;
-	struct timer timer;
-	struct buf records;
-	size_t done;
-	bool counted; /* when they came */
-};
-
-void edge_replay_drop(struct c2s *c)
-{
-	if (!c->replay)
-		return;
-	worker_timer_cancel(c->nw->worker, &c->replay->timer);
-	buf_fini(&c->replay->records);
-	free(c->replay);
-	c->replay = NULL;
-}
-
-/* A session without stream management counts nothing; but a record before may have asked for it. */
-static void say_again_here(struct c2s *c, const struct frame_record *r)
-{
-	struct stanza *st = r->rule == FLEET_UP_STANZA ? fleet_stanza(c->nw, r) : NULL;
-	if (r->rule != FLEET_UP_WORD && !c->replay->counted)
-		sm_session_took(c->session);
-	if (st)
-		router_sent(c->session, st);
-	else if (r->rule == FLEET_UP_WORD)
-		sm_stream_say_again(c, r->xml);
-}
-
-static void on_replay(struct timer *t)
-{
-	struct replay *p = (struct replay *)((char *)t - offsetof(struct replay, timer));
-	struct c2s *c = p->stream;
-	struct node_worker *nw = c->nw;
-	uint64_t sid = c->session->sid;
-	struct frame_record r;
-	while (c->holds == 1) {
-		struct str left = str_span(p->records.p + p->done, p->records.len - p->done);
-		if (frame_next_record(&left, &r) != ERR_NONE) {
-			edge_replay_drop(c);
-			c2s_release(c);
-			return;
-		}
-		p->done = p->records.len - left.len;
-		say_again_here(c, &r);
-		if (!session_find(nw, sid)) /* it has ended the stream, and this */
-			return;
-	}
-	worker_timer_set(nw->worker, t, REPLAY_MS);
-}
-
-/* Consumes the records. */
-static void replay_here(struct c2s *c, struct buf *again, bool counted)
-{
-	struct replay *p = c->replay = xzalloc(sizeof *p);
-	p->stream = c;
-	p->records = *again;
-	p->counted = counted;
-	p->timer.on_timer = on_replay;
-	buf_init(again, 0);
-	worker_timer_set(c->nw->worker, &p->timer, 0);
-}
-
 /* Appends to its state what the edge has counted. Before the client has got stream management its next home, which is asked for it again,
  * counts from there on. */
 static void add_counts(struct edge *e, struct buf *state)
@@ -336,7 +269,7 @@ static void settle_here(struct edge *e)
 		freeze_thaw(c->session, buf_str(&state));
 	}
 	if (c->state != C2S_CLOSING && again.len && c->session)
-		replay_here(c, &again, counted);
+		replay_begin(c, &again, counted);
 	else if (c->state != C2S_CLOSING)
 		c2s_release(c);
 	user_release(u);
@@ -441,9 +374,8 @@ void edge_rehome(struct session *s)
 	e->sm_asked = e->sm_on = sm_on;
 	e->handled = handled;
 	e->sent = sent;
-	if (c->replay)
-		buf_add(&e->again, c->replay->records.p + c->replay->done, c->replay->records.len - c->replay->done);
-	edge_replay_drop(c);
+	buf_add_str(&e->again, replay_left(c));
+	replay_drop(c);
 	c->who = &e->jid;
 	free(text);
 	edge_seek(e);

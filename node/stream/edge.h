@@ -33,7 +33,6 @@ bool edge_word(struct edge *e, const struct elem *word, const struct sm_said *sa
 void edge_answered(struct edge *e);
 /* The stream ends; `lost`: nobody has ended it. */
 void edge_drop(struct edge *e, bool lost);
-void edge_replay_drop(struct c2s *c);
 
 /* Records for edges: FLEET_BOUND, DOWN, HOLD, RELEASE, PAUSE, CLOSE, STATE, REHOME, BACK. */
 void edge_record(struct node_worker *nw, uint32_t from, const struct frame_record *r);
