@@ -459,6 +459,16 @@ static struct far *far_new(struct node_worker *nw, uint32_t edge, const struct f
 	return f;
 }
 
+/* Its edge still has the state that it came with, which has what waited for the client then: it must not come back with that. */
+static void thaw(struct session *s, struct str state)
+{
+	struct node_worker *nw = s->nw;
+	uint64_t sid = s->sid;
+	freeze_thaw(s, state);
+	if (session_find(nw, sid))
+		session_restated(s);
+}
+
 static void bind_here(struct node_worker *nw, uint32_t from, const struct frame_record *r, struct host *h, const struct jid *full)
 {
 	struct far *f = far_new(nw, from, r);
@@ -467,7 +477,7 @@ static void bind_here(struct node_worker *nw, uint32_t from, const struct frame_
 	struct session *s = session_new(nw, h, full, &f->outlet, r->osm);
 	BUG_ON(s->sid != f->sid);
 	if (r->xml.len)
-		freeze_thaw(s, r->xml);
+		thaw(s, r->xml);
 	LOG(LOG_INFO, "fleet", "session bound for a client of another node", L_STR("jid", jid_str(full)), L_UINT("node", from),
 	    L_BOOL("moved", r->xml.len > 0));
 }
@@ -544,7 +554,10 @@ static void on_resumption(struct node_worker *nw, uint32_t from, const struct fr
 {
 	bool ours = fleet_fp(nw, r->to) == r->dst_fp;
 	struct session *s = ours ? sm_session_find(nw, r->to, r->xml) : NULL;
-	switch (s ? sm_session_may_resume(s, (uint32_t)r->osm) : SM_UNKNOWN) {
+	enum sm_resumption what = s ? sm_session_may_resume(s, (uint32_t)r->osm) : SM_UNKNOWN;
+	if (what == SM_BUSY && (r->flags & FRAME_REROUTED))
+		what = SM_MAY_RESUME;
+	switch (what) {
 	case SM_UNKNOWN:
 		refuse_unknown(nw, from, r);
 		break;

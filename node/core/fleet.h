@@ -51,7 +51,8 @@ enum fleet_kind {
 	FLEET_CROWD,    /* to every worker. xml: a message for everybody who is there on a host; to: the host; rule, osm: crowd.h */
 	FLEET_BACK,     /* home -> edge. An UP for a session that is not here any more. osm: that session's sid */
 	FLEET_FAN,      /* STANZA for many accounts of one worker (fan.h). xml: the stanza, to the first; to: the others (addressees.h) */
-	FLEET_RESUME,   /* edge -> home, as BIND. to: bare JID; osm: h; xml: previd (XEP-0198 section 5) */
+	FLEET_RESUME,   /* edge -> home, as BIND. to: bare JID; osm: h; xml: previd (XEP-0198 section 5); FRAME_REROUTED: it was asked often
+			   enough: whatever is under way */
 	FLEET_BRAKE,    /* to the sender's home. dst_sid: a session, not read for oseq ms more, 0: read on; osm: whose worker says so
 			   (rein.h) */
 	FLEET_PLACE,    /* and those after it: the kinds of places.h (placing.h). Not to a node that speaks less than PLACES_PROTOCOL */

@@ -58,7 +58,8 @@
 	X(SESSION, "session")  \
 	X(ACCOUNT, "account")  \
 	X(OUTPUT, "output")    \
-	X(UNACKED, "unacked")
+	X(UNACKED, "unacked")  \
+	X(EDGE, "edge")
 
 /* X(symbol, version, resumed) */
 #define TLS_KINDS(X)                    \

@@ -127,6 +127,8 @@ void sm_stream_drop(struct c2s *c);
 void sm_stream_again(struct c2s *c);
 void sm_stream_refused(struct c2s *c, const uint32_t *h);
 void sm_stream_resumed(struct c2s *c);
+/* The home is asked for the last time: then it resumes the session, whatever of the client's is still under way. */
+bool sm_stream_is_last_try(const struct c2s *c);
 /* A word as bytes that an earlier home did not get. */
 void sm_stream_say_again(struct c2s *c, struct str word);
 /* bind.c */

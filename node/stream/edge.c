@@ -32,6 +32,7 @@ struct edge {
 	bool sm_asked, sm_on;       /* the client has asked for stream management; has got it */
 	bool counts_told;           /* the home that we ask, or have, knows handled and sent from us */
 	uint32_t handled, sent;     /* stanzas from it and to it since, modulo 2^32 */
+	uint32_t bytes;             /* of memory, as last counted */
 	struct edge *next_seeking;  /* of the same account, in the order in which they came */
 	struct jid jid;             /* full; its text is ours */
 	struct stanza *request;     /* a new session: to be answered; NULL once it is, or when it comes from elsewhere */
@@ -94,6 +95,14 @@ static void seek_remove(struct edge *e)
 
 static void on_timer(struct timer *t);
 
+/* Its state or what is to be sent again has changed. */
+static void weigh(struct edge *e)
+{
+	uint32_t now = (uint32_t)(sizeof *e + e->jid.len + 1 + e->state.cap + e->again.cap);
+	count_at(e->nw, METRIC_MEMORY_BYTES, MEMORY_EDGE, (int64_t)now - e->bytes);
+	e->bytes = now;
+}
+
 static struct edge *edge_new(struct c2s *c, const struct jid *full, uint64_t hlc)
 {
 	struct edge *e = xzalloc(sizeof *e);
@@ -110,6 +119,7 @@ static struct edge *edge_new(struct c2s *c, const struct jid *full, uint64_t hlc
 	map_put(&c->nw->fleet->edges, key_of(&e->sid), e);
 	c->edge = e;
 	c2s_hold(c);
+	weigh(e);
 	return e;
 }
 
@@ -118,6 +128,7 @@ static void edge_free(struct edge *e)
 {
 	e->stream->edge = NULL;
 	e->stream->who = NULL;
+	count_at(e->nw, METRIC_MEMORY_BYTES, MEMORY_EDGE, -(int64_t)e->bytes);
 	worker_timer_cancel(e->nw->worker, &e->timer);
 	seek_remove(e);
 	map_del(&e->nw->fleet->edges, key_of(&e->sid));
@@ -213,6 +224,7 @@ static void send_again(struct edge *e, uint8_t flags)
 	struct str left = buf_str(&was);
 	struct frame_record up;
 	buf_init(&e->again, FRAME_MAX); /* what is lost once more comes in here */
+	weigh(e);
 	while (frame_next_record(&left, &up) == ERR_NONE) {
 		up.dst_sid = e->home_sid;
 		up.flags |= FRAME_MAYBE_DUP | flags;
@@ -293,7 +305,8 @@ static void ask_home(struct edge *e)
 	r.oseq = e->stream->conn->peer_port;
 	r.rule = (uint8_t)c2s_transport(e->stream);
 	r.osm = resume ? resume->h : e->hlc;
-	r.flags = e->request || resume ? 0 : FRAME_REROUTED;
+	bool old = resume ? sm_stream_is_last_try(e->stream) : !e->request;
+	r.flags = old ? FRAME_REROUTED : 0;
 	r.xml = resume ? resume->previd : buf_str(&state);
 	worker_timer_set(e->nw->worker, &e->timer, ANSWER_MS);
 	fleet_send(e->nw, e->home, &r);
@@ -376,6 +389,7 @@ void edge_rehome(struct session *s)
 	e->sent = sent;
 	buf_add_str(&e->again, replay_left(c));
 	replay_drop(c);
+	weigh(e);
 	c->who = &e->jid;
 	free(text);
 	edge_seek(e);
@@ -498,6 +512,7 @@ static void keep_again(struct edge *e, const struct frame_record *r, uint32_t fr
 		up.flags |= FRAME_COUNTED;
 	if (frame_add_record(&e->again, &up) != ERR_NONE)
 		LOG(LOG_WARN, "fleet", "a stanza was lost with a node", L_STR("jid", jid_str(&e->jid)));
+	weigh(e);
 }
 
 /* An UP that found no session at `from`. */
@@ -537,8 +552,21 @@ static void on_hold(struct edge *e, bool hold)
 
 static void keep_state(struct edge *e, const struct frame_record *r)
 {
-	buf_clear(&e->state);
+	buf_fini(&e->state); /* a small one does not keep the room of a large one */
 	buf_add_str(&e->state, r->xml);
+	weigh(e);
+}
+
+static enum stream_error error_of(const struct frame_record *r)
+{
+	return r->rule < STREAM_ERROR_COUNT ? (enum stream_error)r->rule : STREAM_INTERNAL_SERVER_ERROR;
+}
+
+static void on_close(struct edge *e, const struct frame_record *r)
+{
+	if (e->stream->resume)
+		count(e->nw, METRIC_SM_RESUME_FAILURES_TOTAL, 1);
+	edge_close_with(e, error_of(r), r->xml, r->from);
 }
 
 /* For an edge that is gone, or has another home: the sender must know, and what it sent goes to whoever is there. */
@@ -549,11 +577,6 @@ static void for_nobody(struct node_worker *nw, uint32_t from, const struct frame
 	say_gone(nw, from, r->dst_fp, r->osm, r->dst_sid, true);
 	if (r->kind == FLEET_DOWN && r->rule != STANZA_PRESENCE && !(r->flags & FRAME_KEPT))
 		fleet_orphan(nw, r);
-}
-
-static enum stream_error error_of(const struct frame_record *r)
-{
-	return r->rule < STREAM_ERROR_COUNT ? (enum stream_error)r->rule : STREAM_INTERNAL_SERVER_ERROR;
 }
 
 /* Who has sent it, if its home says so. */
@@ -609,7 +632,7 @@ void edge_record(struct node_worker *nw, uint32_t from, const struct frame_recor
 		c2s_pause(e->stream, r->oseq < PAUSE_MAX_MS ? r->oseq : PAUSE_MAX_MS, NULL);
 		break;
 	case FLEET_CLOSE:
-		edge_close_with(e, error_of(r), r->xml, r->from);
+		on_close(e, r);
 		break;
 	case FLEET_STATE:
 		keep_state(e, r);

@@ -11,6 +11,9 @@
  *
  * Stream management is its home's (core/sm_session.h). The edge counts along: a home that dies takes what was not acknowledged with it, but
  * the next one goes on with the right numbers, and the client, whose connection lives, notices nothing.
+ *
+ * Ceilings: a state of FREEZE_MAX, in which there is little but the client's presence: a home tells its own at once when a session has come
+ * with a queue, so that this is not kept. FRAME_MAX of what is to be sent again, while the home changes.
  */
 #ifndef NODE_STREAM_EDGE_H
 #define NODE_STREAM_EDGE_H

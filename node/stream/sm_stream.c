@@ -121,6 +121,11 @@ static void try_resumption(struct c2s *c)
 	}
 }
 
+bool sm_stream_is_last_try(const struct c2s *c)
+{
+	return c->resume->tries >= TRIES;
+}
+
 void sm_stream_again(struct c2s *c)
 {
 	if (c->resume->tries++ < TRIES)

@@ -143,6 +143,73 @@ static void a_refused_resumption_leaves_the_stream_to_be_bound(void **state)
 	rig_hang_up(&c);
 }
 
+/* Its home asks to be asked again: its last stanza is in a handler still. */
+static void a_home_is_told_when_it_is_asked_for_the_last_time(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = begin_resumption(user, "abc", 3);
+	struct frame_record ask = expect(FLEET_RESUME);
+	assert_int_equal(ask.flags & FRAME_REROUTED, 0);
+	nw_of(node.workers[0])->streams->resume->tries = 49; /* five seconds */
+	for (int i = 0; i < 2; i++) {
+		other_says(record(FLEET_BOUND, bare, ask.dst_sid));
+		ask = i == 0 ? expect(FLEET_RESUME) : ask;
+	}
+	assert_int_equal(ask.flags & FRAME_REROUTED, FRAME_REROUTED);
+	RIG_HEAR(&c, "<item-not-found"); /* of a home that does not know this */
+	rig_hang_up(&c);
+}
+
+static void a_resumption_that_is_refused_is_counted(void **state)
+{
+	char user[16], bare[64];
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	struct rig_client c = begin_resumption(user, "abc", 3);
+	struct frame_record bound = record(FLEET_BOUND, bare, expect(FLEET_RESUME).dst_sid);
+	bound.rule = STANZA_ITEM_NOT_FOUND;
+	other_says(bound);
+	RIG_HEAR(&c, "<item-not-found");
+	assert_int_equal(node_metric(&node, METRIC_SM_RESUME_FAILURES_TOTAL), 1);
+	rig_say(&c, "<resume xmlns='urn:xmpp:sm:3' previd='abc' h='900'/>");
+	struct frame_record close = record(FLEET_CLOSE, bare, expect(FLEET_RESUME).dst_sid);
+	close.rule = STREAM_UNDEFINED_CONDITION; /* too high */
+	other_says(close);
+	RIG_HEAR(&c, "<undefined-condition");
+	assert_int_equal(node_metric(&node, METRIC_SM_RESUME_FAILURES_TOTAL), 2);
+	rig_hang_up(&c);
+}
+
+static int64_t edge_bytes(void)
+{
+	int64_t sum = 0;
+	for (unsigned i = 0; i < node.n_workers; i++)
+		sum += nw_of(node.workers[i])->metrics.v[METRIC_AT_MEMORY_BYTES + MEMORY_EDGE];
+	return sum;
+}
+
+static void the_state_that_an_edge_keeps_is_counted(void **state)
+{
+	uint64_t edge;
+	char *large = arena_zalloc(keep, 100000);
+	struct rig_client c = login_there(&edge);
+	int64_t empty = edge_bytes();
+	assert_true(empty > 0 && empty < 2000);
+	struct frame_record told = record(FLEET_STATE, c.bare, edge);
+	told.xml = str_span(large, 100000);
+	other_says(told);
+	RIG_UNTIL(edge_bytes() >= empty + 100000);
+	told.xml = str_span(large, 100);
+	other_says(told);
+	RIG_UNTIL(edge_bytes() < empty + 1000);
+	assert_true(edge_bytes() >= empty + 100);
+	rig_hang_up(&c);
+	expect(FLEET_GONE);
+	assert_int_equal(edge_bytes(), 0);
+}
+
 static void a_resumption_fails_when_its_home_dies(void **state)
 {
 	char user[16], bare[64];
@@ -203,14 +270,20 @@ static void gone(const char *bare, uint64_t sid, uint64_t edge, bool lost)
 	rig_turns(4);
 }
 
-static void resume(const char *bare, uint64_t edge, const char *id, uint32_t h)
+static void resume_with(const char *bare, uint64_t edge, const char *id, uint32_t h, uint8_t flags)
 {
 	struct frame_record r = record(FLEET_RESUME, bare, edge);
 	r.to = str_of(bare);
 	r.rule = TRANSPORT_STARTTLS;
+	r.flags = flags;
 	r.osm = h;
 	r.xml = str_of(id);
 	other_says(r);
+}
+
+static void resume(const char *bare, uint64_t edge, const char *id, uint32_t h)
+{
+	resume_with(bare, edge, id, h, 0);
 }
 
 static bool waits(const struct rig_client *c)
@@ -319,6 +392,39 @@ static void resumptions_are_refused_for_what_they_are(void **state)
 	rig_hang_up(&c);
 }
 
+static uint64_t held;
+
+static void hold(struct node_worker *nw)
+{
+	session_hold(session_find(nw, held));
+}
+
+static void release(struct node_worker *nw)
+{
+	session_release(nw, held);
+}
+
+/* A handler has its last stanza, and does not come back. */
+static void a_session_that_stays_busy_is_resumed_in_the_end(void **state)
+{
+	char user[16], bare[64], id[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	held = far_session(bare, id);
+	rig_order(0, hold);
+	gone(bare, held, 9, true);
+	resume(bare, 10, id, 0);
+	struct frame_record bound = expect(FLEET_BOUND);
+	assert_int_equal(bound.osm, 0);
+	assert_int_equal(bound.rule, STANZA_ERROR_NONE); /* again */
+	resume_with(bare, 10, id, 0, FRAME_REROUTED);
+	assert_int_equal(expect(FLEET_BOUND).osm, held);
+	expect_word("<resumed ");
+	rig_order(0, release);
+	rig_turns(4);
+	rig_hang_up(&c);
+}
+
 static void a_client_must_resume_when_something_for_it_was_lost(void **state)
 {
 	char user[16], bare[64], id[64];
@@ -376,7 +482,10 @@ static void a_session_takes_what_waits_along_to_its_next_home(void **state)
 	expect(FLEET_DOWN);
 	struct str frozen = state_of(&c, "far", true);
 	gone(bare, sid, 9, false);
-	gone(bare, arrives(bare, "far", 11, frozen), 11, true);
+	uint64_t next = arrives(bare, "far", 11, frozen);
+	struct frame_record told = expect(FLEET_STATE); /* its edge must not come back with what it brought */
+	assert_true(holds(told.xml, id) && !holds(told.xml, "<body>one</body>"));
+	gone(bare, next, 11, true);
 	assert_true(waits(&c));
 	resume(bare, 12, id, 0);
 	expect_word("<resumed ");
@@ -544,12 +653,16 @@ int main(void)
 		SM_CASE(nothing_is_offered_while_a_node_does_not_know_it),
 		SM_CASE(a_resumption_is_asked_for_at_the_home),
 		SM_CASE(a_refused_resumption_leaves_the_stream_to_be_bound),
+		SM_CASE(a_home_is_told_when_it_is_asked_for_the_last_time),
+		SM_CASE(a_resumption_that_is_refused_is_counted),
+		SM_CASE(the_state_that_an_edge_keeps_is_counted),
 		SM_CASE(a_resumption_fails_when_its_home_dies),
 		SM_CASE(a_session_waits_for_its_client_and_goes_on_at_another_edge),
 		SM_CASE(a_session_waits_when_its_clients_node_dies),
 		SM_CASE(the_registry_knows_the_node_of_a_client_that_comes_and_goes),
 		SM_CASE(the_edge_that_lives_hears_of_the_conflict),
 		SM_CASE(resumptions_are_refused_for_what_they_are),
+		SM_CASE(a_session_that_stays_busy_is_resumed_in_the_end),
 		SM_CASE(a_client_must_resume_when_something_for_it_was_lost),
 		SM_CASE(a_session_takes_what_waits_along_to_its_next_home),
 		SM_CASE(what_two_that_moved_got_is_given_back_once),
