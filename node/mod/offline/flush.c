@@ -14,6 +14,12 @@
 
 enum flush_state { FLUSH_READING, FLUSH_WAITING, FLUSH_TRIMMING };
 
+/* An entry of the log that was written to the session, and the number of the last stanza that it was sent then. */
+struct written {
+	uint64_t seq;
+	uint32_t number;
+};
+
 /* The way of an account's messages to one of its sessions. */
 struct flush {
 	struct user *user;
@@ -21,6 +27,7 @@ struct flush {
 	enum flush_state state;
 	bool started;       /* newest is known */
 	bool more;          /* the log goes on behind up_to */
+	bool rest;          /* a part of the page stays: it was not acknowledged */
 	uint64_t up_to;     /* the last entry that was written to the session */
 	uint64_t newest;    /* what came later was meant for all sessions */
 	uint32_t delivered; /* since the last ping */
@@ -29,7 +36,8 @@ struct flush {
 	size_t queued_bytes;
 	char ping[TOKEN_CHARS];
 	bool acknowledges;  /* the session does: no ping */
-	uint32_t last;      /* the number of the last stanza of the page, then */
+	struct written page[PAGE_ROWS]; /* then: what waits for its acknowledgement */
+	uint32_t n_page;
 	struct timer deadline;
 };
 
@@ -197,7 +205,6 @@ static void send_ping(struct flush *f, struct session *s)
 
 static void await_answer(struct flush *f, struct session *s)
 {
-	f->acknowledges = sm_session_sent(s, &f->last);
 	if (f->acknowledges)
 		f->state = FLUSH_WAITING;
 	else
@@ -209,12 +216,15 @@ static bool deliver_page(struct flush *f, const struct store_step *range)
 {
 	struct node_worker *nw = f->user->nw;
 	f->more = range->more;
+	f->n_page = 0;
 	for (uint32_t i = 0; i < range->n_rows; i++) {
 		struct session *s = session_find(nw, f->sid);
 		if (!s)
 			return false;
-		f->up_to = range->rows[i].seq;
+		struct written *w = &f->page[f->n_page++];
+		w->seq = f->up_to = range->rows[i].seq;
 		deliver_row(f, s, &range->rows[i]);
+		f->acknowledges = sm_session_sent(s, &w->number);
 	}
 	return session_find(nw, f->sid) != NULL;
 }
@@ -273,7 +283,7 @@ static void on_trimmed(struct store_op *op)
 		    L_STR("jid", jid_str(&u->jid)), L_Z("reason", err_name(op->err)));
 		refuse(u->nw, f->sid);
 	}
-	flush_over(f, op->err == ERR_NONE);
+	flush_over(f, op->err == ERR_NONE && !f->rest);
 	user_release(u);
 }
 
@@ -334,8 +344,24 @@ int flush_answered(struct session *s, struct stanza *st)
 void flush_acked(struct session *s)
 {
 	struct flush *f = offline_of(s->user)->flush;
-	if (f && f->state == FLUSH_WAITING && f->acknowledges && f->sid == s->sid && sm_session_has_acked(s, f->last))
+	bool awaited = f && f->state == FLUSH_WAITING && f->acknowledges && f->sid == s->sid;
+	if (awaited && sm_session_has_acked(s, f->page[f->n_page - 1].number))
 		flush_go_on(f);
+}
+
+/* What of the page its client has acknowledged is done with; whoever comes next gets the rest. False: it has acknowledged nothing. */
+static bool keep_rest(struct flush *f, const struct session *s)
+{
+	uint32_t n = 0;
+	while (f->acknowledges && n < f->n_page && sm_session_has_acked(s, f->page[n].number))
+		n++;
+	if (!n)
+		return false;
+	f->rest = true;
+	f->up_to = f->page[n - 1].seq;
+	f->delivered = n;
+	flush_trim(f);
+	return true;
 }
 
 /* While an op is under way, its answer sees to it. */
@@ -346,5 +372,6 @@ void flush_session_gone(struct session *s)
 	if (!f || f->sid != s->sid || f->state != FLUSH_WAITING)
 		return;
 	refuse(u->nw, s->sid); /* it is linked still */
-	flush_over(f, false);
+	if (!keep_rest(f, s))
+		flush_over(f, false);
 }

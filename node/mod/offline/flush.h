@@ -3,7 +3,8 @@
  *
  * Deleted only when safe: after a page of messages the client is pinged (XEP-0199); its answer, whatever it says, proves that all before
  * it was read from the wire, and only then is the page deleted. A client that dies before leaves them for the next one. One that
- * acknowledges (XEP-0198) is not pinged: its acknowledgement is the answer, which may come after it has resumed its session.
+ * acknowledges (XEP-0198) is not pinged: its acknowledgement is the answer, which may come after it has resumed its session. Is it lost
+ * before it has acknowledged all of a page, only what it did is deleted.
  *
  * Order: while older messages are on their way, newer ones wait (flush_behind): for the moment of a look into the store in memory, so
  * that whoever logs in to an empty store gets them as if nothing had been, and longer in the log, behind the older ones. Store ops of one
