@@ -103,11 +103,13 @@ void freeze_session(struct session *s, struct buf *out)
 
 bool freeze_moving(struct session *s, struct buf *out)
 {
+	s->moving = true;
 	add(s, out);
-	if (!add_sm(s, out, true) || out->len + SM_ROOM > out->max)
-		return false;
-	sm_freeze_leave(s);
-	return true;
+	if (add_sm(s, out, true) && out->len + SM_ROOM <= out->max)
+		sm_freeze_leave(s);
+	else
+		s->moving = false;
+	return s->moving;
 }
 
 static void thaw_presence(struct session *s, struct str bytes)

@@ -104,8 +104,8 @@ struct hooks {
 	void (*session_presence)(struct session *s);                /* any broadcast presence, also unavailable: it is kept now */
 	void (*session_acked)(struct session *s);                   /* its client has acknowledged more (sm_session.h) */
 	void (*session_gone)(struct session *s);                    /* its stream died, was closed or was replaced; still linked */
-	/* It goes to another node, as bytes (freeze.h); session_changed(s) whenever they would be others. In `session_gone` s->moving
-	 * tells that it has not ended. */
+	/* It goes to another node, as bytes (freeze.h); session_changed(s) whenever they would be others. Now, if s->moving; else they are
+	 * for the case that this node dies. In `session_gone` s->moving tells that it has not ended. */
 	void (*session_freeze)(struct session *s, struct buf *out);
 	void (*session_thaw)(struct session *s, struct str state);
 	void (*user_free)(struct user *u);                          /* the last session and hold are gone: free the slot's content */

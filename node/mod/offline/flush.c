@@ -187,6 +187,13 @@ static void on_no_answer(struct timer *t)
 	flush_begin(u);
 }
 
+static void await_ping(struct flush *f, struct session *s)
+{
+	f->state = FLUSH_WAITING;
+	f->deadline.on_timer = on_no_answer;
+	worker_timer_set(s->nw->worker, &f->deadline, ANSWER_MS);
+}
+
 static void send_ping(struct flush *f, struct session *s)
 {
 	struct arena *a = arena_new(512);
@@ -196,9 +203,7 @@ static void send_ping(struct flush *f, struct session *s)
 	elem_set(a, root, STR("id"), token);
 	elem_add(a, root, NS_PING, STR("ping"));
 	struct stanza *st = stanza_new(&a, root, &f->user->host->jid, &s->jid);
-	f->state = FLUSH_WAITING;
-	f->deadline.on_timer = on_no_answer;
-	worker_timer_set(s->nw->worker, &f->deadline, ANSWER_MS);
+	await_ping(f, s);
 	session_deliver(s, st);
 	stanza_unref(st);
 }
@@ -371,7 +376,68 @@ void flush_session_gone(struct session *s)
 	struct flush *f = offline_of(u)->flush;
 	if (!f || f->sid != s->sid || f->state != FLUSH_WAITING)
 		return;
+	if (s->moving) { /* all of the account's do */
+		flush_end(f);
+		return;
+	}
 	refuse(u->nw, s->sid); /* it is linked still */
 	if (!keep_rest(f, s))
 		flush_over(f, false);
+}
+
+/* ---- to another node ---- */
+
+/* state := head page, little endian, as they lie in memory. */
+struct frozen {
+	uint64_t up_to, newest;
+	uint32_t n_page, delivered;
+	uint8_t waits, acknowledges; /* else it begins anew */
+	char ping[TOKEN_CHARS];
+	char padding[6];
+};
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && sizeof(struct frozen) == 48 && sizeof(struct written) == 16,
+	       "frozen flushes are the same on all nodes");
+
+/* Only with a session that moves: of one whose home died nobody knows what it was sent. */
+void flush_freeze(struct session *s, struct buf *out)
+{
+	const struct flush *f = offline_of(s->user)->flush;
+	if (!s->moving || !f || f->sid != s->sid)
+		return;
+	struct frozen z = { .waits = f->state == FLUSH_WAITING, .acknowledges = f->acknowledges, .up_to = f->up_to, .newest = f->newest };
+	z.n_page = z.waits ? f->n_page : 0;
+	z.delivered = f->delivered;
+	memcpy(z.ping, f->ping, TOKEN_CHARS);
+	buf_add(out, &z, sizeof z);
+	buf_add(out, f->page, z.n_page * sizeof *f->page);
+}
+
+static void go_on_waiting(struct session *s, const struct frozen *z, const char *page)
+{
+	struct flush *f = offline_of(s->user)->flush = xzalloc(sizeof *f);
+	f->user = s->user;
+	f->sid = s->sid;
+	f->state = FLUSH_WAITING;
+	f->started = f->more = true;
+	f->up_to = z->up_to;
+	f->newest = z->newest;
+	f->delivered = z->delivered;
+	f->acknowledges = z->acknowledges;
+	f->n_page = z->n_page;
+	memcpy(f->page, page, z->n_page * sizeof *f->page);
+	memcpy(f->ping, z->ping, TOKEN_CHARS);
+	if (!f->acknowledges)
+		await_ping(f, s);
+}
+
+void flush_thaw(struct session *s, struct str state)
+{
+	struct frozen z;
+	if (state.len < sizeof z || offline_of(s->user)->flush)
+		return;
+	memcpy(&z, state.p, sizeof z);
+	if (!z.waits)
+		flush_begin(s->user);
+	else if (z.n_page && z.n_page <= PAGE_ROWS && state.len == sizeof z + z.n_page * sizeof(struct written))
+		go_on_waiting(s, &z, state.p + sizeof z);
 }

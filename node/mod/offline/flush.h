@@ -59,5 +59,8 @@ int flush_answered(struct session *s, struct stanza *st);
 /* A client has acknowledged more. */
 void flush_acked(struct session *s);
 void flush_session_gone(struct session *s);
+/* It moves to another node, and the flush with it. */
+void flush_freeze(struct session *s, struct buf *out);
+void flush_thaw(struct session *s, struct str state);
 
 #endif

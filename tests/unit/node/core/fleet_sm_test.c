@@ -498,6 +498,17 @@ static int64_t kept_offline(void)
 	return node_metric(&node, METRIC_OFFLINE_STORED_TOTAL);
 }
 
+/* What comes to a session next is no message with a body. */
+static void no_body_comes(void)
+{
+	rig_turns(20);
+	for (struct sent *s; (s = next_of(FLEET_DOWN));) {
+		assert_false(holds(s->r.xml, "<body>"));
+		buf_fini(&s->bytes);
+		free(s);
+	}
+}
+
 /* Two devices that move, one after the other, and are lost: of what both got neither gives back more than the last. */
 static void what_two_that_moved_got_is_given_back_once(void **state)
 {
@@ -524,15 +535,37 @@ static void what_two_that_moved_got_is_given_back_once(void **state)
 		sids[i] = arrives(bare, names[i], 11 + i, frozen[i]);
 	next_of(255);
 	gone(bare, sids[0], 11, false);
-	for (struct sent *s; (s = next_of(FLEET_DOWN));) {
-		assert_false(holds(s->r.xml, "<body>both</body>")); /* who has it gets it no second time */
-		buf_fini(&s->bytes);
-		free(s);
-	}
+	no_body_comes(); /* who has it gets it no second time */
 	gone(bare, sids[1], 12, false);
 	RIG_UNTIL(kept_offline());
 	rig_turns(10);
 	assert_int_equal(kept_offline(), 1);
+	rig_hang_up(&c);
+}
+
+/* A client that was being sent kept messages moves: they are deleted when it acknowledges them at its next home, and do not come again. */
+static void kept_messages_that_were_under_way_are_acknowledged_at_the_next_home(void **state)
+{
+	char user[16], bare[64], id[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	for (int i = 1; i <= 3; i++) {
+		rig_say(&c, arena_printf(keep, "<message to='%s' type='chat'><body>%d</body></message>", bare, i).p);
+		RIG_UNTIL(kept_offline() == i);
+	}
+	uint64_t sid = far_session(bare, id);
+	up(bare, sid, 9, FLEET_UP_STANZA, arena_printf(keep, "<presence from='%s/far'/>", bare).p);
+	while (!holds(expect(FLEET_DOWN).xml, "<body>3</body>"))
+		;
+	struct str frozen = state_of(&c, "far", true);
+	gone(bare, sid, 9, false);
+	sid = arrives(bare, "far", 11, frozen);
+	no_body_comes();
+	up(bare, sid, 11, FLEET_UP_WORD, "<a xmlns='urn:xmpp:sm:3' h='3'/>");
+	rig_turns(10);
+	assert_int_equal(node_metric(&node, METRIC_OFFLINE_DELIVERED_TOTAL), 0);
+	up(bare, sid, 11, FLEET_UP_WORD, "<a xmlns='urn:xmpp:sm:3' h='4'/>");
+	RIG_UNTIL(node_metric(&node, METRIC_OFFLINE_DELIVERED_TOTAL) == 3);
 	rig_hang_up(&c);
 }
 
@@ -666,6 +699,7 @@ int main(void)
 		SM_CASE(a_client_must_resume_when_something_for_it_was_lost),
 		SM_CASE(a_session_takes_what_waits_along_to_its_next_home),
 		SM_CASE(what_two_that_moved_got_is_given_back_once),
+		SM_CASE(kept_messages_that_were_under_way_are_acknowledged_at_the_next_home),
 		SM_CASE(what_cannot_move_with_a_session_is_given_back),
 		SM_CASE(numbers_go_on_when_a_home_dies),
 		SM_CASE(what_follows_the_wish_is_counted_here_when_the_home_dies),
