@@ -20,7 +20,12 @@ Answer = collections.namedtuple("Answer", "number fence node")
 
 
 class Refused(Exception):
-    """Carries the error's condition."""
+    """An error's condition, and what it says."""
+
+    def __init__(self, error):
+        text = error.child("text")
+        super().__init__(f"{error.elems()[0].name}: {text.text() if text else None}")
+        self.condition = error.elems()[0].name
 
 
 class ToyMixin:
@@ -96,7 +101,7 @@ class Caller(Client):
         if question.done():
             return
         if e.get("type") == "error":
-            question.set_exception(Refused(e.child("error").elems()[0].name))
+            question.set_exception(Refused(e.child("error")))
         else:
             question.set_result(e.child("body").text() if e.child("body") else "")
 
@@ -139,8 +144,8 @@ class Crowd:
             try:
                 self.answers[name].append(await caller.count(name, SILENCE if "silence" in self.allowed else 40 * PATIENCE))
             except Refused as refused:
-                assert str(refused) in self.allowed, refused
-                self.errors[str(refused)] += 1
+                assert refused.condition in self.allowed, f"{name}: {refused}"
+                self.errors[refused.condition] += 1
             except asyncio.TimeoutError:
                 assert "silence" in self.allowed, f"no answer of {name}"
                 self.errors["silence"] += 1
@@ -440,7 +445,7 @@ async def without_redis(_):
             began = time.monotonic()
             refused = asyncio.create_task(callers[0].count("fresh", 60 * PATIENCE))
             await asyncio.wait([refused], timeout=60 * PATIENCE)
-            assert str(refused.exception()) == "resource-constraint", refused
+            assert refused.exception().condition == "resource-constraint", refused
             assert time.monotonic() - began > 10, "it waits longer than a lease lasts"
             cluster.redis.start()
             await crowd.some_more(200)
