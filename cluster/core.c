@@ -85,16 +85,13 @@ static void forgive(struct core *c, uint64_t gap)
 	}
 }
 
-static void ping_all(struct core *c)
+static void tick_pings(struct core *c)
 {
 	if (c->now < c->next_ping && !c->ping_now)
 		return;
 	if (c->now >= c->next_ping)
 		c->next_ping = c->now + c->o.ping_ms;
-	c->ping_now = false;
-	for (unsigned i = 0; i < c->n_slots; i++)
-		if (core_peer_alive(&c->peers[i]))
-			core_ping(c, &c->peers[i]);
+	core_ping_all(c);
 }
 
 static void tick_peers(struct core *c)
@@ -178,7 +175,7 @@ void core_tick(struct core *c, uint64_t now_ms, int64_t wall_ms)
 		core_seeds_tick(c);
 		core_vote_tick(c);
 		tick_peers(c);
-		ping_all(c);
+		tick_pings(c);
 	}
 	leave_tick(c);
 	core_view(c);

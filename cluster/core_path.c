@@ -321,6 +321,16 @@ void core_ping(struct core *c, struct core_peer *p)
 		core_put_any(c, p, FRAME_PING, 0, buf_str(&c->scratch));
 }
 
+void core_ping_all(struct core *c)
+{
+	c->ping_now = false;
+	if (!c->epoch || c->state == NODE_LEFT)
+		return;
+	for (unsigned i = 0; i < c->n_slots; i++)
+		if (core_peer_alive(&c->peers[i]))
+			core_ping(c, &c->peers[i]);
+}
+
 /* ---- is the way still good? ---- */
 
 static bool relay_is_good(struct core *c, struct core_peer *p)

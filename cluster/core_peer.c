@@ -473,6 +473,8 @@ void core_view(struct core *c)
 		view_unref(v);
 		return;
 	}
+	if (c->ping_now) /* what we have become is told before we act on it: or what we send on comes back */
+		core_ping_all(c);
 	v->version = c->last ? c->last->version + 1 : 1;
 	view_unref(c->last);
 	c->last = view_ref(v);

@@ -248,6 +248,7 @@ void core_path_tick(struct core *c, struct core_peer *p);
 void core_path_pump(struct core *c, struct core_peer *p);
 void core_path_ack(struct core *c, struct core_peer *p);
 void core_ping(struct core *c, struct core_peer *p);
+void core_ping_all(struct core *c);
 void core_path_full(struct core *c, struct core_peer *p);
 /* It is full and at its ceiling: as bad as silent. */
 void core_path_stuck(struct core *c, struct core_peer *p);

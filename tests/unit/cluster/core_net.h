@@ -40,6 +40,7 @@ struct node {
 	int64_t skew;
 	_Atomic uint64_t clock, clock_at_take; /* hlc.h; of its last take */
 	bool refuse_send;
+	unsigned n_sent, sent_at_view; /* frames; until the last view */
 };
 
 struct row {
@@ -99,6 +100,7 @@ static inline bool on_send(void *arg, unsigned slot, struct str header, struct s
 	assert_true(header.len + body.len <= FRAME_MAX);
 	if (n->refuse_send)
 		return false;
+	n->n_sent++;
 	struct packet *p = calloc(1, sizeof *p);
 	p->to = n->slots[slot].to;
 	buf_init(&p->bytes, FRAME_MAX);
@@ -151,6 +153,7 @@ static inline void on_view(void *arg, struct view *v)
 		assert_true(v->version == n->view->version + 1);
 	view_unref(n->view);
 	n->view = v;
+	n->sent_at_view = n->n_sent;
 }
 
 static inline void on_event(void *arg, enum core_event e, uint32_t epoch, const char *text)

@@ -357,6 +357,22 @@ static void leaving_flushes_and_is_told(void **state)
 	end();
 }
 
+/* Else what a worker sends on, as it is placed elsewhere by its view, would come back from who has not heard of it. */
+static void what_we_become_is_told_before_our_workers_see_it(void **state)
+{
+	begin(3);
+	run(3000);
+	struct node *n = &net.nodes[2];
+	unsigned before = n->n_sent;
+	core_drain(n->core);
+	assert_int_equal(n->view->state, NODE_DRAINING);
+	assert_int_equal(n->sent_at_view, before + 2); /* one to each peer */
+	deliver();
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(state_at(i, epoch_of(2)), NODE_DRAINING);
+	end();
+}
+
 static void leaving_does_not_wait_for_ever(void **state)
 {
 	begin(2);
@@ -492,6 +508,7 @@ int main(void)
 		cmocka_unit_test(one_way_cut_is_noticed_and_relayed),
 		cmocka_unit_test(largest_body_can_be_relayed),
 		cmocka_unit_test(leaving_flushes_and_is_told),
+		cmocka_unit_test(what_we_become_is_told_before_our_workers_see_it),
 		cmocka_unit_test(leaving_does_not_wait_for_ever),
 		cmocka_unit_test(leaving_before_it_joined_is_immediate),
 		cmocka_unit_test(clock_that_differs_is_told_once),
