@@ -64,12 +64,18 @@ static void begin(struct places *p, struct spot *l, bool with_state)
 	l->step = SERVED;
 	l->unsure = p->view->state == NODE_ISOLATED;
 	l->lost = l->closing = false;
+	l->stays_ms = with_state && l->state_from ? p->now_ms + AGAIN_MS : 0;
 	l->again_ms = p->now_ms + RENEW_MS + l->fp % RENEW_MS;
 	l->inside = true;
 	l->service = p->out.begin(p->out.arg, l->name, l->fence, with_state ? buf_str(&state) : STR_NONE);
 	l->inside = false;
 	buf_fini(&state);
 	spot_drop_state(l);
+}
+
+static bool stays(const struct places *p, const struct spot *l)
+{
+	return l->step == SERVED && (spot_is_here(p, l->fp) || p->now_ms < l->stays_ms);
 }
 
 static void end(struct places *p, struct spot *l)
@@ -128,7 +134,7 @@ static void settle(struct places *p, struct spot *l)
 			end(p, l);
 			l->given_to = 0;
 			release(p, l);
-		} else if (!spot_is_here(p, l->fp)) {
+		} else if (!stays(p, l)) {
 			give(p, l, spot_place_of(p, l->fp));
 		} else if (l->first) {
 			take_next(p, l);
@@ -256,8 +262,11 @@ static void look_where(struct places *p, struct spot *l)
 	case CLAIMS:
 		if (!here)
 			leave(p, l);
+		else if (l->first && !l->asking)
+			claim(p, l);
 		break;
 	case SERVED:
+		l->stays_ms = 0;
 		settle(p, l);
 		break;
 	case GIVEN:
@@ -442,8 +451,7 @@ static void take_now(struct places *p, struct spot *l, const struct frame_record
 
 static bool takes(const struct places *p, const struct spot *l)
 {
-	return l && l->step == SERVED && !l->holds && !l->unsure && !l->lost && !l->closing && !l->first && !l->inside &&
-	       spot_is_here(p, l->fp);
+	return l && stays(p, l) && !l->holds && !l->unsure && !l->lost && !l->closing && !l->first && !l->inside;
 }
 
 /* NULL: there are too many. */
@@ -480,18 +488,37 @@ static void data_here(struct places *p, const struct frame_record *r)
 		claim(p, l);
 }
 
-static void data(struct places *p, const struct frame_record *r)
+static bool is_going_round(const struct frame_record *r)
+{
+	return r->ttl <= PLACES_TTL - PLACES_QUICK;
+}
+
+/* After the state, as soon as that can go; after what waits; not at once, if it goes round. */
+static void data_elsewhere(struct places *p, const struct frame_record *r, uint32_t place)
 {
 	struct spot *l = spot_find(p, r->to);
+	bool waits = is_going_round(r) || (l && (l->step == SERVED || l->first));
+	if (waits && !p->ended)
+		l = find_or_make(p, r);
+	if (!waits || p->ended || !l) {
+		spot_send_on(p, place, r);
+		return;
+	}
+	if (!l->again_ms)
+		l->again_ms = p->now_ms + AGAIN_MS;
+	spot_wait(p, l, r);
+}
+
+static void data(struct places *p, const struct frame_record *r)
+{
+	const struct spot *l = spot_find(p, r->to);
 	uint32_t place = spot_place_of(p, r->dst_fp);
 	if (!place || !p->view->self)
 		spot_refuse(p, r);
-	else if (place == p->view->self)
+	else if (place == p->view->self || (l && stays(p, l)))
 		data_here(p, r);
-	else if (l && l->step == SERVED) /* it goes after the state, as soon as that can */
-		spot_wait(p, l, r);
 	else
-		spot_send_on(p, place, r);
+		data_elsewhere(p, r, place);
 }
 
 static void record(struct places *p, const struct frame_record *r)
@@ -567,9 +594,13 @@ void places_close(struct places *p, struct str name, uint64_t now_ms)
 
 static void look_claims(struct places *p, struct spot *l)
 {
-	if (l->first || l->has_state) {
-		if (p->now_ms >= l->again_ms)
+	bool due = p->now_ms >= l->again_ms;
+	if (l->has_state || (l->first && spot_is_here(p, l->fp))) {
+		if (due)
 			claim(p, l);
+	} else if (l->first) {
+		if (due)
+			leave(p, l);
 	} else if (!l->asking) {
 		spot_forget(p, l);
 	}
@@ -577,10 +608,11 @@ static void look_claims(struct places *p, struct spot *l)
 
 static void look(struct places *p, struct spot *l)
 {
-	if (l->first && p->now_ms >= l->refuse_ms)
-		spot_refuse_waiting(p, l);
+	spot_refuse_late(p, l);
 	if (l->step == CLAIMS)
 		look_claims(p, l);
+	if (l->step == SERVED)
+		settle(p, l);
 	if (l->gone || p->now_ms < l->again_ms)
 		return;
 	if (l->step == GIVEN && l->unsure) {

@@ -11,8 +11,11 @@
  *  4. When hashing puts it elsewhere (a node has come or goes), its state is frozen and sent there; what arrives meanwhile goes after it.
  *     Whoever gets it says so; then the claim is made his, and nobody else's, and he claims. Until then the state is kept: if he dies it
  *     goes to the next one, or is taken back. Who has a state claims and serves the place, and should it belong elsewhere by then, gives it
- *     away in his turn. When its node dies the next one claims the place without a state: what the store has counts.
- *  5. What arrives for a place that cannot take it now waits, WAITING_MAX records and REFUSE_MS at most; then it is refused.
+ *     away in his turn, with his next view or after half a second: two nodes that disagree do not throw it to and fro. When its node dies
+ *     the next one claims the place without a state: what the store has counts.
+ *  5. What arrives for a place that cannot take it now waits, WAITING_MAX records and REFUSE_MS at most; then it is refused. So does what
+ *     went round between nodes that disagree on where it belongs: PLACES_QUICK hops go at once, each of the others half a second later, or
+ *     with the next view.
  *  6. Without the registry nothing is claimed, so nothing can be claimed away either: what is served is served on, nothing begins and
  *     nothing that is sent elsewhere is served there until it is back. But a node that cannot know whether it is taken for dead, and its
  *     places claimed, is *unsure*: it serves nothing until a renewal of the claim was granted. That is one that is ISOLATED; one that has
@@ -33,6 +36,8 @@
 #include "proto/base/err.h"
 
 #define PLACES_PROTOCOL 2 /* who speaks less knows nothing of places */
+#define PLACES_QUICK    4 /* hops */
+#define PLACES_TTL      28 /* of something for a place: about REFUSE_MS */
 
 struct places;
 

@@ -83,10 +83,8 @@ void spot_wait(struct places *p, struct spot *l, const struct frame_record *r)
 		return;
 	}
 	struct waiter *w = xmalloc(sizeof *w + n);
-	*w = (struct waiter){ .r = *r, .n = n };
+	*w = (struct waiter){ .r = *r, .n = n, .refuse_ms = p->now_ms + REFUSE_MS };
 	copy(copy(copy(w->bytes, &w->r.from), &w->r.to), &w->r.xml);
-	if (!l->first)
-		l->refuse_ms = p->now_ms + REFUSE_MS;
 	*l->end = w;
 	l->end = &w->next;
 	l->n_waiting++;
@@ -112,6 +110,15 @@ void spot_refuse_waiting(struct places *p, struct spot *l)
 {
 	for (struct waiter *w; (w = spot_next_waiter(p, l)); free(w))
 		spot_refuse(p, &w->r);
+}
+
+void spot_refuse_late(struct places *p, struct spot *l)
+{
+	while (l->first && p->now_ms >= l->first->refuse_ms) {
+		struct waiter *w = spot_next_waiter(p, l);
+		spot_refuse(p, &w->r);
+		free(w);
+	}
 }
 
 /* ---- elsewhere ---- */

@@ -16,6 +16,7 @@ enum spot_step { CLAIMS, SERVED, GIVEN, RELEASES };
 struct waiter {
 	struct waiter *next;
 	struct frame_record r;
+	uint64_t refuse_ms;
 	size_t n;
 	char bytes[];
 };
@@ -23,7 +24,8 @@ struct waiter {
 /* A place, as far as this node has to do with it. */
 struct spot {
 	struct str name;
-	uint64_t fp, again_ms, refuse_ms;
+	uint64_t fp, again_ms;
+	uint64_t stays_ms;     /* SERVED: until then, wherever hashing puts it */
 	uint64_t fence;        /* of our claim */
 	uint64_t known;        /* the greatest that we have heard of */
 	uint8_t step;
@@ -79,6 +81,8 @@ void spot_wait(struct places *p, struct spot *l, const struct frame_record *r);
 /* Yours to free; NULL at the end. */
 struct waiter *spot_next_waiter(struct places *p, struct spot *l);
 void spot_refuse_waiting(struct places *p, struct spot *l);
+/* Only those whose time is over. */
+void spot_refuse_late(struct places *p, struct spot *l);
 
 /* ---- other nodes ---- */
 

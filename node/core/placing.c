@@ -239,7 +239,7 @@ void placing_arrive(struct node_worker *nw, const struct served *s, struct stanz
 {
 	struct placing *g = nw->placing;
 	struct str name = jid_bare_str(&st->to);
-	struct frame_record r = { .kind = PLACES_DATA, .ttl = FRAME_TTL, .dst_fp = fleet_fp(nw, name), .to = name };
+	struct frame_record r = { .kind = PLACES_DATA, .ttl = PLACES_TTL, .dst_fp = fleet_fp(nw, name), .to = name };
 	(void)s;
 	if (places_takes(g->places, name, r.dst_fp, nw->worker->now_ms)) {
 		g->at_hand = stanza_ref(st);

@@ -14,7 +14,7 @@
 
 static struct sim_world world;
 static struct {
-	uint64_t runs, events, taken, handed_back, bound, moved, delivered, offline, overtaken, counted, given, fenced_off;
+	uint64_t runs, events, taken, handed_back, bound, moved, delivered, offline, overtaken, counted, given, fenced_off, turned_away;
 	uint64_t seen[CORE_EVENT_COUNT];
 } sum;
 
@@ -32,6 +32,7 @@ static void add_up(const struct sim_world *w)
 	sum.counted += w->counted;
 	sum.given += w->given;
 	sum.fenced_off += w->fenced_off;
+	sum.turned_away += w->turned_away;
 	for (unsigned i = 0; i < CORE_EVENT_COUNT; i++)
 		sum.seen[i] += w->seen[i];
 }
@@ -87,8 +88,10 @@ static void print_sum(void)
 	printf("%llu sessions bound, %llu homes moved; %llu messages delivered, %llu kept for later, %llu overtaken\n",
 	       (unsigned long long)sum.bound, (unsigned long long)sum.moved, (unsigned long long)sum.delivered,
 	       (unsigned long long)sum.offline, (unsigned long long)sum.overtaken);
-	printf("%llu numbers given in places, %llu places moved with their state, %llu writes refused by a fence\n",
-	       (unsigned long long)sum.counted, (unsigned long long)sum.given, (unsigned long long)sum.fenced_off);
+	printf("%llu numbers given in places, %llu places moved with their state, %llu writes refused by a fence, "
+	       "%llu messages turned away\n",
+	       (unsigned long long)sum.counted, (unsigned long long)sum.given, (unsigned long long)sum.fenced_off,
+	       (unsigned long long)sum.turned_away);
 }
 
 static int run_seeds(uint64_t first, uint64_t n, uint64_t step, enum sim_mutation m, bool verbose)

@@ -255,8 +255,10 @@ static void on_take(void *arg, void *place, const struct frame_record *r)
 static void on_refuse(void *arg, const struct frame_record *r)
 {
 	struct toys *t = arg;
-	if (r->kind == PLACES_DATA)
-		in_hand(t, r->dst_sid)->refused++;
+	if (r->kind != PLACES_DATA)
+		return;
+	in_hand(t, r->dst_sid)->refused++;
+	t->w->turned_away++;
 }
 
 /* ---- the store ---- */
@@ -392,7 +394,8 @@ void toys_work(struct toys *t)
 		all.fates = xrealloc(all.fates, (all.cap_fates = all.cap_fates ? 2 * all.cap_fates : 256) * sizeof *all.fates);
 	all.fates[all.n_fates++] = (struct toy_fate){ .name = (uint8_t)name };
 	struct frame_record r = {
-		.kind = TOYS_KIND + PLACES_DATA, .ttl = FRAME_TTL, .dst_fp = fp_of(name), .dst_sid = all.n_fates, .to = text_of(name, text),
+		.kind = TOYS_KIND + PLACES_DATA, .ttl = PLACES_TTL, .dst_fp = fp_of(name), .dst_sid = all.n_fates,
+		.to = text_of(name, text),
 	};
 	toys_record(t, &r);
 }

@@ -114,6 +114,7 @@ struct sim_world {
 	unsigned seen[CORE_EVENT_COUNT]; /* how often: a simulation in which nothing happens proves nothing */
 	uint64_t taken, handed_back, bound, moved, delivered, offline, overtaken;
 	uint64_t counted, given, fenced_off; /* toys: numbers, states given to another node, writes that a fence refused */
+	uint64_t turned_away;                /* what no node served in time */
 };
 
 void sim_plan_make(struct sim_plan *p, uint64_t seed);

@@ -41,6 +41,7 @@ static struct net {
 	unsigned isolated;            /* this one sees nobody, if it is not 0 */
 	unsigned suspect;             /* this node, if it is not 0 */
 	bool holds;                   /* who begins holds the place */
+	bool is_busy;                 /* so does who takes something */
 	uint8_t old_speaks;           /* what node 0 speaks, if it is not 0 */
 } net;
 
@@ -142,6 +143,8 @@ static void on_take(void *arg, void *place, const struct frame_record *r)
 	struct counter *c = place;
 	c->n++;
 	net.taken++;
+	if (net.is_busy)
+		places_hold(net.places[c->node], str_of(names[c->name]));
 	if (r->oseq) { /* in the order in which they were sent */
 		assert_true(r->oseq > c->last);
 		c->last = r->oseq;
@@ -160,27 +163,31 @@ static void on_refuse(void *arg, const struct frame_record *r)
 	net.refused++;
 }
 
+static void look_at(unsigned i)
+{
+	bool alone = net.isolated && i == net.isolated;
+	struct view *v = view_new(NODES);
+	v->self = 10 + i;
+	v->registry_ok = !net.registry_away;
+	v->state = alone ? NODE_ISOLATED : NODE_UP;
+	v->n = 0;
+	for (unsigned n = 0; n < NODES; n++)
+		if (net.alive[n])
+			v->nodes[v->n++] = (struct view_node){
+				.epoch = 10 + n, .workers = 1,
+				.state = net.drains && n == net.drains ? NODE_DRAINING :
+					 net.suspect && n == net.suspect ? NODE_SUSPECT : NODE_UP,
+				.speaks = n == 0 && net.old_speaks ? net.old_speaks : PLACES_PROTOCOL,
+			};
+	if (net.alive[i])
+		places_view(net.places[i], v, net.now);
+	view_unref(v);
+}
+
 static void look(void)
 {
-	for (unsigned i = 0; i < NODES; i++) {
-		bool alone = net.isolated && i == net.isolated;
-		struct view *v = view_new(NODES);
-		v->self = 10 + i;
-		v->registry_ok = !net.registry_away;
-		v->state = alone ? NODE_ISOLATED : NODE_UP;
-		v->n = 0;
-		for (unsigned n = 0; n < NODES; n++)
-			if (net.alive[n])
-				v->nodes[v->n++] = (struct view_node){
-					.epoch = 10 + n, .workers = 1,
-					.state = net.drains && n == net.drains ? NODE_DRAINING :
-						 net.suspect && n == net.suspect ? NODE_SUSPECT : NODE_UP,
-					.speaks = n == 0 && net.old_speaks ? net.old_speaks : PLACES_PROTOCOL,
-				};
-		if (net.alive[i])
-			places_view(net.places[i], v, net.now);
-		view_unref(v);
-	}
+	for (unsigned i = 0; i < NODES; i++)
+		look_at(i);
 }
 
 static void deliver(void)
@@ -211,7 +218,7 @@ static void tick(uint64_t ms)
 static void count_up_as(unsigned at, unsigned name, uint32_t number)
 {
 	struct frame_record r = {
-		.kind = PLACES_DATA, .ttl = FRAME_TTL, .oseq = number, .dst_fp = fp_of(name), .to = str_of(names[name]),
+		.kind = PLACES_DATA, .ttl = PLACES_TTL, .oseq = number, .dst_fp = fp_of(name), .to = str_of(names[name]),
 	};
 	places_record(net.places[at], &r, net.now);
 }
@@ -583,6 +590,95 @@ static void places_wait_for_a_registry_and_refuse_in_the_end(void **state)
 	assert_int_equal(net.refused, 1);
 }
 
+/* A node drains and has told nobody yet: what it sends on comes back to it. */
+static unsigned name_that_goes_round(void)
+{
+	unsigned name = name_at(2);
+	places_close(net.places[2], str_of(names[name]), net.now);
+	deliver();
+	assert_null(only(name));
+	net.drains = 2;
+	look_at(2);
+	count_up_as(0, name, 1);
+	count_up_as(0, name, 2);
+	deliver();
+	assert_null(only(name));
+	assert_int_equal(net.refused, 0);
+	return name;
+}
+
+static void places_wait_while_nodes_disagree_where_they_are(void **state)
+{
+	unsigned name = name_that_goes_round();
+	uint32_t before = net.stored[name];
+	look();
+	deliver();
+	count_up_as(1, name, 3);
+	deliver();
+	assert_int_equal(only(name)->n, before + 3); /* and in order, as the counter asserts */
+	assert_int_equal(net.refused, 0);
+}
+
+/* What has come with its state is not given back at once by who believes that it belongs where it came from. */
+static void places_are_served_while_nodes_disagree_where_they_are(void **state)
+{
+	unsigned name = name_at(2);
+	uint32_t before = only(name)->n;
+	net.drains = 2;
+	look_at(2);
+	deliver();
+	assert_int_not_equal(only(name)->node, 2);
+	for (unsigned at = 0; at < 3; at++)
+		count_up(at, name);
+	deliver();
+	assert_int_equal(only(name)->n, before + 3);
+	uint64_t fence = only(name)->fence;
+	look();
+	deliver();
+	tick(500);
+	assert_int_equal(only(name)->fence, fence);
+	assert_int_equal(net.refused, 0);
+}
+
+static void places_refuse_when_nodes_go_on_disagreeing(void **state)
+{
+	name_that_goes_round();
+	for (int i = 0; i < 10; i++)
+		tick(500);
+	assert_int_equal(net.refused, 0);
+	for (int i = 0; i < 20; i++)
+		tick(500);
+	assert_int_equal(net.refused, 2);
+	tick(500);
+	for (unsigned i = 0; i < 3; i++) { /* nothing is left of it */
+		unsigned served = 0;
+		for (unsigned name = 0; name < NAMES; name++)
+			served += net.served[i][name] != NULL;
+		assert_int_equal(places_count(net.places[i]), served);
+	}
+}
+
+/* Something has waited all the time, but nothing has waited long. */
+static void places_refuse_only_what_has_waited_long(void **state)
+{
+	net.is_busy = true;
+	count_up(0, 0);
+	deliver();
+	struct places *at = net.places[only(0)->node];
+	for (int i = 0; i < 60; i++) {
+		count_up(0, 0);
+		deliver();
+		tick(500);
+		if (i >= 4)
+			places_release(at, str_of(names[0]), net.now);
+	}
+	assert_int_equal(net.refused, 0);
+	assert_int_equal(net.taken, 57);
+	for (int i = 0; i < 24; i++)
+		tick(500);
+	assert_int_equal(net.refused, 4); /* those that wait, when it hangs */
+}
+
 static void places_count_everything_once_while_nodes_come_and_go(void **state)
 {
 	struct rng rng;
@@ -635,6 +731,10 @@ int main(void)
 		CASE(places_are_not_put_on_a_node_that_knows_nothing_of_them),
 		CASE(places_have_a_ceiling),
 		CASE(places_wait_for_a_registry_and_refuse_in_the_end),
+		CASE(places_wait_while_nodes_disagree_where_they_are),
+		CASE(places_are_served_while_nodes_disagree_where_they_are),
+		CASE(places_refuse_when_nodes_go_on_disagreeing),
+		CASE(places_refuse_only_what_has_waited_long),
 		CASE(places_count_everything_once_while_nodes_come_and_go),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
