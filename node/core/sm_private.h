@@ -23,6 +23,7 @@ struct sm_session {
 	size_t unasked_bytes;      /* sent since */
 	uint8_t phase;
 	bool resumable, given_up;
+	bool heard;                /* ASKED: something came from the client meanwhile, though not the answer */
 	bool answer_due;           /* an <r/> waits until what was sent before it is handled */
 	char id[SM_ID_CHARS + 1];
 };

@@ -64,19 +64,21 @@ static void ask(struct session *s)
 	say(s, &b);
 	sm->asked = sm->queue.sent;
 	sm->unasked_bytes = 0;
+	sm->heard = false;
 	set_timer(sm, SM_ASKED, settings_of(s)->ack_ms);
 }
 
 /* ---- time ---- */
 
-/* Nothing is read from its client: the answer may have come long ago. */
-static bool is_unread(const struct session *s)
+/* The answer may be on its way: nothing is read from its client, or more comes from it, of which the answer may be the last. Only the node
+ * that it is connected to knows of all pauses; but if a client sends so much that it is paused there, some of it comes. */
+static bool may_have_answered(const struct session *s)
 {
 	struct outlet_info info;
 	if (!s->outlet)
 		return false;
 	s->outlet->ops->describe(s->outlet, &info);
-	return info.holds > 0;
+	return info.holds > 0 || s->sm->heard;
 }
 
 static void on_timer(struct timer *t)
@@ -85,7 +87,8 @@ static void on_timer(struct timer *t)
 	struct session *s = sm->session;
 	if (sm->phase == SM_SOON) {
 		ask(s);
-	} else if (sm->phase == SM_ASKED && is_unread(s)) { /* by our own wish, which ends by itself */
+	} else if (sm->phase == SM_ASKED && may_have_answered(s)) { /* who falls silent, or is read again, has as long again */
+		sm->heard = false;
 		set_timer(sm, SM_ASKED, settings_of(s)->ack_ms);
 	} else if (sm->phase == SM_ASKED) {
 		LOG(LOG_INFO, "sm", "a client does not acknowledge: its stream counts as dead", L_STR("jid", jid_str(&s->jid)),
@@ -177,8 +180,10 @@ void sm_session_send(struct session *s, const struct stanza *st, struct unacked_
 
 void sm_session_took(struct session *s)
 {
-	if (s->sm)
-		s->sm->handled++;
+	if (!s->sm)
+		return;
+	s->sm->handled++;
+	s->sm->heard = true;
 }
 
 static void count_session(const struct sm_session *sm, int n)

@@ -3,7 +3,8 @@
  * are handled, and its life without a stream.
  *
  *   IDLE -a stanza is sent-> SOON -after a while, or many stanzas-> ASKED -<a/>-> IDLE
- *   ASKED -no answer in time-> its stream ends;   any -its stream dies-> DETACHED -<resume/>-> IDLE;   DETACHED -time-> the session ends
+ *   ASKED -neither an answer nor anything else in time-> its stream ends
+ *   any -its stream dies-> DETACHED -<resume/>-> IDLE;   DETACHED -time-> the session ends
  *
  * State belongs to the session, so it is where the account is at home, on its worker, whichever node the client is connected to.
  *
