@@ -65,7 +65,7 @@ static bool is_available(const struct user *u)
 	return false;
 }
 
-/* To the other nodes: "+NAME" or "-NAME", in lines. */
+/* To the other nodes: "+NAME" or "-NAME", in lines. Under the lock, so that they hear it in the order in which it became true. */
 static void tell(struct host *h, struct str user, bool online)
 {
 	char line[1 + JID_PART_MAX];
@@ -83,9 +83,9 @@ static void note_online(struct user *u, bool online, bool spreads)
 	pthread_mutex_lock(&p->lock);
 	bool was_here = shared_is_online(&p->groups, name) == SHARED_HERE;
 	bool changed = shared_set_online(&p->groups, name, SHARED_HERE, online);
-	pthread_mutex_unlock(&p->lock);
 	if (was_here != online)
 		tell(u->host, name, online);
+	pthread_mutex_unlock(&p->lock);
 	if (changed && spreads)
 		ties_spread(u->host, &u->jid, NULL, NULL);
 }
@@ -122,29 +122,46 @@ static void session_gone(struct session *s)
 
 /* ---- who is there on other nodes ---- */
 
-/* Tells of a line; true when that changed something. */
+/* Takes in a line; true when that changed something. Of one who is here, too, both nodes have said so, and others believe the one that they
+ * heard last: when he has gone from there they must hear us again. */
 static bool take_line(struct shared_host *p, uint32_t node, struct str line)
 {
 	bool online = str_starts(line, STR("+"));
 	if (line.len < 2 || (!online && !str_starts(line, STR("-"))))
 		return false;
 	struct str user = str_span(line.p + 1, line.len - 1);
-	if (online && shared_is_online(&p->groups, user) == SHARED_HERE) /* he has come here since */
-		return false;
-	return shared_set_online(&p->groups, user, node, online);
+	bool is_here = shared_is_online(&p->groups, user) == SHARED_HERE;
+	if (is_here && !online)
+		tell(p->host, user, true);
+	return !is_here && shared_set_online(&p->groups, user, node, online);
+}
+
+/* One who has come or gone is a look at one contact of each account, many are a look at all. */
+static void spread_told(struct host *h, struct str user)
+{
+	struct arena *a = arena_new(512);
+	struct jid who;
+	bool one = str_present(user) && jid_make(a, user, h->name, STR_NONE, &who) == ERR_NONE;
+	ties_run(h, one ? &who : NULL, 1u << TIES_LOOK | 1u << TIES_LATE, NULL, NULL);
+	arena_free(a);
 }
 
 static void host_told(struct host *h, uint32_t node, struct str text)
 {
 	struct shared_host *p = shared_host(h);
-	struct str rest = text;
-	bool changed = false;
+	struct str rest = text, user = STR_NONE;
+	unsigned changed = 0;
 	pthread_mutex_lock(&p->lock);
-	while (str_present(rest))
-		changed |= take_line(p, node, str_cut(&rest, '\n'));
+	while (str_present(rest)) {
+		struct str line = str_cut(&rest, '\n');
+		if (!take_line(p, node, line))
+			continue;
+		changed++;
+		user = str_span(line.p + 1, line.len - 1);
+	}
 	pthread_mutex_unlock(&p->lock);
 	if (changed && p->any)
-		ties_run(h, NULL, 1u << TIES_LOOK | 1u << TIES_LATE, NULL, NULL);
+		spread_told(h, changed == 1 ? user : STR_NONE);
 }
 
 static void host_met(struct host *h)
@@ -161,9 +178,9 @@ static void host_met(struct host *h)
 		}
 		buf_addf(&all, "%s+%.*s", all.len ? "\n" : "", STR_ARG(user));
 	}
-	pthread_mutex_unlock(&p->lock);
 	if (all.len)
 		host_tell(h, &mod_shared, buf_str(&all));
+	pthread_mutex_unlock(&p->lock);
 	buf_fini(&all);
 }
 
@@ -174,7 +191,7 @@ static void host_parted(struct host *h, uint32_t node)
 	bool changed = shared_node_gone(&p->groups, node);
 	pthread_mutex_unlock(&p->lock);
 	if (changed && p->any)
-		ties_run(h, NULL, 1u << TIES_LOOK | 1u << TIES_LATE, NULL, NULL);
+		spread_told(h, STR_NONE);
 }
 
 /* ---- accounts ---- */

@@ -107,8 +107,21 @@ static void who_is_here_is_not_taken_away_by_what_another_node_says(void **state
 	struct rig_client c = login(user, bare);
 	other_tells(arena_printf(keep, "+%s", user).p);
 	assert_int_equal(where(user), SHARED_HERE);
+	rig_hang_up(&c);
+}
+
+/* He was there and here while the service was split, and a third node believes whom it heard last. */
+static void who_is_here_is_told_of_again_when_he_has_gone_from_another_node(void **state)
+{
+	char user[16], bare[64];
+	struct rig_client c = login(user, bare);
+	assert_told('+', user);
 	other_tells(arena_printf(keep, "-%s", user).p);
 	assert_int_equal(where(user), SHARED_HERE);
+	assert_told('+', user);
+	other_tells(arena_printf(keep, "+%s", user).p);
+	rig_turns(4);
+	assert_null(next_of(FLEET_STALE)); /* or the two would go on telling one another */
 	rig_hang_up(&c);
 }
 
@@ -134,6 +147,7 @@ int main(void)
 		CASE(what_a_node_has_told_goes_with_it),
 		CASE(lines_that_are_none_say_nothing),
 		CASE(who_is_here_is_not_taken_away_by_what_another_node_says),
+		CASE(who_is_here_is_told_of_again_when_he_has_gone_from_another_node),
 		CASE(who_has_come_to_a_third_node_stays_when_the_first_says_that_he_left),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
