@@ -162,7 +162,7 @@ static void on_names(const struct account_answer *a)
 	}
 	pthread_mutex_lock(&p->lock);
 	for (uint32_t i = 0; i < a->n_rows && !full; i++) {
-		full = p->groups.n_accounts >= p->max_accounts;
+		full = p->groups.n_told >= p->max_accounts;
 		if (!full)
 			shared_set_account(&p->groups, a->rows[i].key, true);
 	}

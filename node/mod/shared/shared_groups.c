@@ -72,6 +72,8 @@ static void person_tidy(struct shared_groups *g, struct shared_person *p)
 bool shared_set_account(struct shared_groups *g, struct str user, bool exists)
 {
 	struct shared_person *p = exists ? person_of(g, user) : map_get(&g->people, user);
+	if (p && p->told != g->roll)
+		g->n_told += exists;
 	if (p)
 		p->told = g->roll;
 	if (!p || p->account == exists)
@@ -85,6 +87,7 @@ bool shared_set_account(struct shared_groups *g, struct str user, bool exists)
 void shared_accounts_begin(struct shared_groups *g)
 {
 	g->roll++;
+	g->n_told = 0;
 }
 
 void shared_accounts_end(struct shared_groups *g)

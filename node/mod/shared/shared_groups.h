@@ -46,6 +46,7 @@ struct shared_groups {
 	uint32_t n_accounts;      /* people who count as accounts */
 	struct shared_set all, online; /* groups with such members */
 	uint64_t turn, roll;      /* of marking people; of telling of accounts */
+	uint32_t n_told;          /* accounts that were told of since the roll began */
 	bool stale;               /* numbers and sets must be made anew */
 };
 

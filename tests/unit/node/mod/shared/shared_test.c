@@ -1,7 +1,7 @@
 /* Who is online, as nodes tell one another (fleet_rig.h). */
 #include "tests/unit/node/core/fleet_rig.h"
 
-#include "node/mod/shared/shared.h"
+#include "node/mod/shared/shared_deeds.h"
 
 static struct shared_host *slot(void)
 {
@@ -138,6 +138,39 @@ static void who_has_come_to_a_third_node_stays_when_the_first_says_that_he_left(
 	assert_int_equal(map_count(&g->people), 0);
 }
 
+static bool is_quiet(void)
+{
+	return slot()->ready && !slot()->busy && !slot()->first && !slot()->stale;
+}
+
+/* ---- accounts ---- */
+
+static void on_roll(struct shared_roll *r, enum err err)
+{
+	assert_int_equal(err, ERR_NONE);
+	free(r);
+}
+
+static void call_roll(struct worker *w, struct message *m, bool cancelled)
+{
+	shared_roll_call(slot(), NULL, on_roll);
+}
+
+/* As many as count. */
+static void accounts_up_to_the_ceiling_stay_when_they_are_read_again(void **state)
+{
+	struct message m = { .run = call_roll };
+	RIG_UNTIL(is_quiet());
+	slot()->max_accounts = 2;
+	for (const char *const *name = (const char *const[]){ "a", "b", "c", NULL }; *name; name++)
+		rig_account(*name);
+	for (unsigned i = 0; i < 3; i++) {
+		worker_post(node.main, &m);
+		rig_turns(20);
+		assert_int_equal(slot()->groups.n_accounts, 2);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +181,7 @@ int main(void)
 		CASE(lines_that_are_none_say_nothing),
 		CASE(who_is_here_is_not_taken_away_by_what_another_node_says),
 		CASE(who_is_here_is_told_of_again_when_he_has_gone_from_another_node),
+		CASE(accounts_up_to_the_ceiling_stay_when_they_are_read_again),
 		CASE(who_has_come_to_a_third_node_stays_when_the_first_says_that_he_left),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
