@@ -234,7 +234,7 @@ static void account_ended(struct user *u, bool removed)
 	bool changed = shared_set_account(&p->groups, jid_local(&u->jid), false) || left.len;
 	pthread_mutex_unlock(&p->lock);
 	if (left.len)
-		shared_forget(u->host, left);
+		shared_forget(u->host, &u->jid, left);
 	if (changed) {
 		ties_spread(u->host, &u->jid, NULL, NULL);
 		host_changed(u->host, &mod_shared);

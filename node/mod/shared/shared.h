@@ -3,11 +3,12 @@
  *
  * Groups are read by every worker (a roster is loaded, a probe comes), always under the lock and for moments. They change on the main
  * thread, one deed after the other: a deed writes to the store first; when that is safe memory changes, all live accounts hear of it
- * (ties_spread), and the asker gets his answer. Before the groups have been read from the store deeds wait.
+ * (ties_spread), and the asker gets his answer. If another node was faster, the deed reads what that wrote, and begins anew. Before the
+ * groups have been read from the store deeds wait.
  * Who is online, and which accounts there are, is noted by the workers, if there is a group that asks.
  *
- * Files: shared_groups (memory; who sees whom), shared_deeds (loading, the queue), shared_ctl (commands of administrators), shared
- * (descriptor, hooks).
+ * Files: shared_groups (memory; who sees whom), shared_rows (the store), shared_deeds (loading, the queue), shared_ctl (commands of
+ * administrators), shared (descriptor, hooks).
  */
 #ifndef NODE_MOD_SHARED_SHARED_H
 #define NODE_MOD_SHARED_SHARED_H
@@ -30,10 +31,13 @@ struct shared_host {
 	_Atomic bool stale;          /* a deed that reads them again waits */
 	/* the main thread's */
 	bool ready, busy;
+	uint64_t turn;               /* shared_rows.h; 0: nobody has written yet */
 	unsigned n_waiting;
 	struct shared_deed *first, **end;
 	struct message boot;
-	struct timer again;          /* the store did not answer */
+	struct timer again;          /* the store did not answer; then: */
+	struct shared_deed *late;    /* deeds that nobody would ask for again */
+	bool unread;                 /* what is stored is not known */
 	struct host *host;
 };
 
@@ -45,8 +49,8 @@ void shared_boot(struct worker *w, struct message *m, bool cancelled);
 void shared_stale(struct host *h);
 /* Main thread: another node has changed them, and waits until all know. */
 void shared_step(struct host *h, unsigned step, struct call *c);
-/* Any thread: the account is gone; `names`, packed as roster groups, are the groups that it was in: they are written again. */
-void shared_forget(struct host *h, struct str names);
+/* Any thread: the account is gone; `names`, packed as roster groups, are the groups that it was in: they are written again, without it. */
+void shared_forget(struct host *h, const struct jid *account, struct str names);
 /* Drops deeds that wait, at the end. */
 void shared_drop(struct shared_host *p);
 

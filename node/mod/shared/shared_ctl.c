@@ -63,6 +63,8 @@ static void on_created(struct store_op *op)
 	struct shared_deed *d = op->arg;
 	struct shared_host *p = shared_host(d->host);
 	const struct str *args = d->call->args;
+	if (shared_deed_again(op))
+		return;
 	if (op->err) {
 		shared_deed_fail(d, op->err == ERR_LIMIT ? "there are too many shared groups" : err_name(op->err));
 		return;
@@ -80,13 +82,13 @@ static void create(struct shared_deed *d)
 	struct shared_host *p = shared_host(d->host);
 	const struct str *args = d->call->args;
 	const struct shared_group *before = group_of(d, 0);
-	struct store_op *op = store_op_new(d->host->name, STR(""), on_created, d);
+	struct store_op *op = shared_rows_write_new(p, on_created, d);
 	pthread_mutex_lock(&p->lock); /* workers take members out of groups */
 	struct shared_group after = before ? *before : (struct shared_group){ 0 };
 	after.label = args[2];
 	after.description = args[3];
 	after.shows = d->names;
-	store_map_put(op, &shared_space, args[0], shared_format(op->arena, &after, STR(""), false), p->max_groups);
+	shared_rows_put(op, args[0], shared_format(op->arena, &after, STR(""), false), p->max_groups);
 	pthread_mutex_unlock(&p->lock);
 	enum err err = store_submit(d->host->store, op);
 	if (err)
@@ -122,6 +124,8 @@ static void on_deleted(struct store_op *op)
 {
 	struct shared_deed *d = op->arg;
 	struct shared_host *p = shared_host(d->host);
+	if (shared_deed_again(op))
+		return;
 	if (op->err) {
 		shared_deed_fail(d, err_name(op->err));
 		return;
@@ -140,8 +144,8 @@ static void delete(struct shared_deed *d)
 		shared_deed_fail(d, "there is no such group");
 		return;
 	}
-	struct store_op *op = store_op_new(d->host->name, STR(""), on_deleted, d);
-	store_map_delete(op, &shared_space, d->call->args[0]);
+	struct store_op *op = shared_rows_write_new(shared_host(d->host), on_deleted, d);
+	shared_rows_delete(op, d->call->args[0]);
 	enum err err = store_submit(d->host->store, op);
 	if (err)
 		shared_deed_fail(d, err_name(err));
@@ -160,8 +164,10 @@ static void on_counted_all(struct shared_roll *r, enum err err)
 {
 	struct shared_deed *d = r->deed;
 	free(r);
-	if (err)
-		LOG(LOG_ERROR, "shared", "accounts cannot be listed: a group of all lacks some until the next start", L_ERR(err));
+	if (err) {
+		LOG(LOG_ERROR, "shared", "accounts cannot be listed, trying again: a group of all lacks some", L_ERR(err));
+		shared_stale(d->host);
+	}
 	shared_deed_spread(d);
 }
 
@@ -169,6 +175,8 @@ static void on_member(struct store_op *op)
 {
 	struct shared_deed *d = op->arg;
 	struct shared_host *p = shared_host(d->host);
+	if (shared_deed_again(op))
+		return;
 	if (op->err) {
 		shared_deed_fail(d, op->err == ERR_LIMIT ? "the group is too large" : err_name(op->err));
 		return;
@@ -193,9 +201,9 @@ static void member_write(struct shared_deed *d)
 {
 	struct shared_host *p = shared_host(d->host);
 	const struct shared_group *group = group_of(d, 2);
-	struct store_op *op = store_op_new(d->host->name, STR(""), on_member, d);
+	struct store_op *op = shared_rows_write_new(p, on_member, d);
 	pthread_mutex_lock(&p->lock);
-	store_map_put(op, &shared_space, group->name, shared_format(op->arena, group, d->member, d->joins), 0);
+	shared_rows_put(op, group->name, shared_format(op->arena, group, d->member, d->joins), 0);
 	pthread_mutex_unlock(&p->lock);
 	enum err err = store_submit(d->host->store, op);
 	if (err)

@@ -5,8 +5,7 @@
 #define WAITING_MAX 1000
 #define AGAIN_MS    5000
 #define PAGE        1000
-
-const struct store_space shared_space = { "shared-groups", STORE_MAP };
+#define TRIES       20
 
 /* ---- the queue ---- */
 
@@ -49,6 +48,76 @@ void shared_deed_done(void *arg)
 	if (d->call)
 		call_ok(d->call, NULL, "%s", d->done);
 	shared_deed_end(d);
+}
+
+/* ---- the store did not answer ---- */
+
+static void load(struct shared_host *p);
+
+static void on_again(struct timer *t)
+{
+	struct shared_host *p = (struct shared_host *)((char *)t - offsetof(struct shared_host, again));
+	struct shared_deed *d = p->late;
+	if (!p->ready) {
+		load(p);
+		return;
+	}
+	if (p->unread)
+		shared_stale(p->host);
+	p->unread = false;
+	p->late = NULL;
+	while (d) {
+		struct shared_deed *after = d->next;
+		d->next = NULL;
+		shared_deed_queue(d);
+		d = after;
+	}
+}
+
+static void try_later(struct shared_host *p)
+{
+	p->again.on_timer = on_again;
+	worker_timer_set(p->host->node->main, &p->again, AGAIN_MS);
+}
+
+/* A deed that nobody would ask for again: whoever bears the name of an account that is gone must not be in its groups. */
+static void try_again(struct shared_deed *d, enum err err)
+{
+	struct shared_host *p = shared_host(d->host);
+	LOG(LOG_ERROR, "shared", "shared groups cannot be written, trying again", L_STR("host", d->host->name), L_ERR(err));
+	d->next = p->late;
+	p->late = d;
+	try_later(p);
+	next(p);
+}
+
+/* ---- another node was faster ---- */
+
+static void on_read_anew(void *arg, enum err err, bool all)
+{
+	struct shared_deed *d = arg;
+	(void)all; /* who wrote that lets us know */
+	if (!err)
+		d->run(d);
+	else if (d->call)
+		shared_deed_fail(d, err_name(err));
+	else
+		try_again(d, err);
+}
+
+bool shared_deed_again(struct store_op *op)
+{
+	struct shared_deed *d = op->arg;
+	struct shared_host *p = shared_host(d->host);
+	if (!shared_rows_overtaken(p, op))
+		return false;
+	if (++d->tries % TRIES)
+		shared_rows_read(p, on_read_anew, d);
+	else if (d->call)
+		shared_deed_fail(d, "other nodes change shared groups all the time");
+	else
+		try_again(d, op->err);
+	return true;
 }
 
 /* ---- all nodes hear of a change ---- */
@@ -116,29 +185,28 @@ void shared_deed_queue(struct shared_deed *d)
 	pump(p);
 }
 
+static void drop(struct shared_deed *d)
+{
+	while (d) {
+		struct shared_deed *after = d->next;
+		arena_free(d->arena);
+		d = after;
+	}
+}
+
 void shared_drop(struct shared_host *p)
 {
-	while (p->first) {
-		struct shared_deed *d = p->first;
-		p->first = d->next;
-		arena_free(d->arena);
-	}
+	drop(p->first);
+	drop(p->late);
 }
 
 /* ---- loading ---- */
 
-static void load(struct shared_host *p);
-
-static void on_again(struct timer *t)
-{
-	load((struct shared_host *)((char *)t - offsetof(struct shared_host, again)));
-}
-
-static void load_later(struct shared_host *p, enum err err)
+static void read_later(struct shared_host *p, enum err err)
 {
 	LOG(LOG_ERROR, "shared", "shared groups cannot be read, trying again", L_STR("host", p->host->name), L_ERR(err));
-	p->again.on_timer = on_again;
-	worker_timer_set(p->host->node->main, &p->again, AGAIN_MS);
+	p->unread = true;
+	try_later(p);
 }
 
 static void loaded(void *arg)
@@ -204,39 +272,17 @@ static void on_loaded_names(struct shared_roll *r, enum err err)
 	struct shared_host *p = r->p;
 	free(r);
 	if (err)
-		load_later(p, err);
+		read_later(p, err);
 	else
 		ties_spread(p->host, NULL, loaded, p);
 }
 
-/* Puts what is stored in the place of what was known. True: some group is of all accounts. */
-static bool take_rows(struct shared_host *p, const struct store_op *op)
+static void on_loaded(void *arg, enum err err, bool all)
 {
-	bool all = false, online = false;
-	pthread_mutex_lock(&p->lock);
-	while (p->groups.n)
-		shared_del(&p->groups, p->groups.v[p->groups.n - 1]);
-	for (uint32_t i = 0; i < op->first->n_rows; i++)
-		if (shared_parse(&p->groups, op->arena, op->first->rows[i].key, op->first->rows[i].value) != ERR_NONE)
-			LOG(LOG_WARN, "shared", "a stored group cannot be used", L_STR("group", op->first->rows[i].key));
-	for (unsigned i = 0; i < p->groups.n; i++) {
-		all |= p->groups.v[i]->all;
-		online |= p->groups.v[i]->online;
-	}
-	p->any = p->groups.n > 0;
-	p->counts_online |= online;
-	pthread_mutex_unlock(&p->lock);
-	return all;
-}
-
-static void on_rows(struct store_op *op)
-{
-	struct shared_host *p = op->arg;
-	if (op->err) {
-		load_later(p, op->err);
-		return;
-	}
-	if (take_rows(p, op))
+	struct shared_host *p = arg;
+	if (err)
+		read_later(p, err);
+	else if (all)
 		shared_roll_call(p, NULL, on_loaded_names);
 	else if (p->any)
 		ties_spread(p->host, NULL, loaded, p);
@@ -246,11 +292,7 @@ static void on_rows(struct store_op *op)
 
 static void load(struct shared_host *p)
 {
-	struct store_op *op = store_op_new(p->host->name, STR(""), on_rows, p);
-	store_map_all(op, &shared_space, STR_NONE, SHARED_GROUPS_MAX);
-	enum err err = store_submit(p->host->store, op);
-	if (err)
-		load_later(p, err);
+	shared_rows_read(p, on_loaded, p);
 }
 
 void shared_boot(struct worker *w, struct message *m, bool cancelled)
@@ -272,17 +314,20 @@ static void on_names_again(struct shared_roll *r, enum err err)
 	struct shared_deed *d = r->deed;
 	free(r);
 	if (err)
-		LOG(LOG_ERROR, "shared", "accounts cannot be listed again", L_STR("host", d->host->name), L_ERR(err));
+		read_later(shared_host(d->host), err);
 	spread_again(d);
 }
 
-static void on_rows_again(struct store_op *op)
+static void on_read_again(void *arg, enum err err, bool all)
 {
-	struct shared_deed *d = op->arg;
+	struct shared_deed *d = arg;
 	struct shared_host *p = shared_host(d->host);
-	if (op->err) {
-		shared_deed_fail(d, err_name(op->err));
-	} else if (take_rows(p, op)) {
+	if (err && d->call) {
+		shared_deed_fail(d, err_name(err)); /* who asks lets us know once more */
+	} else if (err) {
+		read_later(p, err);
+		shared_deed_end(d);
+	} else if (all) {
 		shared_roll_call(p, d, on_names_again);
 	} else {
 		spread_again(d);
@@ -294,11 +339,7 @@ static void read_again(struct shared_deed *d)
 	struct shared_host *p = shared_host(d->host);
 	if (!d->call)
 		p->stale = false;
-	struct store_op *op = store_op_new(d->host->name, STR(""), on_rows_again, d);
-	store_map_all(op, &shared_space, STR_NONE, SHARED_GROUPS_MAX);
-	enum err err = store_submit(d->host->store, op);
-	if (err)
-		shared_deed_fail(d, err_name(err));
+	shared_rows_read(p, on_read_again, d);
 }
 
 static void on_stale(struct worker *w, struct message *m, bool cancelled)
@@ -341,39 +382,59 @@ void shared_step(struct host *h, unsigned step, struct call *c)
 
 /* ---- removed accounts ---- */
 
+/* What was read since he left may have had him in it. */
+static void take_out(struct shared_deed *d, struct shared_groups *g, struct shared_group *group)
+{
+	d->came_back |= shared_has(g, group, d->member);
+	shared_leave(g, group, d->member);
+}
+
 static void on_rewritten(struct store_op *op);
 
 /* As many groups at once as an op takes. */
 static void rewrite(struct shared_deed *d)
 {
 	struct shared_host *p = shared_host(d->host);
-	struct store_op *op = store_op_new(d->host->name, STR(""), on_rewritten, d);
+	struct store_op *op = shared_rows_write_new(p, on_rewritten, d);
 	struct str name;
+	d->unwritten = d->names;
 	pthread_mutex_lock(&p->lock);
-	while (op->n_steps < STORE_STEPS_MAX && roster_group_next(&d->names, &name)) {
-		const struct shared_group *group = shared_find(&p->groups, name);
-		if (group)
-			store_map_put(op, &shared_space, name, shared_format(op->arena, group, STR(""), false), 0);
+	while (shared_rows_has_room(op) && roster_group_next(&d->names, &name)) {
+		struct shared_group *group = shared_find(&p->groups, name);
+		if (!group)
+			continue;
+		take_out(d, &p->groups, group);
+		shared_rows_put(op, name, shared_format(op->arena, group, STR(""), false), 0);
 	}
 	pthread_mutex_unlock(&p->lock);
-	if (!op->n_steps) {
+	if (shared_rows_is_empty(op)) {
 		store_op_cancel(&op);
+		if (d->came_back)
+			ties_spread(d->host, &d->user, NULL, NULL);
 		shared_deed_end(d);
 		return;
 	}
 	enum err err = store_submit(d->host->store, op);
-	if (err)
-		shared_deed_fail(d, err_name(err));
+	if (err) {
+		d->names = d->unwritten;
+		try_again(d, err);
+	}
 }
 
 static void on_rewritten(struct store_op *op)
 {
 	struct shared_deed *d = op->arg;
+	struct str rest = d->names;
+	d->names = d->unwritten; /* if it begins anew */
+	if (shared_deed_again(op))
+		return;
 	host_changed(d->host, &mod_shared);
+	if (!op->err)
+		d->names = rest;
 	if (op->err)
-		shared_deed_fail(op->arg, err_name(op->err));
+		try_again(d, op->err);
 	else
-		rewrite(op->arg);
+		rewrite(d);
 }
 
 static void on_forget(struct worker *w, struct message *m, bool cancelled)
@@ -385,10 +446,12 @@ static void on_forget(struct worker *w, struct message *m, bool cancelled)
 		shared_deed_queue(d);
 }
 
-void shared_forget(struct host *h, struct str names)
+void shared_forget(struct host *h, const struct jid *account, struct str names)
 {
 	struct shared_deed *d = shared_deed_new(h, rewrite);
 	d->names = arena_str(d->arena, names);
+	d->user = jid_copy(d->arena, account);
+	d->member = jid_local(&d->user);
 	d->message.run = on_forget;
 	worker_post(h->node->main, &d->message);
 }

@@ -1,15 +1,12 @@
 /*
  * shared_deeds.h: what changes shared groups: one deed after the other, on the main thread (shared.h). A deed ends with shared_deed_done,
- * shared_deed_fail or shared_deed_end, once, now or later.
- *
- * Stored: space "shared-groups" of the host itself (owner ""): a group's name -> what shared_format says.
+ * shared_deed_fail or shared_deed_end, once, now or later. One whose write another node has overtaken runs again: so `run` looks at what is
+ * in memory then, and memory changes only after the write.
  */
 #ifndef NODE_MOD_SHARED_SHARED_DEEDS_H
 #define NODE_MOD_SHARED_SHARED_DEEDS_H
 
-#include "node/mod/shared/shared.h"
-
-extern const struct store_space shared_space;
+#include "node/mod/shared/shared_rows.h"
 
 struct shared_deed {
 	struct message message;
@@ -19,9 +16,12 @@ struct shared_deed {
 	struct call *call;   /* NULL: nobody waits for an answer */
 	void (*run)(struct shared_deed *d);
 	struct str names;    /* groups to be written again, packed */
+	struct str unwritten; /* of them, before the write under way */
 	struct jid user;     /* join, leave: an account, or absent and: */
 	struct str member;
 	bool joins;
+	bool came_back;      /* an account that is gone: a reading had put it into groups again */
+	unsigned tries;
 	const char *done;    /* the answer */
 };
 
@@ -31,6 +31,8 @@ void shared_deed_queue(struct shared_deed *d);
 /* The call, if any, is answered with d->done, or with why not. */
 void shared_deed_done(void *deed);
 void shared_deed_fail(struct shared_deed *d, const char *why);
+/* First in the on_done of a write. True: another node was faster; the deed begins anew. */
+bool shared_deed_again(struct store_op *op);
 /* Memory has changed: accounts on all nodes hear of it, of d->user or of any, and then it is done. */
 void shared_deed_spread(struct shared_deed *d);
 /* It has been answered. */

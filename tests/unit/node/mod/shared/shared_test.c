@@ -2,6 +2,7 @@
 #include "tests/unit/node/core/fleet_rig.h"
 
 #include "node/mod/shared/shared_deeds.h"
+#include "node/store/fault.h"
 
 static struct shared_host *slot(void)
 {
@@ -138,9 +139,167 @@ static void who_has_come_to_a_third_node_stays_when_the_first_says_that_he_left(
 	assert_int_equal(map_count(&g->people), 0);
 }
 
+/* ---- what is stored ---- */
+
+static const struct store_space rows = { "shared-groups", STORE_MAP }, turn = { "shared-turn", STORE_KV };
+
+struct writing {
+	struct message message;
+	const char *name;
+	struct str text;
+	bool written;
+};
+
+static void on_written(struct store_op *op)
+{
+	assert_int_equal(op->err, ERR_NONE);
+	((struct writing *)op->arg)->written = true;
+}
+
+static void on_write(struct worker *w, struct message *m, bool cancelled)
+{
+	struct writing *x = (struct writing *)m;
+	struct store_op *op = store_op_new(STR("localhost"), STR(""), on_written, x);
+	store_kv_put(op, &turn, STR("1"));
+	store_map_put(op, &rows, str_of(x->name), x->text, 0);
+	assert_int_equal(store_submit(node.store, op), ERR_NONE);
+}
+
+/* The other node writes a group, and has not told us yet. */
+static void other_writes(const char *name, struct str text)
+{
+	struct writing x = { .message.run = on_write, .name = name, .text = text };
+	worker_post(node.main, &x.message);
+	RIG_UNTIL(x.written);
+}
+
 static bool is_quiet(void)
 {
 	return slot()->ready && !slot()->busy && !slot()->first && !slot()->stale;
+}
+
+/* It says so: we read. */
+static void other_has_written(void)
+{
+	struct frame_record r = { .kind = FLEET_STALE, .ttl = FRAME_TTL, .to = STR("localhost"), .from = STR("shared") };
+	RIG_UNTIL(is_quiet());
+	other_says(r);
+	rig_turns(4);
+	RIG_UNTIL(is_quiet());
+}
+
+static bool has(const char *group, const char *user)
+{
+	pthread_mutex_lock(&slot()->lock);
+	const struct shared_group *g = shared_find(&slot()->groups, str_of(group));
+	bool yes = g && shared_has(&slot()->groups, g, str_of(user));
+	pthread_mutex_unlock(&slot()->lock);
+	return yes;
+}
+
+static struct str group_of(const char *members)
+{
+	return arena_printf(keep, "{\"label\":\"\",\"description\":\"\",\"shows\":[\"g\"],\"members\":[%s]}", members);
+}
+
+static char gone[16]; /* whose account is removed */
+static bool reads_meanwhile;
+
+static void remove_account(struct node_worker *nw)
+{
+	struct jid jid;
+	assert_int_equal(jid_make(keep, str_of(gone), STR("localhost"), STR_NONE, &jid), ERR_NONE);
+	struct user *u = user_hold(nw, node.hosts[0], &jid);
+	if (reads_meanwhile)
+		shared_stale(node.hosts[0]);
+	mod_shared.hooks.account_ended(u, true);
+	user_release(u);
+}
+
+static void group_with_two(bool reads)
+{
+	other_writes("g", group_of("\"romeo\",\"juliet\""));
+	other_has_written();
+	assert_true(has("g", "romeo") && has("g", "juliet"));
+	snprintf(gone, sizeof gone, "romeo");
+	reads_meanwhile = reads;
+}
+
+/* Groups are read again at that moment, from a store that has him in them still. */
+static void a_removed_account_does_not_come_back(void **state)
+{
+	group_with_two(true);
+	rig_order(0, remove_account);
+	rig_turns(2);
+	RIG_UNTIL(is_quiet());
+	assert_false(has("g", "romeo"));
+	other_has_written();
+	assert_false(has("g", "romeo"));
+	assert_true(has("g", "juliet"));
+}
+
+static void what_another_node_writes_meanwhile_is_not_undone(void **state)
+{
+	group_with_two(false);
+	other_writes("g", group_of("\"romeo\",\"juliet\",\"nurse\""));
+	rig_order(0, remove_account);
+	rig_turns(2);
+	RIG_UNTIL(is_quiet());
+	assert_true(!has("g", "romeo") && has("g", "nurse"));
+	other_has_written();
+	assert_true(!has("g", "romeo") && has("g", "juliet") && has("g", "nurse"));
+}
+
+static void store_fails(bool fails)
+{
+	fault_store_set(node.store, &(struct fault_odds){ .io = fails ? 1000 : 0 });
+}
+
+/* The moment has come, which the clock would bring. */
+static void some_time_later(void)
+{
+	assert_true(timer_is_set(&slot()->again));
+	worker_timer_set(node.main, &slot()->again, 0);
+	RIG_UNTIL(!timer_is_set(&slot()->again));
+	RIG_UNTIL(is_quiet());
+}
+
+static void what_a_store_did_not_do_is_done_later(void **state)
+{
+	struct fault_odds none = { .io = 0 };
+	RIG_UNTIL(is_quiet());
+	node.store = node.hosts[0]->store = fault_store_open(&node.store, 1, &none, NULL);
+	group_with_two(false);
+	other_writes("h", group_of("\"nurse\""));
+	store_fails(true);
+	other_has_written();
+	assert_false(has("h", "nurse"));
+	rig_order(0, remove_account);
+	rig_turns(2);
+	RIG_UNTIL(is_quiet());
+	store_fails(false);
+	some_time_later();
+	assert_true(has("h", "nurse"));
+	other_has_written();
+	assert_true(!has("g", "romeo") && has("g", "juliet"));
+}
+
+static void more_groups_than_one_answer_holds_are_read(void **state)
+{
+	enum { GROUPS = 10 };
+	char name[GROUPS][4], *text = malloc(STORE_VALUE_MAX);
+	memset(text, 'x', STORE_VALUE_MAX);
+	struct str big = arena_printf(keep, "{\"label\":\"\",\"description\":\"%.*s\",\"shows\":[],\"members\":[\"nurse\"]}",
+				      (int)STORE_VALUE_MAX - 100, text);
+	for (unsigned i = 0; i < GROUPS; i++) {
+		snprintf(name[i], sizeof name[i], "g%u", i);
+		other_writes(name[i], big);
+	}
+	other_has_written();
+	assert_int_equal(slot()->groups.n, GROUPS);
+	for (unsigned i = 0; i < GROUPS; i++)
+		assert_true(has(name[i], "nurse"));
+	free(text);
 }
 
 /* ---- accounts ---- */
@@ -181,6 +340,10 @@ int main(void)
 		CASE(lines_that_are_none_say_nothing),
 		CASE(who_is_here_is_not_taken_away_by_what_another_node_says),
 		CASE(who_is_here_is_told_of_again_when_he_has_gone_from_another_node),
+		CASE(a_removed_account_does_not_come_back),
+		CASE(what_another_node_writes_meanwhile_is_not_undone),
+		CASE(what_a_store_did_not_do_is_done_later),
+		CASE(more_groups_than_one_answer_holds_are_read),
 		CASE(accounts_up_to_the_ceiling_stay_when_they_are_read_again),
 		CASE(who_has_come_to_a_third_node_stays_when_the_first_says_that_he_left),
 	};
