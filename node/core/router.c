@@ -158,6 +158,9 @@ static void return_message(struct user *u, struct stanza *st)
 		if (!waits_behind(u, st))
 			user_deliver(u, st, 0, false);
 		stanza_unref(st);
+	} else if (v == DELIVERY_TO_RESOURCE) { /* which has come since */
+		session_deliver(one, st);
+		stanza_unref(st);
 	} else if (v == DELIVERY_BOUNCE) {
 		router_bounce(u->nw, st, STANZA_SERVICE_UNAVAILABLE, STR_NONE);
 	} else {
