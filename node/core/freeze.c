@@ -133,6 +133,11 @@ static void thaw_counts(struct session *s, struct str bytes)
 	sm_freeze_recount(s, le32toh(counts[0]), le32toh(counts[1]));
 }
 
+void freeze_give_back(struct user *u, struct str state)
+{
+	sm_freeze_give_back(u, freeze_section(state, SM));
+}
+
 void freeze_thaw(struct session *s, struct str state)
 {
 	struct str name, bytes;

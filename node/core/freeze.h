@@ -24,6 +24,8 @@ void freeze_add_counts(struct buf *out, uint32_t handled, uint32_t sent);
 /* Into a session that was just made: no hook hears of its presence, as nobody but the node has changed; unless it lived in one part of a
  * split cluster ("apart"): then it is announced, which may end it. */
 void freeze_thaw(struct session *s, struct str state);
+/* The client of a session in that state is lost before it came to another node. */
+void freeze_give_back(struct user *u, struct str state);
 /* The bytes of one section; absent when there is none. */
 struct str freeze_section(struct str state, const char *name);
 

@@ -2,6 +2,7 @@
 
 #include "node/core/log.h"
 #include "node/core/node.h"
+#include "node/core/sm_back.h"
 #include "node/core/sm_private.h"
 
 /* state := head queue (unacked.h), little endian, as it lies in memory. */
@@ -64,6 +65,22 @@ void sm_freeze_thaw_shares(struct session *s, struct str shares)
 	for (const struct session *other = s->user->sessions; other; other = other->next)
 		if (other != s && other->sm)
 			unacked_join(&sm->queue, &other->sm->queue);
+}
+
+void sm_freeze_give_back(struct user *u, struct str state)
+{
+	struct unacked left;
+	struct unacked_item *i;
+	unacked_init(&left);
+	if (state.len < sizeof(struct frozen))
+		return;
+	if (unacked_read(&left, str_span(state.p + sizeof(struct frozen), state.len - sizeof(struct frozen))) != ERR_NONE)
+		LOG(LOG_ERROR, "sm", "what waited for a client is broken, and lost", L_STR("jid", jid_str(&u->jid)));
+	while ((i = unacked_take(&left))) {
+		if (unacked_item_is_last(i))
+			sm_back_give(u, i);
+		unacked_item_free(i);
+	}
 }
 
 void sm_freeze_recount(struct session *s, uint32_t handled, uint32_t sent)

@@ -16,6 +16,8 @@ void sm_freeze_leave(struct session *s);
 void sm_freeze_thaw(struct session *s, struct str state);
 /* After it, with those of the account's sessions that are here: what they all got is given back by the last alone. */
 void sm_freeze_thaw_shares(struct session *s, struct str shares);
+/* The client of a session in that state is lost before it came anywhere: what waited goes to whoever gets it now. */
+void sm_freeze_give_back(struct user *u, struct str state);
 /* Its edge has counted on since the state was told. */
 void sm_freeze_recount(struct session *s, uint32_t handled, uint32_t sent);
 

@@ -147,10 +147,20 @@ static void say_gone(struct node_worker *nw, uint32_t home, uint64_t fp, uint64_
 	fleet_send(nw, home, &r);
 }
 
+/* Its last home has given the session up, and no other has it yet: what waited for the client is here alone. */
+static void give_back(struct edge *e)
+{
+	struct user *u = user_hold(e->nw, e->stream->host, &e->jid);
+	freeze_give_back(u, buf_str(&e->state));
+	user_release(u);
+}
+
 void edge_drop(struct edge *e, bool lost)
 {
 	if (e->step == EDGE_BOUND)
 		say_gone(e->nw, e->home, e->fp, e->home_sid, e->sid, lost);
+	else if (e->step == EDGE_FINDS && e->state.len)
+		give_back(e);
 	edge_free(e);
 }
 

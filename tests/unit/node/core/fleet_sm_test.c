@@ -569,6 +569,32 @@ static void kept_messages_that_were_under_way_are_acknowledged_at_the_next_home(
 	rig_hang_up(&c);
 }
 
+/* Its last home has sent it away, and the next one is not found yet. */
+static void what_waited_for_a_client_that_is_lost_between_two_homes_is_given_back(void **state)
+{
+	char user[16], bare[64], id[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	uint64_t sid = far_session(bare, id);
+	rig_say(&c, arena_printf(keep, "<message to='%s/far' type='chat'><body>kept</body></message>", bare).p);
+	expect(FLEET_DOWN);
+	struct frame_record rehome = record(FLEET_REHOME, bare, 0);
+	rehome.xml = state_of(&c, "far", true);
+	gone(bare, sid, 9, false);
+	rig_hang_up(&c);
+	RIG_UNTIL(!rig_session(&c, "near"));
+	other_claims(bare);
+	c = far_login_with_sm(user, &edge);
+	rehome.dst_sid = edge;
+	other_says(rehome);
+	expect(FLEET_UP); /* the empty one */
+	rig_order(0, c2s_abort_all);
+	struct frame_record back = expect(FLEET_STANZA);
+	assert_true(holds(back.xml, "<body>kept</body>") && holds(back.xml, "urn:xmpp:delay"));
+	rig_hang_up(&c);
+}
+
 static void run_farewell(struct node_worker *nw)
 {
 	fleet_farewell(nw);
@@ -700,6 +726,7 @@ int main(void)
 		SM_CASE(a_session_takes_what_waits_along_to_its_next_home),
 		SM_CASE(what_two_that_moved_got_is_given_back_once),
 		SM_CASE(kept_messages_that_were_under_way_are_acknowledged_at_the_next_home),
+		SM_CASE(what_waited_for_a_client_that_is_lost_between_two_homes_is_given_back),
 		SM_CASE(what_cannot_move_with_a_session_is_given_back),
 		SM_CASE(numbers_go_on_when_a_home_dies),
 		SM_CASE(what_follows_the_wish_is_counted_here_when_the_home_dies),
