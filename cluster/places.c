@@ -5,7 +5,8 @@
 #include "cluster/spot.h"
 
 #define RENEW_MS      20000 /* and up to twice that: not all at once */
-#define RENEWS        200   /* a tick */
+#define RENEWS        200   /* a tick, and: */
+#define RENEW_SHARE   20    /* this part of all: less than there are ticks in RENEW_MS */
 #define AGAIN_MS      500   /* a claim that could not be asked for, or that a node has that we do not see alive; a state that nobody got */
 #define AWAY_MS       4000
 #define GAP_MS        4000  /* shorter than what is left of a lease when the node freezes */
@@ -625,15 +626,16 @@ static void look(struct places *p, struct spot *l)
 	}
 }
 
-/* Those whose turn has come, RENEWS at most: the rest next time. */
+/* Those whose turn has come, but not too many at once: the rest next time. The share is so large that all have had their turn before it is
+ * the first one's again: as they are looked through in one order, the last would never be renewed. */
 static void renew_some(struct places *p)
 {
-	struct str key, due[RENEWS];
+	size_t n = 0, most = RENEWS + map_count(&p->names) / RENEW_SHARE;
+	struct str key, *due = xmalloc(most * sizeof *due);
 	void *value;
-	unsigned n = 0;
-	for (size_t i = 0; n < RENEWS && map_next(&p->names, &i, &key, &value);) {
+	for (size_t i = 0; n < most && map_next(&p->names, &i, &key, &value);) {
 		const struct spot *l = value;
-		if (l->step == SERVED && p->now_ms >= l->again_ms)
+		if (l->step == SERVED && !l->asking && p->now_ms >= l->again_ms)
 			due[n++] = l->name;
 	}
 	while (n) {
@@ -641,6 +643,7 @@ static void renew_some(struct places *p)
 		if (l)
 			renew(p, l);
 	}
+	free(due);
 }
 
 void places_tick(struct places *p, uint64_t now_ms)
