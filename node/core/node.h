@@ -44,7 +44,7 @@ struct settings {
 	uint64_t unauthenticated_ms, idle_ping_ms, idle_close_ms;
 	uint32_t sasl_tries, resources_max;
 	uint64_t mailbox_bytes, out_max, out_max_before_auth;
-	uint64_t out_mark, unsent_wait_ms; /* stream/jam.h */
+	uint64_t out_mark, unsent_wait_ms, late_max, late_all; /* stream/jam.h */
 	uint64_t places_max;
 	bool tls_required, plain_on_loopback;
 	struct sm_settings sm;
@@ -120,6 +120,7 @@ struct node_worker {
 	uint64_t input_at;         /* how much was read in all from the client whose input is handled now */
 	uint64_t through;          /* workers that got something from it, as bits (router.c) */
 	bool crowded;              /* the mailbox of one of them was over its ceiling */
+	size_t late_bytes;         /* of all streams (stream/jam.h) */
 	struct c2s *streams;
 	struct listener *listeners;
 	struct fleet_worker *fleet; /* NULL: a node alone */

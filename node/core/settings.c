@@ -126,8 +126,20 @@ static const struct option limit_options[] = {
 	  .min = 65536,
 	  .max = 1 << 30,
 	  .doc = "What may wait for a client that does not read; past it the stream is closed. From a quarter of it on, clients that go on "
-		 "filling it are not read until it has drained. What such clients of other nodes have sent until they hear of that, at "
-		 "most 16 MiB, comes on top." },
+		 "filling it are not read until it has drained." },
+	{ .name = "late_bytes",
+	  .kind = OPTION_SIZE,
+	  .default_text = "16 MiB",
+	  .min = 0,
+	  .max = 1 << 30,
+	  .doc = "With several nodes: what clients of other nodes have sent until they hear that they are not read comes on top, so much "
+		 "for one client." },
+	{ .name = "late_bytes_all",
+	  .kind = OPTION_SIZE,
+	  .default_text = "256 MiB",
+	  .min = 0,
+	  .max = INT64_C(1) << 40,
+	  .doc = "The same for all clients of a node together; the client for whom it would be more ends, with resource-constraint." },
 	{ .name = "unsent_wait",
 	  .kind = OPTION_DURATION,
 	  .default_text = "5s",
@@ -285,6 +297,8 @@ void settings_read(const struct config *c, struct settings *out)
 	out->resources_max = (uint32_t)config_int(c, "limits.resources");
 	out->mailbox_bytes = (uint64_t)config_int(c, "limits.mailbox_bytes");
 	out->out_max = (uint64_t)config_int(c, "limits.unsent_bytes");
+	out->late_max = (uint64_t)config_int(c, "limits.late_bytes");
+	out->late_all = (uint64_t)config_int(c, "limits.late_bytes_all");
 	out->places_max = (uint64_t)config_int(c, "limits.places");
 	out->out_mark = out->out_max / 4;
 	out->unsent_wait_ms = (uint64_t)config_int(c, "limits.unsent_wait");

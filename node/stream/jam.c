@@ -22,6 +22,7 @@ struct jam {
 	size_t next_below; /* the next goes on when less is unsent */
 	unsigned n, waiting;
 	bool given_up, late; /* late: its ceiling was raised */
+	size_t late_bytes;   /* that wait above the ceiling that it had before */
 	struct filler of[SENDERS_MAX]; /* in the order in which they came */
 };
 
@@ -43,7 +44,7 @@ static void raise_ceiling(struct jam *j)
 	if (j->late)
 		return;
 	j->late = true;
-	conn_out(c->conn)->max = c->nw->node->settings.out_max + JAM_LATE_BYTES;
+	conn_out(c->conn)->max = c->nw->node->settings.out_max + c->nw->node->settings.late_max;
 }
 
 /* What waits already stays; nothing more fits until less than the ceiling is unsent. */
@@ -55,6 +56,27 @@ static void lower_ceiling(struct jam *j)
 	struct buf *out = conn_out(c->conn);
 	size_t max = c->nw->node->settings.out_max;
 	out->max = max > out->len ? max : out->len;
+}
+
+static void note_late(struct jam *j)
+{
+	struct node_worker *nw = j->stream->nw;
+	size_t unsent = conn_unsent(j->stream->conn), max = nw->node->settings.out_max;
+	size_t late = j->late && unsent > max ? unsent - max : 0;
+	count(nw, METRIC_LATE_BYTES, (int64_t)late - (int64_t)j->late_bytes);
+	nw->late_bytes += late - j->late_bytes;
+	j->late_bytes = late;
+}
+
+/* All streams together have taken what they may: this one takes no more, and ends. */
+static void look_at_late(struct jam *j)
+{
+	struct node_worker *nw = j->stream->nw;
+	note_late(j);
+	if (!j->late_bytes || nw->late_bytes <= nw->node->settings.late_all / nw->node->n_workers)
+		return;
+	count_limit(nw, LIMIT_LATE_BYTES);
+	lower_ceiling(j);
 }
 
 /* ---- who waits ---- */
@@ -77,6 +99,8 @@ void jam_forget(struct c2s *c)
 	while (j->n)
 		remove_filler(j, j->n - 1);
 	lower_ceiling(j);
+	j->late = false;
+	note_late(j);
 	worker_timer_cancel(c->nw->worker, &j->pace);
 	free(j);
 	c->jam = NULL;
@@ -137,6 +161,7 @@ void jam_fill(struct c2s *c, size_t bytes)
 	j->next_below = low_of(c);
 	if (who->sid && who->epoch && !j->given_up)
 		raise_ceiling(j);
+	look_at_late(j);
 	struct filler *f = who->sid && !j->given_up ? filler_of(j, who) : NULL;
 	if (!f)
 		return;
@@ -166,6 +191,7 @@ void jam_written(struct c2s *c)
 {
 	struct jam *j = c->jam;
 	size_t unsent = conn_unsent(c->conn);
+	note_late(j);
 	while (j->waiting && (!unsent || unsent < j->next_below)) {
 		let_one_go(j);
 		j->next_below = j->next_below > STEP_BYTES ? j->next_below - STEP_BYTES : 0;

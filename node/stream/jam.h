@@ -15,14 +15,13 @@
  *
  * How far ahead of this a sender on another worker can be is bounded by the router (router.c). One on another node can be ahead by what
  * the mesh's link takes (8 MiB), twice that when this stream is an edge: it is told to wait (core/rein.h), but what is under way comes
- * still, and goes nowhere else. So while its senders wait, the ceiling of such a stream is JAM_LATE_BYTES higher; rule 4 takes that back.
+ * still, and goes nowhere else. So while its senders wait, the ceiling of such a stream is limits.late_bytes higher; rule 4 takes that
+ * back. All streams of a worker together have its share of limits.late_bytes_all: who would need more ends, as does who needs more alone.
  */
 #ifndef NODE_STREAM_JAM_H
 #define NODE_STREAM_JAM_H
 
 #include "node/stream/c2s.h"
-
-#define JAM_LATE_BYTES (16u << 20)
 
 /* The sender of what is handled now has put so many bytes into the output, and more than the mark is unsent. */
 void jam_fill(struct c2s *c, size_t bytes);

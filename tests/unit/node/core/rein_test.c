@@ -113,12 +113,34 @@ static void a_brake_is_renewed_while_it_is_on(void **state)
 static void what_waits_for_who_is_flooded_has_a_ceiling(void **state)
 {
 	struct rig_client juliet = log_in();
-	unsigned n = (unsigned)((node.settings.out_max + JAM_LATE_BYTES) / BODY_BYTES);
+	unsigned n = (unsigned)((node.settings.out_max + node.settings.late_max) / BODY_BYTES);
 	they_flood(&juliet, 0, n * 3 / 4);
 	assert_non_null(stream_of(&juliet));
 	they_flood(&juliet, n * 3 / 4, n * 5 / 4);
 	RIG_UNTIL(!stream_of(&juliet));
 	rig_hang_up(&juliet);
+}
+
+static size_t late_of(const struct rig_client *c)
+{
+	return conn_unsent(stream_of(c)->conn) - node.settings.out_max;
+}
+
+/* Both are on one worker. */
+static void what_waits_for_all_who_are_flooded_has_a_ceiling(void **state)
+{
+	struct rig_client juliet = log_in(), nurse = log_in();
+	node.settings.late_all = node.n_workers * (4u << 20);
+	they_flood(&juliet, 0, 1000);
+	they_flood(&nurse, 0, 500);
+	assert_int_equal(node_metric(&node, METRIC_LATE_BYTES), late_of(&juliet) + late_of(&nurse));
+	they_flood(&nurse, 500, 1000);
+	RIG_UNTIL(!stream_of(&nurse));
+	assert_int_equal(node_metric(&node, METRIC_LATE_BYTES), late_of(&juliet));
+	all_came_in_order(&juliet, 1000);
+	assert_int_equal(node_metric(&node, METRIC_LATE_BYTES), 0);
+	rig_hang_up(&juliet);
+	rig_hang_up(&nurse);
 }
 
 static void nobody_waits_for_who_never_reads_and_the_ceiling_is_the_old_one(void **state)
@@ -328,6 +350,7 @@ int main(void)
 		NEW(who_floods_from_another_node_is_told_once_to_wait),
 		NEW(a_brake_is_renewed_while_it_is_on),
 		NEW(what_waits_for_who_is_flooded_has_a_ceiling),
+		NEW(what_waits_for_all_who_are_flooded_has_a_ceiling),
 		NEW(nobody_waits_for_who_never_reads_and_the_ceiling_is_the_old_one),
 		NEW(a_node_of_an_older_version_is_not_told),
 		NEW(who_is_flooded_and_dies_lets_the_flooder_go),
