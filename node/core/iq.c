@@ -101,20 +101,17 @@ void iq_arrived(struct node_worker *nw, struct host *h, struct user *u, struct s
 	dispatch(&iq, r);
 }
 
-bool iq_of_stream(struct session *s, struct stanza *st)
+struct stanza *iq_answer_of_stream(const struct host *h, struct stanza *st)
 {
 	struct elem *root;
 	const struct elem *payload = st->kind == STANZA_IQ && st->type == TYPE_SET ? stanza_payload(st) : NULL;
 	bool is_session = payload && elem_is(payload, NS_SESSION, "session");
 	bool binds = payload && elem_is(payload, NS_BIND, "bind");
-	if ((!is_session && !binds) || (jid_present(&st->to) && !str_eq(jid_str(&st->to), s->user->host->name)))
-		return false;
-	struct stanza *reply = is_session ? stanza_result(st, &root)
-				       : stanza_error_reply(st, STANZA_NOT_ALLOWED, STR("this stream has its resource"), NULL);
-	session_deliver(s, reply);
-	stanza_unref(reply);
-	stanza_unref(st);
-	return true;
+	if ((!is_session && !binds) || (jid_present(&st->to) && !str_eq(jid_str(&st->to), h->name)))
+		return NULL;
+	if (is_session)
+		return stanza_result(st, &root);
+	return stanza_error_reply(st, STANZA_NOT_ALLOWED, STR("this stream has its resource"), NULL);
 }
 
 struct stanza *iq_result(struct iq *iq, struct elem **root)

@@ -11,7 +11,7 @@
 void iq_arrived(struct node_worker *nw, struct host *h, struct user *u, struct stanza *st);
 
 /* What a client may still say of its stream once it is bound: the legacy session request (a no-op), and a second binding (refused: one
- * stream, one resource). True: it was one; consumed. */
-bool iq_of_stream(struct session *s, struct stanza *st);
+ * stream, one resource). The answer, which is yours; NULL: it is none of these. st is borrowed. */
+struct stanza *iq_answer_of_stream(const struct host *h, struct stanza *st);
 
 #endif

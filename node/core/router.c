@@ -425,8 +425,13 @@ static void broadcast_presence(struct session *s, struct stanza *st)
 static void handle_sent(struct session *s, struct stanza *st)
 {
 	struct node_worker *nw = s->nw;
-	if (iq_of_stream(s, st))
+	struct stanza *answer = iq_answer_of_stream(s->user->host, st);
+	if (answer) {
+		session_deliver(s, answer);
+		stanza_unref(answer);
+		stanza_unref(st);
 		return;
+	}
 	int v = sent_hooks(s, st);
 	if (v < 0) {
 		router_bounce(nw, st, (enum stanza_error)-v, STR_NONE);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "node/core/freeze.h"
+#include "node/core/iq.h"
 #include "node/core/log.h"
 #include "node/core/rein.h"
 #include "node/core/session.h"
@@ -665,8 +666,23 @@ static struct frame_record up_of(const struct edge *e, enum fleet_up what)
 	return r;
 }
 
+/* An older home leaves what is of the stream to us. It counts nothing. */
+static bool answers_for_home(struct edge *e, struct stanza *st)
+{
+	bool is_older = st->kind == STANZA_IQ && fleet_speaks(e->nw->fleet, e->home) < FLEET_SM;
+	struct stanza *answer = is_older ? iq_answer_of_stream(e->stream->host, st) : NULL;
+	if (answer)
+		c2s_send(e->stream, answer);
+	stanza_unref(answer);
+	return answer != NULL;
+}
+
 void edge_sent(struct edge *e, struct stanza *st)
 {
+	if (answers_for_home(e, st)) {
+		stanza_unref(st);
+		return;
+	}
 	struct frame_record r = up_of(e, FLEET_UP_STANZA);
 	e->handled++;
 	fleet_send_stanza(e->nw, e->home, &r, st);

@@ -96,6 +96,27 @@ static void nothing_is_offered_while_a_node_does_not_know_it(void **state)
 	rig_hang_up(&c);
 }
 
+/* What is asked of the stream is answered by homes since they know it. */
+static void what_an_older_home_does_not_answer_is_answered_here(void **state)
+{
+	static const char session[] = "<iq type='set' id='s'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>";
+	static const char binding[] = "<iq type='set' id='b2'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
+	uint64_t edge;
+	struct rig_client now = login_there(&edge);
+	rig_say(&now, session);
+	assert_true(holds(expect(FLEET_UP).xml, "<session"));
+	other_speaks = FLEET_SM - 1;
+	look(NODE_UP);
+	rig_say(&now, session);
+	RIG_HEAR(&now, "<iq type='result' id='s'");
+	rig_say(&now, binding);
+	RIG_HEAR(&now, "<not-allowed");
+	assert_null(next_of(FLEET_UP));
+	rig_say(&now, "<iq type='set' id='x'><query xmlns='x'/></iq>");
+	assert_true(holds(expect(FLEET_UP).xml, "id='x'"));
+	rig_hang_up(&now);
+}
+
 static struct rig_client begin_resumption(const char *user, const char *previd, unsigned h)
 {
 	struct rig_client c = rig_authenticate(1, user);
@@ -709,6 +730,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SM_CASE(words_go_to_the_home_in_order),
 		SM_CASE(a_client_that_ends_its_stream_is_not_lost),
+		SM_CASE(what_an_older_home_does_not_answer_is_answered_here),
 		SM_CASE(nothing_is_offered_while_a_node_does_not_know_it),
 		SM_CASE(a_resumption_is_asked_for_at_the_home),
 		SM_CASE(a_refused_resumption_leaves_the_stream_to_be_bound),
