@@ -29,7 +29,7 @@ struct edge {
 	uint64_t fp, sid, home_sid, hlc;
 	uint32_t home;
 	uint8_t step, tries;
-	bool held_by_home, seeks;
+	bool held_by_home, held_by_way, seeks;
 	bool sm_asked, sm_on;       /* the client has asked for stream management; has got it */
 	bool counts_told;           /* the home that we ask, or have, knows handled and sent from us */
 	uint32_t handled, sent;     /* stanzas from it and to it since, modulo 2^32 */
@@ -244,13 +244,34 @@ static void send_again(struct edge *e, uint8_t flags)
 	buf_fini(&was);
 }
 
+/* For one of the reasons that there are to do so. */
+static void hold(struct edge *e, bool *why, bool on)
+{
+	if (*why != on && on)
+		c2s_hold(e->stream);
+	else if (*why != on)
+		c2s_release(e->stream);
+	*why = on;
+}
+
+/* What the home, which lives, did not take is sent again, until nothing comes back. */
+static void try_way(struct edge *e)
+{
+	if (!e->again.len) {
+		hold(e, &e->held_by_way, false);
+		return;
+	}
+	send_again(e, 0);
+	worker_timer_set(e->nw->worker, &e->timer, RESEND_MS);
+}
+
 static void on_timer(struct timer *t)
 {
 	struct edge *e = (struct edge *)((char *)t - offsetof(struct edge, timer));
 	if (e->step == EDGE_FINDS)
 		edge_seek(e);
 	else if (e->step == EDGE_BOUND)
-		send_again(e, 0);
+		try_way(e);
 	else
 		edge_fail(e, STANZA_RESOURCE_CONSTRAINT, "the node that knows your account does not answer");
 }
@@ -483,9 +504,8 @@ static void leave_home(struct edge *e)
 {
 	if (e->step == EDGE_BOUND)
 		c2s_hold(e->stream);
-	if (e->held_by_home)
-		c2s_release(e->stream);
-	e->held_by_home = false;
+	hold(e, &e->held_by_home, false);
+	hold(e, &e->held_by_way, false);
 	worker_timer_cancel(e->nw->worker, &e->timer);
 	e->step = EDGE_FINDS;
 }
@@ -548,17 +568,6 @@ static void on_back(struct node_worker *nw, uint32_t from, const struct frame_re
 		else
 			send_again(e, 0);
 	}
-}
-
-static void on_hold(struct edge *e, bool hold)
-{
-	if (e->held_by_home == hold || e->step != EDGE_BOUND)
-		return;
-	e->held_by_home = hold;
-	if (hold)
-		c2s_hold(e->stream);
-	else
-		c2s_release(e->stream);
 }
 
 static void keep_state(struct edge *e, const struct frame_record *r)
@@ -637,7 +646,8 @@ void edge_record(struct node_worker *nw, uint32_t from, const struct frame_recor
 		break;
 	case FLEET_HOLD:
 	case FLEET_RELEASE:
-		on_hold(e, r->kind == FLEET_HOLD);
+		if (e->step == EDGE_BOUND)
+			hold(e, &e->held_by_home, r->kind == FLEET_HOLD);
 		break;
 	case FLEET_PAUSE:
 		c2s_pause(e->stream, r->oseq < PAUSE_MAX_MS ? r->oseq : PAUSE_MAX_MS, NULL);
@@ -721,54 +731,60 @@ bool edge_word(struct edge *e, const struct elem *word, const struct sm_said *sa
 	return true;
 }
 
+/* If its home lives, and the way there is full, the client is not read, or more would wait here than there is room for. */
 bool edge_lost(struct node_worker *nw, uint32_t to, const struct frame_record *r)
 {
 	struct edge *e = edge_find(nw, r->osm);
 	if (!e)
 		return false;
 	keep_again(e, r, to, r->dst_sid);
-	if (e->step == EDGE_BOUND && e->home != to)
+	if (e->step != EDGE_BOUND)
+		return true;
+	if (e->home != to) {
 		send_again(e, 0);
-	else if (e->step == EDGE_BOUND && !timer_is_set(&e->timer)) /* if its home lives, and is full */
+		return true;
+	}
+	hold(e, &e->held_by_way, true);
+	if (!timer_is_set(&e->timer))
 		worker_timer_set(nw->worker, &e->timer, RESEND_MS);
 	return true;
 }
 
-/* Collected first, by name: what happens to one may change the map. */
-void edge_node_gone(struct node_worker *nw, uint32_t epoch)
+/* Of all edges, as what happens to one may change the map; yours. */
+static uint64_t *names_of_all(struct node_worker *nw, size_t *n)
 {
-	size_t n = 0, cap = map_count(&nw->fleet->edges);
-	uint64_t *found = xmalloc((cap + 1) * sizeof *found);
 	struct str key;
 	void *value;
-	for (size_t i = 0; map_next(&nw->fleet->edges, &i, &key, &value);) {
-		const struct edge *e = value;
-		if (e->home == epoch && e->step != EDGE_FINDS)
-			found[n++] = e->sid;
-	}
+	uint64_t *found = xmalloc((map_count(&nw->fleet->edges) + 1) * sizeof *found);
+	*n = 0;
+	for (size_t i = 0; map_next(&nw->fleet->edges, &i, &key, &value);)
+		found[(*n)++] = ((struct edge *)value)->sid;
+	return found;
+}
+
+void edge_node_gone(struct node_worker *nw, uint32_t epoch)
+{
+	size_t n;
+	uint64_t *names = names_of_all(nw, &n);
 	for (size_t i = 0; i < n; i++) {
-		struct edge *e = edge_find(nw, found[i]);
+		struct edge *e = edge_find(nw, names[i]);
 		if (e && e->home == epoch && e->step != EDGE_FINDS)
 			on_home_gone(e);
 	}
-	free(found);
+	free(names);
 }
 
 /* Our homes have ended the sessions with our old name, and told their contacts so. */
 void edge_renamed(struct node_worker *nw)
 {
-	size_t n = 0, cap = map_count(&nw->fleet->edges);
-	uint64_t *found = xmalloc((cap + 1) * sizeof *found);
-	struct str key;
-	void *value;
-	for (size_t i = 0; map_next(&nw->fleet->edges, &i, &key, &value);)
-		found[n++] = ((struct edge *)value)->sid;
+	size_t n;
+	uint64_t *names = names_of_all(nw, &n);
 	for (size_t i = 0; i < n; i++) {
-		struct edge *e = edge_find(nw, found[i]);
+		struct edge *e = edge_find(nw, names[i]);
 		if (e && e->step == EDGE_BOUND)
 			edge_close(e, STREAM_RESET, STR("this node was cut off from the one where your account is; log in again"));
 		else if (e && e->step == EDGE_ASKS)
 			on_home_gone(e);
 	}
-	free(found);
+	free(names);
 }

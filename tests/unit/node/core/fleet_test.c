@@ -63,6 +63,28 @@ static void a_client_whose_stanzas_fill_the_way_home_is_slowed_down(void **state
 	rig_hang_up(&c);
 }
 
+/* Else it would fill what is kept for the home, and then be lost. */
+static void a_client_is_not_read_while_its_home_takes_nothing(void **state)
+{
+	uint64_t edge;
+	struct rig_client c = login_there(&edge);
+	rig_say(&c, "<message to='somebody@localhost'><body>one</body></message>");
+	struct frame_record up = expect(FLEET_UP);
+	post(up, true);
+	rig_turns(4);
+	rig_say(&c, "<message to='somebody@localhost'><body>two</body></message>");
+	rig_turns(4);
+	assert_null(next_of(FLEET_UP));
+	up = expect(FLEET_UP); /* after a while */
+	assert_true(holds(up.xml, "one"));
+	post(up, true); /* in vain */
+	assert_true(holds(expect(FLEET_UP).xml, "one"));
+	assert_true(holds(expect(FLEET_UP).xml, "two"));
+	rig_say(&c, "<message to='somebody@localhost'><body>three</body></message>");
+	assert_true(holds(expect(FLEET_UP).xml, "three"));
+	rig_hang_up(&c);
+}
+
 static void a_refusal_of_the_home_reaches_the_client(void **state)
 {
 	struct rig_client c = begin_login_there();
@@ -273,6 +295,7 @@ int main(void)
 		CASE(a_client_hears_why_its_home_ends_its_session),
 		CASE(a_client_is_not_read_while_its_home_holds_it),
 		CASE(a_client_whose_stanzas_fill_the_way_home_is_slowed_down),
+		CASE(a_client_is_not_read_while_its_home_takes_nothing),
 		CASE(a_refusal_of_the_home_reaches_the_client),
 		CASE(a_client_asks_again_when_its_home_has_just_gone),
 		CASE(a_session_comes_here_when_its_home_dies),
