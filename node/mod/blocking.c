@@ -31,7 +31,8 @@ static const struct option options[] = {
 	  .doc = "Addresses that one user may block." },
 	{ .name = "remembered", .kind = OPTION_INT, .default_text = "4096", .min = 0, .max = 10000000, .unit = "lists and addresses",
 	  .doc = "How many block lists of accounts that are not there each worker keeps in memory for 10 seconds; each address on them "
-		 "counts as one more." },
+		 "counts as one more. With several nodes none is: another one may change it meanwhile, and each message to somebody "
+		 "who is not there reads his list." },
 };
 
 struct host_part {
