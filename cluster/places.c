@@ -728,9 +728,11 @@ size_t places_count(const struct places *p)
 	return map_count(&p->names);
 }
 
+/* A state that came here, before its sender knew that it belongs elsewhere, goes on once it has its claim. */
 static bool is_leaving(const struct places *p, const struct spot *l)
 {
-	return l->step == GIVEN || (l->step == RELEASES && p->view->registry_ok) || (l->step == SERVED && !spot_is_here(p, l->fp));
+	bool asks = l->step == RELEASES || (l->step == CLAIMS && l->has_state);
+	return l->step == GIVEN || (asks && p->view->registry_ok) || (l->step == SERVED && !spot_is_here(p, l->fp));
 }
 
 size_t places_leaving(const struct places *p)

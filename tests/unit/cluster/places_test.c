@@ -36,7 +36,7 @@ static struct net {
 	uint32_t stored[NAMES];       /* what the service wrote last, and under which fence */
 	uint64_t fences[NAMES];
 	struct mail *first, **end;
-	bool registry_away;
+	bool registry_away, no_claims; /* no_claims: answers to those are lost */
 	unsigned drains;              /* this node, if it is not 0 */
 	unsigned isolated;            /* this one sees nobody, if it is not 0 */
 	unsigned suspect;             /* this node, if it is not 0 */
@@ -82,7 +82,7 @@ static void on_claim(void *arg, struct str name, uint64_t fence)
 {
 	unsigned n = number_of(name), i = me(arg);
 	uint32_t owner = net.registry[n].owner;
-	if (net.registry_away) {
+	if (net.registry_away || net.no_claims) {
 		places_claimed(net.places[i], name, ERR_UNAVAILABLE, 0, 0, net.now);
 		return;
 	}
@@ -398,6 +398,30 @@ static void places_that_are_held_move_when_they_are_released_and_in_order(void *
 	deliver();
 	assert_int_not_equal(only(name)->node, 2);
 	assert_int_equal(only(name)->n, before + 2);
+	assert_int_equal(places_leaving(net.places[2]), 0);
+}
+
+/* Its sender did not know yet that this node drains. */
+static void a_state_that_waits_for_its_claim_is_waited_for(void **state)
+{
+	unsigned name = name_at(1);
+	uint32_t before = only(name)->n;
+	net.stored[name] = 0;
+	net.alive[0] = false;
+	net.drains = 1;
+	look();
+	net.no_claims = true;
+	deliver();
+	net.drains = 2;
+	look();
+	deliver(); /* what it served is gone */
+	assert_null(net.served[2][name]);
+	assert_true(places_leaving(net.places[2]) > 0);
+	net.no_claims = false;
+	tick(500);
+	tick(500);
+	assert_int_equal(only(name)->node, 1);
+	assert_int_equal(only(name)->n, before);
 	assert_int_equal(places_leaving(net.places[2]), 0);
 }
 
@@ -720,6 +744,7 @@ int main(void)
 		CASE(places_of_a_dead_node_are_claimed_under_a_higher_fence),
 		CASE(places_end_when_a_write_is_refused_and_what_waits_goes_where_it_is_served),
 		CASE(places_that_are_held_move_when_they_are_released_and_in_order),
+		CASE(a_state_that_waits_for_its_claim_is_waited_for),
 		CASE(places_whose_next_node_dies_before_it_has_them_go_to_another),
 		CASE(places_that_are_put_back_before_anybody_has_them_are_taken_back),
 		CASE(places_of_an_isolated_node_wait_until_their_claims_are_confirmed),
