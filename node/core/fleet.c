@@ -479,6 +479,8 @@ static void on_lost(struct worker *w, uint32_t to, const struct frame_record *r)
 		keep_lost(nw, r, fleet_stanza(nw, r));
 	else if (r->kind == FLEET_FAN)
 		fan_unfold(nw, r, keep_lost);
+	else if (r->kind == FLEET_CALL)
+		relay_lost(nw, r);
 	else if (r->kind == FLEET_UP && r->xml.len && !edge_lost(nw, to, r) && !(r->flags & FRAME_KEPT))
 		fleet_orphan(nw, r);
 }

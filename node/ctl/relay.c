@@ -203,6 +203,15 @@ static void on_answer(struct node_worker *nw, const struct frame_record *r)
 	free(p);
 }
 
+void relay_lost(struct node_worker *nw, const struct frame_record *r)
+{
+	struct relay_pending *p = pending_take(nw, r->osm);
+	if (!p)
+		return;
+	p->then(p->arg, -1, NULL);
+	free(p);
+}
+
 void relay_record(struct node_worker *nw, uint32_t from, const struct frame_record *r)
 {
 	if (r->kind == FLEET_CALL)

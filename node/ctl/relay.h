@@ -22,6 +22,9 @@ void relay_ask(struct node_worker *nw, uint32_t epoch, json_t *question, relay_t
 /* FLEET_CALL, FLEET_ANSWER. */
 void relay_record(struct node_worker *nw, uint32_t from, const struct frame_record *r);
 
+/* A FLEET_CALL that its node did not take, or whose node is gone: no answer comes. */
+void relay_lost(struct node_worker *nw, const struct frame_record *r);
+
 /* A worker's thread: an account's removal at its home: the command "unregister" there. `then` is called on this worker: ERR_NONE,
  * ERR_NOT_FOUND, or ERR_UNAVAILABLE when it does not answer. */
 void relay_remove(struct node_worker *nw, uint32_t home, const struct jid *bare, void (*then)(void *arg, enum err err), void *arg);

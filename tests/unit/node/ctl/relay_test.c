@@ -75,6 +75,17 @@ static void whoever_waits_hears_when_the_node_ends(void **state)
 	assert_null(nw_of(node.workers[0])->fleet->pending);
 }
 
+static void a_question_that_comes_back_is_not_waited_for(void **state)
+{
+	struct frame_record call = begin();
+	post(call, true);
+	RIG_UNTIL(n_got);
+	assert_int_equal(got, ERR_UNAVAILABLE);
+	post(call, true);
+	rig_turns(4);
+	assert_int_equal(n_got, 1);
+}
+
 static void ends(struct node_worker *nw)
 {
 	nw->draining = true;
@@ -98,6 +109,7 @@ int main(void)
 		CASE(its_home_is_asked_and_says_what_became_of_it),
 		CASE(its_home_refuses_it),
 		CASE(an_answer_that_is_none_is_a_failure),
+		CASE(a_question_that_comes_back_is_not_waited_for),
 		CASE(whoever_waits_hears_when_the_node_ends),
 		CASE(a_node_that_ends_asks_nobody_any_more),
 	};
