@@ -311,6 +311,8 @@ void fleet_farewell(struct node_worker *nw)
 	if (!nw->fleet)
 		return;
 	nw->fleet->leaving = true;
+	if (nw->node->draining) /* it does not only empty itself */
+		jam_end(nw->fleet->jam);
 	far_rehome_all(nw);
 	ghost_farewell(nw);
 }

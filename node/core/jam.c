@@ -26,6 +26,7 @@ struct jam {
 	struct map pairs;             /* by their keys */
 	struct pair *first, **end;    /* the oldest first */
 	size_t bytes, message_bytes;  /* kept; of messages that went on */
+	bool ended;
 };
 
 /* ---- pairs ---- */
@@ -161,7 +162,7 @@ static bool is_refused(struct jam *j, const struct stanza *st)
 bool jam_takes(struct jam *j, struct stanza *st)
 {
 	if (is_coalesced(st))
-		return keeps(j, st);
+		return !j->ended && keeps(j, st);
 	if (!is_refused(j, st))
 		return false;
 	count_at(j->nw, METRIC_SLOW_REFUSED_TOTAL, st->kind, 1);
@@ -203,6 +204,12 @@ void jam_view(struct jam *j, const struct view *before, const struct view *after
 		j->message_bytes = 0;
 	if (relieved)
 		route_anew(j, SIZE_MAX);
+}
+
+void jam_end(struct jam *j)
+{
+	j->ended = true;
+	route_anew(j, SIZE_MAX);
 }
 
 void jam_tick(struct jam *j)

@@ -35,6 +35,8 @@ bool jam_takes(struct jam *j, struct stanza *st);
 void jam_release(struct jam *j, const struct stanza *st, void (*send)(struct node_worker *nw, struct stanza *st));
 /* There is a new view (`before` may be NULL): what need not wait any more is routed anew. */
 void jam_view(struct jam *j, const struct view *before, const struct view *after);
+/* The node ends: what is kept goes on, and nothing is kept any more. */
+void jam_end(struct jam *j);
 /* Twice a second: an account may have gone home to another node without a new view. */
 void jam_tick(struct jam *j);
 

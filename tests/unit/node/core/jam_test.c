@@ -302,6 +302,26 @@ static void what_waits_for_a_node_that_dies_does_not_wait_any_more(void **state)
 	assert_int_equal(node_metric(&node, METRIC_STANZAS_DROPPED_TOTAL) - before, 1); /* nobody has logged in here */
 }
 
+static void ends(struct node_worker *nw)
+{
+	node.draining = true;
+	fleet_farewell(nw);
+	node.draining = false;
+	nw->fleet->leaving = false;
+}
+
+static void nothing_waits_in_a_node_that_ends(void **state)
+{
+	begin();
+	say("presence", "romeo@localhost/r", "><status>one</status></presence>");
+	assert_nothing_sent();
+	rig_order(0, ends);
+	rig_turns(4);
+	assert_sent("<status>one</status>");
+	say("presence", "romeo@localhost/r", " type='unavailable'/>");
+	assert_sent("unavailable");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +337,7 @@ int main(void)
 		CASE(what_waits_is_delivered_where_its_account_is_at_home_then),
 		CASE(what_waits_may_go_with_an_answer_to_what_waited),
 		CASE(what_waits_for_a_node_that_dies_does_not_wait_any_more),
+		CASE(nothing_waits_in_a_node_that_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
