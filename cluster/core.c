@@ -107,7 +107,7 @@ static void tick_peers(struct core *c)
 
 /* ---- leaving ---- */
 
-static bool all_is_taken(const struct core *c)
+bool core_all_is_taken(const struct core *c)
 {
 	for (unsigned i = 0; i < c->n_slots; i++)
 		if (core_peer_alive(&c->peers[i]) && c->peers[i].out.oldest)
@@ -153,7 +153,7 @@ static void leave_tick(struct core *c)
 	if (!c->leaving || c->gone)
 		return;
 	if (c->state != NODE_LEFT) {
-		if (!c->epoch || all_is_taken(c) || c->now - c->leave_ms >= CORE_LEAVE_MS)
+		if (!c->epoch || core_all_is_taken(c) || c->now - c->leave_ms >= CORE_LEAVE_MS)
 			leave_now(c);
 		return;
 	}
@@ -260,7 +260,7 @@ enum err core_send(struct core *c, uint32_t epoch, struct blob *body, uint32_t n
 	struct core_peer *p = core_peer_find(c, epoch);
 	if (!body_ok(body, nrec))
 		return ERR_INVALID;
-	if (!c->epoch || c->state == NODE_LEFT || !p || !core_peer_alive(p))
+	if (!c->epoch || c->state == NODE_LEFT || !p || !core_peer_alive(p) || p->deaf)
 		return ERR_NOT_FOUND;
 	/* The last quarter of either is kept for what everybody must hear. */
 	if (p->out.frames && (p->out.bytes + body->len > c->o.hard_bytes || p->out.frames >= 12 * c->o.window_frames)) {
@@ -283,7 +283,9 @@ void core_broadcast(struct core *c, struct blob *body, uint32_t nrec)
 		struct core_peer *p = &c->peers[i];
 		if (!core_peer_alive(p))
 			continue;
-		if (link_send(&p->out, body, nrec, &seq) != ERR_NONE)
+		if (p->deaf)
+			c->out.lost(c->out.arg, p->epoch, body);
+		else if (link_send(&p->out, body, nrec, &seq) != ERR_NONE)
 			core_fenced(c, "too much waits for a peer that lives and cannot be reached");
 		else
 			core_path_full(c, p);
@@ -327,6 +329,14 @@ void core_drain(struct core *c)
 	if (c->state == NODE_SYNCING || c->state == NODE_UP || c->state == NODE_ISOLATED)
 		core_set_state(c, NODE_DRAINING);
 	core_view(c);
+}
+
+void core_deafen(struct core *c)
+{
+	if (c->deaf)
+		return;
+	c->deaf = true;
+	core_ping_all(c);
 }
 
 void core_leave(struct core *c)

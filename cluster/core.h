@@ -64,7 +64,8 @@ struct core_out {
 	/* A body from a peer, in its order, once. */
 	void (*take)(void *arg, uint32_t from_epoch, uint32_t nrec, struct str body);
 	/* Bodies that a peer that is dead now, or left, had not acknowledged, oldest first; before the view that says so. When it is we who
-	 * were fenced, or leave: those of all peers. It may have taken them: only its acknowledgement is missing. */
+	 * were fenced, or leave: those of all peers. It may have taken them: only its acknowledgement is missing. And those that a peer has
+	 * not taken which lives, and takes nothing any more; broadcasts among them. */
 	void (*lost)(void *arg, uint32_t to_epoch, struct blob *body);
 	/* A new view; the reference is the taker's. */
 	void (*view)(void *arg, struct view *v);
@@ -96,8 +97,8 @@ void core_answered(struct core *c, struct registry_call *answer);
 
 /* ---- what the node wants ---- */
 
-/* A body for a peer; a reference is taken. ERR_NOT_FOUND: no such live incarnation, or we have none; ERR_LIMIT: hard_bytes are retained;
- * ERR_INVALID: no records, more than FRAME_RECORDS_MAX, or more than FRAME_BODY_MAX bytes. */
+/* A body for a peer; a reference is taken. ERR_NOT_FOUND: no such live incarnation, or it takes nothing any more, or we have none;
+ * ERR_LIMIT: hard_bytes are retained; ERR_INVALID: no records, more than FRAME_RECORDS_MAX, or more than FRAME_BODY_MAX bytes. */
 MUST_CHECK enum err core_send(struct core *c, uint32_t epoch, struct blob *body, uint32_t nrec);
 /* To every live peer, whatever its state; invalid ones as above go to none. When a quarter more than hard_bytes are retained for a peer
  * that lives and cannot be reached, we can no longer promise to tell it everything: we begin anew as another incarnation (CORE_FENCED). */
@@ -108,8 +109,15 @@ void core_flush(struct core *c);
 bool core_pump(struct core *c);
 /* The workers have heard the homes of all peers: SYNCING becomes UP. */
 void core_synced(struct core *c);
-/* No new work is placed here. Then core_leave: tells everybody; core_is_gone is true once they know, or after a while. */
+/* No new work is placed here. */
 void core_drain(struct core *c);
+/* Nobody is left here who would handle what comes, or soon nobody is: from now on bodies are neither taken nor acknowledged, in this
+ * incarnation or another. The peers hear of it with our next PING, and take back what they had for us (`lost`), as they do without it when
+ * they hear that we have left. All else goes on: what we send is taken, acknowledged and given back as before. */
+void core_deafen(struct core *c);
+/* No live peer has yet to acknowledge anything. */
+bool core_all_is_taken(const struct core *c);
+/* After both: waits a while until all is taken, then tells everybody; core_is_gone is true once they know, or after a while. */
 void core_leave(struct core *c);
 bool core_is_gone(const struct core *c);
 

@@ -304,6 +304,7 @@ void core_ping(struct core *c, struct core_peer *p)
 	struct core_ping ping = {
 		.state = c->state,
 		.redis_ok = c->registry_ok,
+		.deaf = c->deaf,
 		.wall_ms = c->wall,
 		.digest = core_digest(c),
 		.token = (uint32_t)c->now,

@@ -99,26 +99,41 @@ void core_inherit_purges(struct core *c)
 	}
 }
 
-void core_peer_orphan(struct core *c, struct core_peer *p)
+/* Nothing waits for it any more. */
+static void give_back(struct core *c, struct core_peer *p, struct link_frame *f)
 {
-	struct link_frame *f;
-	uint32_t epoch = p->epoch;
-	link_out_epoch(&p->out, 0, &f);
 	while (f) {
 		struct link_frame *next = f->next;
-		c->out.lost(c->out.arg, epoch, f->body);
+		c->out.lost(c->out.arg, p->epoch, f->body);
 		blob_unref(f->body);
 		free(f);
 		f = next;
 	}
-	link_out_epoch(&p->out, epoch, &f);
-	p->in = (struct link_in){ .peer_epoch = epoch };
-	p->high_seq = p->stall_acked = 0;
-	p->ack_due = false;
-	p->gap_ms = 0;
 	if (p->full)
 		c->dirty = true;
 	p->full = p->slow = p->stuck = false;
+}
+
+void core_peer_deaf(struct core *c, struct core_peer *p)
+{
+	struct link_frame *f;
+	if (p->deaf)
+		return;
+	p->deaf = true;
+	link_out_take_back(&p->out, &f);
+	give_back(c, p, f);
+}
+
+void core_peer_orphan(struct core *c, struct core_peer *p)
+{
+	struct link_frame *f, *none;
+	link_out_epoch(&p->out, 0, &f);
+	link_out_epoch(&p->out, p->epoch, &none);
+	give_back(c, p, f);
+	p->in = (struct link_in){ .peer_epoch = p->epoch };
+	p->high_seq = p->stall_acked = 0;
+	p->ack_due = false;
+	p->gap_ms = 0;
 }
 
 void core_peer_dead(struct core *c, uint32_t epoch, bool left, uint32_t by)

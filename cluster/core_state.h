@@ -67,6 +67,7 @@ struct core_peer {
 	bool met;                      /* it has said what it is */
 	bool knows_us;                 /* it has said HELLO to this incarnation of ours */
 	bool incompatible;
+	bool deaf;                     /* it ends, and takes nothing any more */
 	bool full, slow, stuck;        /* the window to it; full since: */
 	uint64_t full_ms;
 	uint8_t seed, seed_echo;       /* 1 + index of our seed; of its seed that led to us */
@@ -143,7 +144,7 @@ struct core_hello {
 };
 struct core_ping {
 	uint8_t state;
-	bool redis_ok;
+	bool redis_ok, deaf;
 	int64_t wall_ms;
 	uint64_t digest;
 	uint32_t token, echo, echo_held_ms;
@@ -161,7 +162,7 @@ struct core {
 	uint32_t epoch, seen_epoch;    /* ours; the greatest heard of */
 	uint16_t id;
 	uint8_t state;
-	bool draining, leaving, gone, joined_once;
+	bool draining, deaf, leaving, gone, joined_once;
 	bool registry_ok, registry_known, dirty, ping_now, state_told, again; /* again: JOIN as the same incarnation */
 	uint64_t birth, join_token, join_wait, safe_ms, leave_ms, left_ms, left_again;
 	bool leave_asked, skew_told;
@@ -209,6 +210,8 @@ bool core_peer_hears_directly(const struct core *c, const struct core_peer *p);
 uint8_t core_peer_says(const struct core *c, const struct core_peer *p, uint32_t epoch);
 /* What is retained goes back through `lost`. */
 void core_peer_orphan(struct core *c, struct core_peer *p);
+/* It says that it takes nothing any more: what it has not acknowledged by then, it never took. That goes back now. */
+void core_peer_deaf(struct core *c, struct core_peer *p);
 /* It is gone: dead, or it left. `by`: who fenced it, 0: not known. */
 void core_peer_dead(struct core *c, uint32_t epoch, bool left, uint32_t by);
 struct core_dead *core_dead_find(struct core *c, uint32_t epoch);

@@ -182,6 +182,8 @@ static void talk_ping(struct core *c, struct core_peer *p, const struct frame *f
 	p->n_says = ping.n_says;
 	memcpy(p->says, ping.says, ping.n_says * sizeof p->says[0]);
 	core_peer_believe(c, p);
+	if (ping.deaf)
+		core_peer_deaf(c, p);
 	core_gossip_take(c, &c->heard, p->epoch);
 }
 
@@ -191,6 +193,8 @@ static void talk_data(struct core *c, struct core_peer *p, const struct frame *f
 		bad(c, p->epoch, "DATA whose records do not fit");
 		return;
 	}
+	if (c->deaf && f->link_seq > p->in.taken)
+		return;
 	switch (link_take(&p->in, f->src_epoch, f->link_seq)) {
 	case LINK_TAKE:
 		p->taken_frames++;

@@ -13,7 +13,7 @@
  * What follows is ignored: a later version may say more.
  */
 
-enum { PING_REDIS = 1 };
+enum { PING_REDIS = 1, PING_DEAF = 2 };
 
 static void put(struct buf *b, uint64_t v, unsigned bytes)
 {
@@ -163,7 +163,7 @@ enum err core_read_hello(struct str body, struct core_hello *h, struct core_goss
 void core_write_ping(struct buf *b, const struct core_ping *p, const struct core_gossip *g)
 {
 	put(b, p->state, 1);
-	put(b, p->redis_ok ? PING_REDIS : 0, 1);
+	put(b, (p->redis_ok ? PING_REDIS : 0) | (p->deaf ? PING_DEAF : 0), 1);
 	put(b, (uint64_t)p->wall_ms, 8);
 	put(b, p->digest, 8);
 	put(b, p->token, 4);
@@ -183,6 +183,7 @@ enum err core_read_ping(struct str body, struct core_ping *p, struct core_gossip
 	p->state = (uint8_t)get(&r, 1);
 	uint64_t flags = get(&r, 1);
 	p->redis_ok = flags & PING_REDIS;
+	p->deaf = flags & PING_DEAF;
 	p->wall_ms = (int64_t)get(&r, 8);
 	p->digest = get(&r, 8);
 	p->token = (uint32_t)get(&r, 4);

@@ -28,12 +28,20 @@ void link_out_fini(struct link_out *l)
 		drop_oldest(l);
 }
 
+void link_out_take_back(struct link_out *l, struct link_frame **orphans)
+{
+	*orphans = l->oldest;
+	l->oldest = l->unsent = NULL;
+	l->newest = &l->oldest;
+	l->bytes = l->frames = 0;
+}
+
 void link_out_epoch(struct link_out *l, uint32_t epoch, struct link_frame **orphans)
 {
 	*orphans = NULL;
 	if (epoch == l->peer_epoch)
 		return;
-	*orphans = l->oldest;
+	link_out_take_back(l, orphans);
 	size_t window_bytes = l->window_bytes, window_frames = l->window_frames;
 	link_out_init(l, window_bytes, window_frames);
 	l->peer_epoch = epoch;

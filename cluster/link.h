@@ -50,6 +50,8 @@ void link_out_fini(struct link_out *l);
 /* The peer is this incarnation. Another one than before: what was retained for the old one is moved to *orphans (a list, oldest first,
  * the caller's), and numbers start again. */
 void link_out_epoch(struct link_out *l, uint32_t epoch, struct link_frame **orphans);
+/* The same while the peer lives and takes nothing any more: its numbers go on, and nothing more may be sent. */
+void link_out_take_back(struct link_out *l, struct link_frame **orphans);
 /* Numbers and retains a body (a reference of its own). *seq is what its frame must carry. ERR_LIMIT: the window is full, nothing
  * happened. */
 MUST_CHECK enum err link_send(struct link_out *l, struct blob *body, uint32_t nrec, uint64_t *seq);

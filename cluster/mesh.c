@@ -33,6 +33,7 @@ struct mesh {
 	unsigned taken;           /* bodies since the last one */
 	uint64_t ticked_ms, leave_by_ms;
 	bool leaving;
+	_Atomic bool owes;        /* peers have yet to acknowledge something */
 	struct registry_call *answers, **answers_tail; /* for the core, which must not be called from within itself */
 	bool synced[WORKERS_MAX];
 	uint64_t stranger_ms, strangers_untold;
@@ -271,6 +272,7 @@ static void on_parcel(struct worker *w, struct message *message, bool cancelled)
 		m->stats.bodies_out++;
 		m->stats.records_out += p->nrec;
 		m->stats.bytes_out += p->body->len;
+		atomic_store(&m->owes, true); /* the pass's end looks whether it does */
 		if (p->epoch == 0)
 			core_broadcast(m->core, p->body, p->nrec);
 		else if (core_send(m->core, p->epoch, p->body, p->nrec) != ERR_NONE)
@@ -385,6 +387,46 @@ void mesh_drain(struct mesh *m)
 	post_order(m, drain_run, 0, 0);
 }
 
+struct deafening {
+	struct message message;
+	struct worker *asker;
+	void (*then)(void *arg);
+	void *arg;
+};
+
+static void deaf_run(struct worker *w, struct message *message, bool cancelled)
+{
+	struct deafening *d = (struct deafening *)message;
+	(void)w;
+	if (!cancelled)
+		d->then(d->arg);
+	free(d);
+}
+
+static void deafen_run(struct worker *w, struct message *message, bool cancelled)
+{
+	struct mesh *m = mesh_of(w);
+	struct deafening *d = (struct deafening *)message;
+	if (!cancelled) {
+		begin(m);
+		core_deafen(m->core);
+	}
+	d->message.run = deaf_run;
+	worker_post(d->asker, &d->message);
+}
+
+void mesh_deafen(struct mesh *m, struct worker *asker, void (*then)(void *arg), void *arg)
+{
+	struct deafening *d = xzalloc(sizeof *d);
+	*d = (struct deafening){ .message.run = deafen_run, .asker = asker, .then = then, .arg = arg };
+	worker_post(m->w, &d->message);
+}
+
+bool mesh_owes(const struct mesh *m)
+{
+	return atomic_load(&m->owes);
+}
+
 static void leave_run(struct worker *w, struct message *message, bool cancelled)
 {
 	struct mesh *m = mesh_of(w);
@@ -392,7 +434,8 @@ static void leave_run(struct worker *w, struct message *message, bool cancelled)
 		m->leaving = true;
 		m->leave_by_ms = w->now_ms + LEAVE_MS;
 		begin(m);
-		core_flush(m->core); /* what the workers sent last goes before the farewell */
+		core_deafen(m->core); /* the workers have stopped */
+		core_flush(m->core);  /* what they sent last goes before the farewell */
 		core_leave(m->core);
 	}
 	free(message);
@@ -447,6 +490,7 @@ static void on_pass(struct deferred *d)
 	struct mesh *m = (struct mesh *)((char *)d - offsetof(struct mesh, pass));
 	give_answers(m);
 	flush(m);
+	atomic_store(&m->owes, !core_all_is_taken(m->core));
 	set_tick(m);
 	if (m->leaving && (core_is_gone(m->core) || m->w->now_ms >= m->leave_by_ms))
 		worker_stop(m->w);

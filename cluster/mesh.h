@@ -51,7 +51,14 @@ struct mesh_options {
 struct mesh *mesh_start(const struct mesh_options *o, struct buf *why);
 /* Begins to drain: no new homes are placed here. */
 void mesh_drain(struct mesh *m);
-/* Leaves: flushes, tells the peers, then the thread ends and is joined; at most about 3 s. Workers must not send any more. */
+/* Takes nothing from the peers any more (core_deafen); `then` on `asker` once it is so: what was taken before is in the workers' mailboxes
+ * by then. Else it goes on: workers may send. Not called when the asker ends before. */
+void mesh_deafen(struct mesh *m, struct worker *asker, void (*then)(void *arg), void *arg);
+/* Any thread: is there anything that workers sent, and peers have not acknowledged? What has not reached the mesh thread yet is in its
+ * mailbox (worker_stats). */
+bool mesh_owes(const struct mesh *m);
+/* Leaves: flushes, tells the peers, then the thread ends and is joined; at most about 3 s. Workers must not send any more. What comes for
+ * them after they have stopped, and before this, is lost: mesh_deafen first. */
 void mesh_stop(struct mesh *m);
 /* What peers connect to: with the port that it bound. */
 struct str mesh_addr(const struct mesh *m);

@@ -53,7 +53,7 @@ int64_t worker_wall_ms(void)
 const char *worker_doing(struct worker *w, const char *action)
 {
 	const char *before = atomic_load_explicit(&w->priv->doing, memory_order_relaxed);
-	atomic_store_explicit(&w->priv->doing, action, memory_order_relaxed);
+	atomic_store_explicit(&w->priv->doing, action, action ? memory_order_relaxed : memory_order_release);
 	uint64_t step = atomic_load_explicit(&w->priv->step, memory_order_relaxed);
 	atomic_store_explicit(&w->priv->step, step + 1, memory_order_relaxed);
 	return before;
@@ -106,7 +106,7 @@ static void inbox_run(struct worker *w, bool cancelled)
 		m->run(w, m, cancelled);
 		m = next;
 	}
-	atomic_fetch_sub_explicit(&w->priv->load, load, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&w->priv->load, load, memory_order_release);
 	atomic_fetch_add_explicit(&w->priv->posted, load >> LOAD_SHIFT, memory_order_relaxed);
 }
 
@@ -207,7 +207,7 @@ static void on_prepare(uv_prepare_t *prep)
 			w->on_pass_end(w, now_ns);
 	}
 	atomic_fetch_add_explicit(&p->passes, 1, memory_order_relaxed);
-	worker_doing(w, NULL);
+	worker_doing(w, p->deferred ? "flush" : NULL); /* the next pass comes at once */
 	w->pass_ns = 0;
 }
 
@@ -349,13 +349,15 @@ void worker_free(struct worker *w)
 void worker_stats(const struct worker *w, struct worker_stats *out)
 {
 	const struct worker_private *p = w->priv;
+	uint64_t load = atomic_load_explicit(&p->load, memory_order_acquire); /* before `doing` */
 	*out = (struct worker_stats){
 		.passes = atomic_load_explicit(&p->passes, memory_order_relaxed),
 		.busy_us = atomic_load_explicit(&p->busy_us, memory_order_relaxed),
 		.max_lag_us = atomic_load_explicit(&p->max_lag_us, memory_order_relaxed),
 		.posted = atomic_load_explicit(&p->posted, memory_order_relaxed),
 		.slow_callbacks = atomic_load_explicit(&p->slow, memory_order_relaxed),
-		.mailbox_depth = (uint32_t)(atomic_load_explicit(&p->load, memory_order_relaxed) >> LOAD_SHIFT),
+		.mailbox_depth = (uint32_t)(load >> LOAD_SHIFT),
+		.busy = atomic_load_explicit(&p->doing, memory_order_acquire) != NULL,
 	};
 }
 

@@ -93,8 +93,10 @@ void worker_pass_begin(struct worker *w);
 struct worker_stats {
 	uint64_t passes, busy_us, max_lag_us, posted, slow_callbacks;
 	uint32_t mailbox_depth;
+	bool busy; /* in a pass: what it has taken from its mailbox may still become something that is posted elsewhere */
 };
-/* Any thread; relaxed reads. */
+/* Any thread; relaxed reads, with one promise: who sees a mailbox empty sees `busy` until what was in it is done, and after that, in the
+ * mailboxes of others, what came of it. */
 void worker_stats(const struct worker *w, struct worker_stats *out);
 
 /* The watchdog of one worker, looked at every few milliseconds by another thread: names an action that has lasted longer than limit_ms,

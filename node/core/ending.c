@@ -18,7 +18,8 @@
 #define ACCOUNTS_MS 15000 /* for what their ends began: longer than the deadline of a store's op */
 #define PLACES_MS   15000 /* for places to go to other nodes */
 #define HOLDS_MS    45000 /* for what places wait for: longer than all that comes before, and the deadline of a store's op */
-#define REST_MS     15000 /* for commands, and again for the rest */
+#define REST_MS     15000 /* for commands, and again for the rest: longer than a node lives that is silent (core.h, lease_ms) */
+#define LAST_MS     12000 /* for what came from other nodes meanwhile: longer than the deadline of a store's op */
 #define LOOK_MS     20
 
 /* What is looked at to see that nothing moves; unchanged between two looks, and zero where it must be. */
@@ -33,7 +34,7 @@ struct ending {
 	struct timer look, limit;
 	struct traces before;
 	unsigned busy_workers;
-	bool begun;
+	bool begun, deaf;
 	void (*on_end)(struct node *n);
 	_Atomic unsigned begun_workers;
 };
@@ -104,19 +105,27 @@ static void on_farewell(struct worker *w, struct message *m, bool cancelled)
 
 /* ---- main ---- */
 
-static void step_on(struct ending *e, void (*look)(struct timer *t), void (*limit)(struct timer *t))
+static void step_on(struct ending *e, uint64_t limit_ms, void (*look)(struct timer *t), void (*limit)(struct timer *t))
 {
 	struct worker *main = e->node->main;
 	e->look.on_timer = look;
 	e->limit.on_timer = limit;
-	worker_timer_set(main, &e->limit, REST_MS);
+	worker_timer_set(main, &e->limit, limit_ms);
 	if (look)
 		worker_timer_set(main, &e->look, 0);
 }
 
+static void add_worker(struct traces *t, const struct worker *w)
+{
+	struct worker_stats st;
+	worker_stats(w, &st);
+	t->posted += st.posted;
+	t->waiting += st.mailbox_depth + st.busy;
+}
+
 static struct traces traces_of(const struct node *n)
 {
-	struct traces t = { .waiting = pool_waiting() };
+	struct traces t = { .waiting = pool_waiting() + fleet_waiting(n) };
 	struct store *stores[] = { n->store, n->memory };
 	for (int i = 0; i < 2; i++) {
 		struct store_stats st = { 0 };
@@ -125,20 +134,34 @@ static struct traces traces_of(const struct node *n)
 		t.answered += st.reads + st.writes;
 		t.waiting += st.waiting;
 	}
-	for (unsigned i = 0; i <= n->n_workers; i++) {
-		struct worker_stats st;
-		worker_stats(i < n->n_workers ? n->workers[i] : n->main, &st);
-		t.posted += st.posted;
-		t.waiting += st.mailbox_depth;
-	}
+	for (unsigned i = 0; i < n->n_workers; i++)
+		add_worker(&t, n->workers[i]);
+	if (fleet_mesh_thread(n))
+		add_worker(&t, fleet_mesh_thread(n));
+	struct worker_stats st;
+	worker_stats(n->main, &st); /* which is busy: it looks */
+	t.posted += st.posted;
+	t.waiting += st.mailbox_depth;
 	return t;
 }
 
-static void over(struct ending *e)
+static void settle(struct ending *e, uint64_t limit_ms);
+
+static void on_deaf(void *arg)
+{
+	struct ending *e = arg;
+	e->deaf = true;
+	settle(e, LAST_MS);
+}
+
+/* Other nodes have sent something while it became quiet: what was taken of it is done, too, when it is quiet again and nothing more is
+ * taken. */
+static void on_settled(struct ending *e)
 {
 	worker_timer_cancel(e->node->main, &e->look);
 	worker_timer_cancel(e->node->main, &e->limit);
-	e->on_end(e->node);
+	if (e->deaf || !fleet_deafen(e->node, on_deaf, e))
+		e->on_end(e->node);
 }
 
 /* What hops from one counter to another while they are read has left its trace by the next look. */
@@ -149,7 +172,7 @@ static void on_look_for_quiet(struct timer *t)
 	bool quiet = !now.waiting && !e->before.waiting && now.answered == e->before.answered && now.posted == e->before.posted;
 	e->before = now;
 	if (quiet)
-		over(e);
+		on_settled(e);
 	else
 		worker_timer_set(e->node->main, t, LOOK_MS);
 }
@@ -158,14 +181,19 @@ static void on_never_quiet(struct timer *t)
 {
 	struct ending *e = (struct ending *)((char *)t - offsetof(struct ending, limit));
 	LOG(LOG_WARN, "node", "something begun has not ended: it is left alone", L_UINT("waiting", e->before.waiting));
-	over(e);
+	on_settled(e);
+}
+
+/* By two looks at least. */
+static void settle(struct ending *e, uint64_t limit_ms)
+{
+	e->before.waiting = 1;
+	step_on(e, limit_ms, on_look_for_quiet, on_never_quiet);
 }
 
 static void on_ctl_gone(void *arg)
 {
-	struct ending *e = arg;
-	e->before.waiting = 1;
-	step_on(e, on_look_for_quiet, on_never_quiet);
+	settle(arg, REST_MS);
 }
 
 static void on_slow_commands(struct timer *t)
@@ -183,7 +211,7 @@ static void on_worker_empty(struct worker *w, struct message *m, bool cancelled)
 	(void)w;
 	if (--e->busy_workers || cancelled)
 		return;
-	step_on(e, NULL, on_slow_commands);
+	step_on(e, REST_MS, NULL, on_slow_commands);
 	ctl_server_stop(e->ctl, on_ctl_gone, e);
 }
 

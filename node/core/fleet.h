@@ -96,7 +96,7 @@ struct fleet_worker {
 	struct map edges;            /* the 8 bytes of an edge's sid -> struct edge */
 	struct map seeking;          /* the 8 bytes of an account's fingerprint -> the first edge that waits for its home */
 	struct fleet_lost *lost, **lost_end; /* came back from a dead node: until the view tells who has its place */
-	size_t n_lost;
+	_Atomic unsigned n_lost;     /* main looks */
 	struct retelling *retelling; /* fleet_register_all, under way */
 	struct reunion *reunion;     /* reunion.h */
 	bool apart;                  /* taken for dead, and not back yet */
@@ -133,6 +133,12 @@ MUST_CHECK enum err fleet_make(struct node *n, const struct config *c, struct bu
 MUST_CHECK enum err fleet_start(struct node *n, struct buf *why);
 /* No more homes are placed here. */
 void fleet_drain(struct node *n);
+/* The node ends: nothing is taken from other nodes any more, which keep it; `then` on this thread when it is so. False: there is no fleet,
+ * and `then` is not called. */
+bool fleet_deafen(struct node *n, void (*then)(void *arg), void *arg);
+/* How much is on its way to other nodes, or has come back and waits to be sent elsewhere; and the thread that does it, NULL without. */
+uint64_t fleet_waiting(const struct node *n);
+const struct worker *fleet_mesh_thread(const struct node *n);
 /* When the workers have stopped. */
 void fleet_stop(struct node *n);
 void fleet_free(struct node *n);

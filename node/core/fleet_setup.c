@@ -288,6 +288,29 @@ void fleet_drain(struct node *n)
 		mesh_drain(n->fleet->mesh);
 }
 
+bool fleet_deafen(struct node *n, void (*then)(void *arg), void *arg)
+{
+	if (!n->fleet || !n->fleet->mesh)
+		return false;
+	mesh_deafen(n->fleet->mesh, n->main, then, arg);
+	return true;
+}
+
+uint64_t fleet_waiting(const struct node *n)
+{
+	if (!n->fleet || !n->fleet->mesh)
+		return 0;
+	uint64_t waiting = mesh_owes(n->fleet->mesh);
+	for (unsigned i = 0; i < n->n_workers; i++)
+		waiting += nw_of(n->workers[i])->fleet->n_lost;
+	return waiting;
+}
+
+const struct worker *fleet_mesh_thread(const struct node *n)
+{
+	return n->fleet && n->fleet->mesh ? mesh_worker(n->fleet->mesh) : NULL;
+}
+
 void fleet_stop(struct node *n)
 {
 	if (!n->fleet || !n->fleet->mesh)

@@ -11,10 +11,16 @@ from harness.wire import PATIENCE
 numbers = itertools.count(1)
 
 
-async def login(node, user, resource="r"):
+async def come(node, user, resource="r"):
     client = Client(f"{user}@{node.member}", node.endpoint, user, "localhost", "secret", resource)
     await client.connect()
     await client.send("<presence/>")
+    return client
+
+
+async def login(node, user, resource="r"):
+    """What waited for it is not looked at."""
+    client = await come(node, user, resource)
     await client.ping()
     return client
 
@@ -207,6 +213,33 @@ async def a_node_that_ends_leaves(cluster):
     assert len(leases) == 2, leases
 
 
+async def what_is_sent_to_a_node_that_ends_is_not_lost(cluster):
+    """The sender's node hears only after more than a second that the other, which gets what is sent, ends."""
+    nodes = await cluster.start(2)
+    for user in ("romeo", "juliet"):
+        await cluster.register(user)
+    romeo, juliet = await login(nodes[0], "romeo"), await login(nodes[1], "juliet")
+    await talk(romeo, juliet)
+    to, count, got = bare(juliet), 100, []
+    cluster.network.cut_one_way(nodes[1].member, nodes[0].member)
+    end = asyncio.create_task(nodes[1].halt(signal.SIGTERM))
+    await says_in_log(nodes[1], "stopping")
+    await juliet.close()
+    for i in range(count):
+        await romeo.send(f"<message to='{to}' type='chat'><body>{i}</body></message>")
+        await asyncio.sleep(0.015)  # how people talk, not a wait
+    cluster.network.heal()
+    await romeo.ping()
+    assert not await end
+    assert not heard(nodes[0], "a node is dead") and heard(nodes[0], "a node has left")
+    juliet = await come(nodes[0], "juliet", "again")
+    while len(got) < count:
+        kind, e = await juliet.next(30 * PATIENCE, f"all of {count} messages, after {got}")
+        if kind == "stanza" and e.name == "message":
+            got.append(e.child("body").text())
+    assert got == [*map(str, range(count))], got
+
+
 async def a_node_that_redis_alone_cannot_reach_lives_on(cluster):
     """Its lease is renewed by the others, who hear it."""
     nodes, clients = await three_with_users(cluster)
@@ -297,5 +330,6 @@ async def whoever_was_cut_off_without_redis_is_seen_again_and_sees(cluster):
 CASES = [users_of_all_nodes_talk, a_killed_node_is_buried_and_its_users_come_back_elsewhere, a_link_that_is_cut_is_gone_round,
          a_link_that_loses_packets_loses_no_messages, a_node_that_is_cut_off_says_so_and_comes_back, without_redis_all_goes_on,
          a_frozen_node_is_buried_and_thaws_as_another, a_short_freeze_is_a_delay, a_node_that_ends_leaves,
+         what_is_sent_to_a_node_that_ends_is_not_lost,
          a_node_that_redis_alone_cannot_reach_lives_on, whoever_was_cut_off_is_seen_again_and_sees,
          whoever_was_cut_off_without_redis_is_seen_again_and_sees, nothing_is_lost_repeated_or_reordered_by_resets]

@@ -106,6 +106,7 @@ static void ask(struct accounts *a, enum registry_verb verb, unsigned account, u
 	uint64_t delay = 1 + sim_rand(w, sim_chance(w, 5) ? 400 : 5);
 	e->fp = accounts_fp(account);
 	e->claim = claim;
+	a->errands++;
 	e->call = (struct registry_call){ .verb = verb, .key = bare_of(account, e->bare), .epoch = a->self, .hlc = hlc, .flags = flags };
 	sim_registry(w, a->node, &e->call, &delay);
 	struct sim_event *ev = sim_at(w, w->now + delay, EV_HOMES, a->node);
@@ -135,6 +136,8 @@ static void on_release(void *arg, struct str bare)
 void accounts_replay(struct sim_world *w, unsigned node)
 {
 	struct accounts *a = w->nodes[node].accounts;
+	if (a && a->stopped)
+		return;
 	if (a && a->toys)
 		toys_tell_all(a->toys);
 	for (unsigned i = 0; a && a->self && i < ACCOUNTS; i++) {
@@ -188,7 +191,7 @@ static bool unseat(struct accounts *a, unsigned account, uint64_t sid)
 static void seat(struct accounts *a, uint32_t edge, const struct frame_record *r)
 {
 	unsigned account = account_of(r->dst_fp), resource = r->oseq;
-	if (homes_claimed(accounts_homes(a, account), r->dst_fp) != a->self || a->n_seats == SEATS_MAX) {
+	if (a->leaving || homes_claimed(accounts_homes(a, account), r->dst_fp) != a->self || a->n_seats == SEATS_MAX) {
 		say(a, edge, K_NO, account, resource, r->dst_sid, 0);
 		return;
 	}
@@ -288,14 +291,8 @@ static void on_settled(void *arg, struct str bare, uint64_t fp, uint32_t epoch)
 		look_ended(a, account); /* who wanted it may have left meanwhile */
 }
 
-static void on_moved(void *arg, uint64_t fp, uint32_t epoch)
+static void send_away(struct accounts *a, unsigned account)
 {
-	struct accounts *a = ((struct worker_arg *)arg)->a;
-	unsigned account = account_of(fp);
-	sim_log(a->w, "n%u: account %u moves to %u", a->node, account, epoch);
-	a->w->moved++;
-	if (a->w->mutation == MUTATE_STAY)
-		return;
 	for (unsigned i = 0; i < a->n_seats;) {
 		struct seat s = a->seats[i];
 		if (s.account != account) {
@@ -305,6 +302,16 @@ static void on_moved(void *arg, uint64_t fp, uint32_t epoch)
 		a->seats[i] = a->seats[--a->n_seats];
 		say(a, s.edge, K_MOVED, account, s.resource, s.sid, 0);
 	}
+}
+
+static void on_moved(void *arg, uint64_t fp, uint32_t epoch)
+{
+	struct accounts *a = ((struct worker_arg *)arg)->a;
+	unsigned account = account_of(fp);
+	sim_log(a->w, "n%u: account %u moves to %u", a->node, account, epoch);
+	a->w->moved++;
+	if (a->w->mutation != MUTATE_STAY)
+		send_away(a, account);
 }
 
 static bool on_busy(void *arg, struct str bare, uint64_t fp)
@@ -438,7 +445,8 @@ static void given_back(struct accounts *a, uint32_t to, const struct frame_recor
 		if (r->ttl > 1)
 			again.ttl--;
 		/* Whoever it was: it is not asked again. */
-		if (is_alive(a, to) || again.ttl <= 1) {
+		bool again_there = is_alive(a, to) && homes_where(accounts_homes(a, account_of(r->dst_fp)), r->dst_fp) == to;
+		if (again_there || again.ttl <= 1) {
 			in_hand(a, r->dst_sid);
 			fate(r->dst_sid)->again = true;
 			fate(r->dst_sid)->offline++;
@@ -540,6 +548,10 @@ static void post(struct sim_world *w, unsigned node, struct mail m)
 	struct accounts *a = w->nodes[node].accounts;
 	struct mail *copy = xmalloc(sizeof *copy);
 	*copy = m;
+	if (a->stopped) {
+		mail_free(copy);
+		return;
+	}
 	if (w->mutation == MUTATE_OVERTAKE && m.body && a->first && a->first->body && sim_rand(w, 10) == 0) {
 		copy->next = a->first;
 		a->first = copy;
@@ -579,13 +591,17 @@ void accounts_event(struct sim_world *w, const struct sim_event *e)
 {
 	struct accounts *a = w->nodes[e->node].accounts;
 	if (e->kind == EV_TOYS) {
-		toys_event(a->toys, e);
+		if (a->stopped)
+			toys_forget(e->what);
+		else
+			toys_event(a->toys, e);
 		return;
 	}
 	if (e->kind == EV_HOMES) {
 		struct errand *x = e->what;
 		const struct registry_call *c = &x->call;
-		if (x->claim)
+		a->errands--;
+		if (x->claim && !a->stopped)
 			homes_registered(accounts_homes(a, account_of(x->fp)), x->fp, c->err, c->winner, c->winner_hlc, w->now);
 		accounts_forget(x);
 		return;
@@ -621,9 +637,8 @@ static void come(struct accounts *a)
 	}
 }
 
-static void go(struct accounts *a)
+static void go(struct accounts *a, struct client *c)
 {
-	struct client *c = &a->clients[sim_rand(a->w, CLIENTS_MAX)];
 	if (!c->used)
 		return;
 	c->used = false;
@@ -634,7 +649,7 @@ static void go(struct accounts *a)
 void accounts_tick(struct sim_world *w, unsigned node)
 {
 	struct accounts *a = w->nodes[node].accounts;
-	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+	for (unsigned i = 0; i < CLIENTS_MAX && !a->stopped; i++) {
 		struct client *c = &a->clients[i];
 		bool due = (c->state == WANTS || c->state == ASKED) && w->now >= c->retry_at;
 		if (c->used && due && a->view && a->view->state != NODE_JOINING)
@@ -645,6 +660,8 @@ void accounts_tick(struct sim_world *w, unsigned node)
 			a->busy_until[i] = 0;
 			look_ended(a, i);
 		}
+	if (a->stopped)
+		return;
 	if (a->toys)
 		toys_tick(a->toys);
 	if (a->w->now < a->tick_at)
@@ -657,16 +674,37 @@ void accounts_tick(struct sim_world *w, unsigned node)
 void accounts_work(struct sim_world *w, unsigned node)
 {
 	struct accounts *a = w->nodes[node].accounts;
-	if (w->healed || !a->self || !a->view || (a->view->state != NODE_UP && a->view->state != NODE_ISOLATED))
+	if (w->healed || a->leaving || !a->self || !a->view || (a->view->state != NODE_UP && a->view->state != NODE_ISOLATED))
 		return;
 	if (sim_chance(w, 20))
 		come(a);
 	if (sim_chance(w, 15))
-		go(a);
+		go(a, &a->clients[sim_rand(w, CLIENTS_MAX)]);
 	if (sim_chance(w, 50))
 		write_message(a, (unsigned)sim_rand(w, ACCOUNTS));
 	if (a->toys)
 		toys_work(a->toys);
+}
+
+/* ---- the end ---- */
+
+void accounts_farewell(struct sim_world *w, unsigned node)
+{
+	struct accounts *a = w->nodes[node].accounts;
+	a->leaving = true;
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		go(a, &a->clients[i]);
+	for (unsigned i = 0; i < ACCOUNTS; i++) {
+		send_away(a, i);
+		look_ended(a, i);
+	}
+	if (a->toys)
+		toys_farewell(a->toys);
+}
+
+void accounts_stop(struct sim_world *w, unsigned node)
+{
+	w->nodes[node].accounts->stopped = true;
 }
 
 /* ---- life ---- */

@@ -34,6 +34,12 @@ void accounts_forget(void *what);
 void accounts_tick(struct sim_world *w, unsigned node);
 /* A client comes or goes, or writes. */
 void accounts_work(struct sim_world *w, unsigned node);
+/* The node is told to end: its clients go, and sessions of others' clients go home elsewhere. */
+void accounts_farewell(struct sim_world *w, unsigned node);
+/* Nothing is under way, or left to be done before the end. */
+bool accounts_at_rest(const struct sim_world *w, unsigned node);
+/* The workers end; what comes from now on nobody reads. */
+void accounts_stop(struct sim_world *w, unsigned node);
 /* All nodes agree on who is at home where, and nothing is lost; else why not. */
 const char *accounts_quiet(struct sim_world *w);
 

@@ -58,13 +58,22 @@ static const char *client_is_well(struct sim_world *w, const struct accounts *a,
 	return NULL;
 }
 
+bool accounts_at_rest(const struct sim_world *w, unsigned node)
+{
+	const struct accounts *a = w->nodes[node].accounts;
+	bool busy = a->first || a->errands || a->n_seats;
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		busy |= a->busy_until[i] != 0;
+	return !busy && (!a->toys || toys_at_rest(a->toys));
+}
+
 static const char *messages_are_well(struct sim_world *w)
 {
 	for (unsigned i = 0; i < accounts_n_fates; i++) {
 		const struct message_fate *f = &accounts_fates[i];
 		const struct sim_node *n = &w->nodes[f->node];
 		unsigned times = f->delivered + f->offline;
-		if (!times && n->runs && n->life == f->life)
+		if (!times && sim_answers_for(w, f->node, f->life))
 			return unwell("message %u for account %u is lost; %s had it last", i + 1, f->account, n->name);
 		if (times > 1 && !f->again)
 			return unwell("message %u for account %u came %u times", i + 1, f->account, times);

@@ -68,7 +68,8 @@ struct accounts {
 	struct mail *first, **last;
 	uint64_t sids, tick_at;
 	struct toys *toys;           /* NULL: not in this plan */
-	bool scheduled;
+	unsigned errands;            /* under way */
+	bool scheduled, leaving, stopped;
 };
 
 /* Who is answerable for a message, and what became of it. */

@@ -14,7 +14,8 @@
 
 static struct sim_world world;
 static struct {
-	uint64_t runs, events, taken, handed_back, bound, moved, delivered, offline, overtaken, counted, given, fenced_off, turned_away;
+	uint64_t runs, events, left, taken, handed_back, bound, moved, delivered, offline, overtaken;
+	uint64_t counted, given, fenced_off, turned_away;
 	uint64_t seen[CORE_EVENT_COUNT];
 } sum;
 
@@ -22,6 +23,7 @@ static void add_up(const struct sim_world *w)
 {
 	sum.runs++;
 	sum.events += w->events;
+	sum.left += w->left;
 	sum.taken += w->taken;
 	sum.handed_back += w->handed_back;
 	sum.bound += w->bound;
@@ -78,13 +80,13 @@ static int shrink(uint64_t seed, enum sim_mutation m)
 static void print_sum(void)
 {
 	printf("%llu seeds, %llu events; %llu bodies taken, %llu handed back; %llu joins, %llu suspicions, %llu deaths seen, %llu left, "
-	       "%llu fenced, %llu isolated, %llu relayed, %llu times slow or no longer\n",
+	       "%llu fenced, %llu isolated, %llu relayed, %llu times slow or no longer; %llu ended in order\n",
 	       (unsigned long long)sum.runs, (unsigned long long)sum.events, (unsigned long long)sum.taken,
 	       (unsigned long long)sum.handed_back, (unsigned long long)sum.seen[CORE_JOINED],
 	       (unsigned long long)sum.seen[CORE_PEER_SUSPECT], (unsigned long long)sum.seen[CORE_PEER_DEAD],
 	       (unsigned long long)sum.seen[CORE_PEER_LEFT], (unsigned long long)sum.seen[CORE_FENCED],
 	       (unsigned long long)sum.seen[CORE_ISOLATED], (unsigned long long)sum.seen[CORE_RELAYING],
-	       (unsigned long long)sum.seen[CORE_PEER_SLOW]);
+	       (unsigned long long)sum.seen[CORE_PEER_SLOW], (unsigned long long)sum.left);
 	printf("%llu sessions bound, %llu homes moved; %llu messages delivered, %llu kept for later, %llu overtaken\n",
 	       (unsigned long long)sum.bound, (unsigned long long)sum.moved, (unsigned long long)sum.delivered,
 	       (unsigned long long)sum.offline, (unsigned long long)sum.overtaken);

@@ -7,7 +7,8 @@
 #include "tests/cluster/sim/accounts_state.h"
 #include "tests/cluster/sim/unwell.h"
 
-#define NAMES 5
+#define NAMES   5
+#define NEWS_MS 1000
 
 /* A place that is served here. */
 struct toy {
@@ -24,7 +25,9 @@ struct toys {
 	struct view *view;
 	struct places *places[4];
 	struct toy *served[NAMES];
-	uint64_t tick_at;
+	uint64_t tick_at, farewell_at;
+	unsigned errands;            /* under way */
+	bool ended;
 };
 
 /* On its way to the registry, or to the store and back. */
@@ -118,6 +121,7 @@ static struct toy_errand *errand_new(struct toys *t, unsigned name, int kind)
 {
 	struct toy_errand *e = xzalloc(sizeof *e);
 	e->kind = kind;
+	t->errands++;
 	e->name = name;
 	e->node = t->node;
 	e->life = t->w->nodes[t->node].life;
@@ -315,6 +319,7 @@ void toys_event(struct toys *t, const struct sim_event *ev)
 	struct toy_errand *e = ev->what;
 	const struct registry_call *c = &e->call;
 	struct places *p = places_for(t, e->name);
+	t->errands--;
 	if (e->kind != ASKS)
 		on_stored(t, e);
 	else if (c->verb == REGISTRY_PLACE_CLAIM)
@@ -400,6 +405,31 @@ void toys_work(struct toys *t)
 	toys_record(t, &r);
 }
 
+/* ---- the end ---- */
+
+void toys_farewell(struct toys *t)
+{
+	t->farewell_at = t->w->now;
+}
+
+/* The others hear later than we that nothing is placed here any more. */
+bool toys_at_rest(struct toys *t)
+{
+	size_t left = t->errands;
+	for (unsigned i = 0; i < t->w->plan.workers; i++)
+		left += places_leaving(t->places[i]);
+	if (left || t->w->now < t->farewell_at + NEWS_MS)
+		return false;
+	for (unsigned i = 0; i < t->w->plan.workers && !t->ended; i++)
+		places_end_all(t->places[i]);
+	if (!t->view->registry_ok) /* it did not let all go */
+		toys_death();
+	t->ended = true;
+	for (unsigned i = 0; i < t->w->plan.workers; i++)
+		left += places_held(t->places[i]);
+	return !left;
+}
+
 /* ---- life ---- */
 
 struct toys *toys_new(struct sim_world *w, unsigned node)
@@ -457,7 +487,7 @@ const char *toys_quiet(struct sim_world *w)
 		const struct toy_fate *f = &all.fates[i];
 		const struct sim_node *n = &w->nodes[f->node];
 		unsigned times = f->taken + f->refused;
-		if (!times && n->runs && n->life == f->life)
+		if (!times && sim_answers_for(w, f->node, f->life))
 			return unwell("message %u for t%u is lost; %s had it last", i + 1, f->name, n->name);
 		if (times > 1 && !f->again)
 			return unwell("message %u for t%u was taken %u times, and refused %u times", i + 1, f->name, f->taken, f->refused);

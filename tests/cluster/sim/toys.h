@@ -33,6 +33,10 @@ void toys_store(struct sim_world *w, const struct sim_event *e);
 void toys_forget(void *what);
 void toys_tick(struct toys *t);
 void toys_work(struct toys *t);
+/* The node is told to end. */
+void toys_farewell(struct toys *t);
+/* What it serves is served elsewhere, or by nobody if there is nobody else. */
+bool toys_at_rest(struct toys *t);
 /* A process, or its incarnation, is no more. */
 void toys_death(void);
 const char *toys_quiet(struct sim_world *w);

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EMPTY_MS 3000 /* from the drain of a node to its leave */
-
 struct sim_world *sim_of_now;
 
 void sim_fail(struct sim_world *w, const char *fmt, ...)
@@ -290,7 +288,8 @@ static void start(struct sim_world *w, unsigned i)
 		return;
 	n->runs = true;
 	n->life++;
-	n->leaving = n->crashing = false;
+	n->leaving = STAYS;
+	n->crashing = n->at_rest = n->hurried = false;
 	n->crash_in = -1;
 	n->frozen_until = n->work_until = 0;
 	rng_init_seeded(&n->rng, sim_rand(w, UINT64_MAX));
@@ -312,7 +311,8 @@ static void stop(struct sim_world *w, unsigned i, const char *how)
 		return;
 	sim_log(w, "%s (%u) is %s", n->name, n->view ? n->view->self : 0, how);
 	n->runs = false;
-	toys_death();
+	if (!sim_answers_for(w, i, n->life))
+		toys_death();
 	for (unsigned j = 0; j < w->n_heap; j++) /* answers that nobody is left to hear */
 		if (w->heap[j].kind == EV_ANSWER && w->heap[j].node == i && w->heap[j].life == n->life)
 			arena_free(((struct registry_call *)w->heap[j].what)->arena);
@@ -326,6 +326,22 @@ static void stop(struct sim_world *w, unsigned i, const char *how)
 	net_killed(w, i);
 }
 
+bool sim_answers_for(const struct sim_world *w, unsigned node, uint32_t life)
+{
+	const struct sim_node *n = &w->nodes[node];
+	return life < 64 && ((n->runs && n->life == life) || n->orderly >> life & 1);
+}
+
+static void leave(struct sim_world *w, unsigned i)
+{
+	struct sim_node *n = &w->nodes[i];
+	if (!n->hurried && n->life < 64) {
+		n->orderly |= UINT64_C(1) << n->life;
+		w->left++;
+	}
+	stop(w, i, n->hurried ? "gone in a hurry" : "gone");
+}
+
 void sim_after(struct sim_world *w, unsigned node)
 {
 	struct sim_node *n = &w->nodes[node];
@@ -335,8 +351,8 @@ void sim_after(struct sim_world *w, unsigned node)
 		core_flush(n->core);
 	if (n->crashing)
 		stop(w, node, "crashed");
-	else if (n->leaving && core_is_gone(n->core))
-		stop(w, node, "gone");
+	else if (n->leaving == LEAVES && core_is_gone(n->core))
+		leave(w, node);
 }
 
 static void tick(struct sim_world *w, const struct sim_event *e)
@@ -405,7 +421,7 @@ static void work(struct sim_world *w, const struct sim_event *e)
 {
 	struct sim_node *n = &w->nodes[e->node];
 	unsigned count = n->work_until > w->now ? 40 : 1 + (unsigned)sim_rand(w, 4);
-	for (unsigned i = 0; i < count && n->view->self && n->view->n && n->view->state != NODE_LEFT; i++) {
+	for (unsigned i = 0; i < count && n->view->self && n->view->n && n->leaving < STOPPED; i++) {
 		const struct view_node *to = &n->view->nodes[sim_rand(w, n->view->n)];
 		if (sim_chance(w, 10))
 			send_all(w, n);
@@ -430,14 +446,6 @@ static void partition(struct sim_world *w, const struct sim_fault *f, bool on)
 	/* The registry is on the side of node a, or on both. */
 	for (unsigned i = 0; i < w->plan.nodes && f->n % 3; i++)
 		w->nodes[i].no_redis = on && (f->mask >> i & 1) != (f->mask >> f->a & 1);
-}
-
-static void leave(struct sim_world *w, unsigned i)
-{
-	w->nodes[i].leaving = true;
-	toys_death(); /* it does not wait for anything */
-	core_leave(w->nodes[i].core);
-	sim_after(w, i);
 }
 
 static void begin_fault(struct sim_world *w, const struct sim_fault *f)
@@ -485,16 +493,8 @@ static void begin_fault(struct sim_world *w, const struct sim_fault *f)
 			accounts_replay(w, i);
 		break;
 	case FAULT_LEAVE:
-		if (!a->runs || sim_is_frozen(w, f->a))
-			break;
-		if (f->n & 1)
-			core_drain(a->core);
-		if (w->plan.toys && (f->n & 1)) { /* in order: what it serves goes elsewhere first */
-			sim_at(w, w->now + EMPTY_MS, EV_LEAVE, f->a)->life = a->life;
-			sim_after(w, f->a);
-			break;
-		}
-		leave(w, f->a);
+		if (a->runs && !a->leaving && !sim_is_frozen(w, f->a))
+			leaving_begin(w, f->a, f->n % 4 == 0);
 		break;
 	case FAULT_JOIN:
 		start(w, f->a);
@@ -606,8 +606,8 @@ static void happen(struct sim_world *w, const struct sim_event *e)
 		toys_store(w, e);
 		break;
 	case EV_LEAVE:
-		if (lives && !n->leaving)
-			leave(w, e->node);
+		if (lives)
+			leaving_look(w, e->node);
 		break;
 	case EV_FAULT:
 	case EV_FAULT_END:

@@ -3,6 +3,7 @@
  *
  *   plan.c    what goes wrong and when: a list made from the seed, of which some may be left out (to shrink it)
  *   world.c   the order of events; processes: started, frozen, killed at any action
+ *   leaving.c a process that ends in order, as node/core/ending.c has it
  *   net.c     connections that delay, stall, break with what they hold, deliver it late or twice; cuts in one direction or both
  *   accounts.c  homes of accounts above the cores, and clients
  *   toys.c    places above the cores, and a toy service in them
@@ -47,7 +48,7 @@ struct sim_plan {
 enum sim_mutation {
 	MUTATE_NOTHING, MUTATE_LOSE, MUTATE_REPEAT, MUTATE_SWAP, MUTATE_DROP_REPLAY, MUTATE_KEEP_LOST,
 	MUTATE_LOSE_MESSAGE, MUTATE_STAY, MUTATE_KEEP_SEAT, MUTATE_NO_PURGE, MUTATE_OVERTAKE, MUTATE_STAYS_SLOW,
-	MUTATE_NO_FENCE, MUTATE_LOSE_STATE, MUTATE_COUNT
+	MUTATE_NO_FENCE, MUTATE_LOSE_STATE, MUTATE_HEAR_TO_THE_END, MUTATE_COUNT
 };
 
 enum sim_event_kind {
@@ -81,13 +82,24 @@ struct sim_conn {
 	bool blocked, twice, scheduled;
 };
 
+/* The steps of a process that is told to end. */
+enum sim_leaving {
+	STAYS, EMPTIES, DEAF,        /* core_deafen was called: as EMPTIES, and nothing more is taken */
+	STOPPED,                     /* its workers are no more: what reaches them is lost */
+	LEAVES                       /* core_leave was called */
+};
+
 struct sim_node {
 	struct core *core;
 	struct view *view;
 	struct rng rng;
 	char addr[40], name[16];
 	uint32_t life;               /* which process this is */
-	bool runs, leaving, no_redis;
+	bool runs, no_redis;
+	enum sim_leaving leaving;
+	bool at_rest, hurried;       /* the last look found it at rest; it was not given the time to end in order */
+	uint64_t leave_by;
+	uint64_t orderly;            /* a bit for each life that has ended in order */
 	uint64_t frozen_until;
 	int64_t crash_in;            /* actions left; < 0: none planned */
 	bool crashing;
@@ -112,7 +124,7 @@ struct sim_world {
 	struct check *check;
 	char failure[512];
 	unsigned seen[CORE_EVENT_COUNT]; /* how often: a simulation in which nothing happens proves nothing */
-	uint64_t taken, handed_back, bound, moved, delivered, offline, overtaken;
+	uint64_t left, taken, handed_back, bound, moved, delivered, offline, overtaken;
 	uint64_t counted, given, fenced_off; /* toys: numbers, states given to another node, writes that a fence refused */
 	uint64_t turned_away;                /* what no node served in time */
 };
@@ -140,6 +152,11 @@ void sim_after(struct sim_world *w, unsigned node);
 bool sim_acts(struct sim_world *w, struct sim_node *n);
 /* Who is fenced, as the registry has it; the call's arena is the caller's. */
 void sim_list(struct sim_world *w, struct registry_call *c);
+/* Whoever ends in order has lost nothing, as whoever runs: what was in hand when a process was killed is lost. */
+bool sim_answers_for(const struct sim_world *w, unsigned node, uint32_t life);
+void leaving_begin(struct sim_world *w, unsigned node, bool hurried);
+/* EV_LEAVE: the next look, or the next step. */
+void leaving_look(struct sim_world *w, unsigned node);
 /* Asks the registry as node does: *delay until the answer may be told. */
 void sim_registry(struct sim_world *w, unsigned node, struct registry_call *c, uint64_t *delay);
 /* The world that is run: what a core calls back has only its node. */

@@ -373,6 +373,74 @@ static void what_we_become_is_told_before_our_workers_see_it(void **state)
 	end();
 }
 
+static void tell_all(unsigned from, uint32_t number)
+{
+	struct blob *body = body_of(number, 10);
+	core_broadcast(net.nodes[from].core, body, 1);
+	blob_unref(body);
+}
+
+/* Its peer does not hear it at first, nor that the first body was taken. */
+static void who_ends_takes_nothing_more_and_its_peer_gets_that_back(void **state)
+{
+	begin(2);
+	run(3000);
+	uint32_t ends = epoch_of(0), other = epoch_of(1);
+	net.cut[0][1] = true;
+	assert_int_equal(post(1, ends, 1, 10), ERR_NONE);
+	settle();
+	core_drain(net.nodes[0].core);
+	core_deafen(net.nodes[0].core);
+	for (uint32_t i = 2; i < 5; i++)
+		assert_int_equal(post(1, ends, i, 10), ERR_NONE);
+	settle();
+	assert_took(0, 1, 1);
+	assert_int_equal(net.nodes[1].n_lost, 0);
+	assert_false(core_all_is_taken(net.nodes[1].core));
+	net.cut[0][1] = false;
+	run(600);
+	assert_took(0, 1, 1);
+	assert_int_equal(net.nodes[1].n_lost, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(net.nodes[1].lost[i], 2 + i);
+	assert_true(core_all_is_taken(net.nodes[1].core));
+	assert_int_equal(state_at(1, ends), NODE_DRAINING);
+	assert_int_equal(post(1, ends, 5, 10), ERR_NOT_FOUND);
+	tell_all(1, 6);
+	assert_int_equal(net.nodes[1].lost[3], 6);
+	assert_int_equal(post(0, other, 9, 10), ERR_NONE); /* what it sends is taken as before */
+	settle();
+	assert_took(1, 9, 1);
+	assert_true(core_all_is_taken(net.nodes[0].core));
+	core_leave(net.nodes[0].core);
+	run(300);
+	assert_true(core_is_gone(net.nodes[0].core));
+	assert_int_equal(state_at(1, ends), NODE_LEFT);
+	assert_int_equal(net.nodes[1].n_lost, 4);
+	end();
+}
+
+static void two_that_end_at_once_do_not_wait_for_one_another(void **state)
+{
+	begin(2);
+	run(3000);
+	uint32_t epochs[2] = { epoch_of(0), epoch_of(1) };
+	for (unsigned i = 0; i < 2; i++) {
+		core_deafen(net.nodes[i].core);
+		assert_int_equal(post(i, epochs[1 - i], i, 10), ERR_NONE);
+	}
+	run(200);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(net.nodes[i].n_taken, 0);
+		assert_int_equal(net.nodes[i].n_lost, 1);
+		core_leave(net.nodes[i].core);
+	}
+	run(300);
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(core_is_gone(net.nodes[i].core));
+	end();
+}
+
 static void leaving_does_not_wait_for_ever(void **state)
 {
 	begin(2);
@@ -509,6 +577,8 @@ int main(void)
 		cmocka_unit_test(largest_body_can_be_relayed),
 		cmocka_unit_test(leaving_flushes_and_is_told),
 		cmocka_unit_test(what_we_become_is_told_before_our_workers_see_it),
+		cmocka_unit_test(who_ends_takes_nothing_more_and_its_peer_gets_that_back),
+		cmocka_unit_test(two_that_end_at_once_do_not_wait_for_one_another),
 		cmocka_unit_test(leaving_does_not_wait_for_ever),
 		cmocka_unit_test(leaving_before_it_joined_is_immediate),
 		cmocka_unit_test(clock_that_differs_is_told_once),

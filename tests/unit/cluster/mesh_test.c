@@ -41,6 +41,7 @@ struct node {
 	struct mesh *mesh;
 	struct end ends[WORKERS];
 	struct cutter *cutter;
+	_Atomic bool deaf;
 	_Atomic unsigned refused, events[CORE_EVENT_COUNT];
 	char refused_text[256];
 };
@@ -170,15 +171,21 @@ static void node_open(unsigned i, uint8_t secret, bool cutter)
 	buf_fini(&why);
 }
 
+/* As a node ends (node/core/ending.h, life.c): first its workers, so that they do not send any more, then the mesh. */
+static void stop_workers(unsigned i)
+{
+	for (unsigned k = 0; k < WORKERS; k++) {
+		worker_stop(nodes[i].ends[k].worker);
+		worker_join(nodes[i].ends[k].worker);
+	}
+}
+
 static void node_close(unsigned i)
 {
 	struct node *n = &nodes[i];
 	if (!n->mesh)
 		return;
-	for (unsigned k = 0; k < WORKERS; k++) { /* workers must not send any more */
-		worker_stop(n->ends[k].worker);
-		worker_join(n->ends[k].worker);
-	}
+	stop_workers(i);
 	mesh_stop(n->mesh);
 	for (unsigned k = 0; k < WORKERS; k++) {
 		worker_free(n->ends[k].worker);
@@ -429,6 +436,32 @@ static void a_node_that_leaves_is_done_within_three_seconds(void **state)
 	wait_for(SUM(1, lost) > 0); /* what node 1 goes on to send has nowhere to go */
 }
 
+static void on_deaf(void *arg)
+{
+	((struct node *)arg)->deaf = true;
+}
+
+/* Its peer goes on sending all the time: each record is taken by a worker, or given back to whoever sent it. */
+static void nothing_is_lost_with_a_node_that_ends(void **state)
+{
+	for (unsigned i = 0; i < 2; i++)
+		node_open(i, 1, false);
+	wait_for(all_linked(2));
+	send_begin(1, 0, UNTIL_ENOUGH);
+	wait_for(SUM(0, got) > 1000);
+	mesh_deafen(nodes[0].mesh, nodes[0].ends[0].worker, on_deaf, &nodes[0]);
+	wait_for(nodes[0].deaf);
+	stop_workers(0); /* what is in their mailboxes they take */
+	unsigned taken = SUM(0, got), sent = SUM(1, sent);
+	wait_for(SUM(1, sent) > sent + 10000); /* to a node whose workers are no more */
+	node_close(0);
+	wait_for(nodes[1].ends[0].alive == 0 && nodes[1].ends[1].alive == 0);
+	enough = true;
+	wait_for(!sending);
+	wait_for(SUM(1, lost) + taken == SUM(1, sent));
+	assert_int_equal(SUM(0, wrong) + SUM(1, wrong), 0);
+}
+
 static void another_secret_is_refused_and_named(void **state)
 {
 	node_open(0, 1, false);
@@ -579,6 +612,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(broadcasts_reach_every_worker_of_every_peer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_dead_peer_gives_back_what_it_has_not_acknowledged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_node_that_leaves_is_done_within_three_seconds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nothing_is_lost_with_a_node_that_ends, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_secret_is_refused_and_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(frames_that_are_wrong_are_counted_and_harmless, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_worker_asks_the_registry_and_hears_on_its_own_thread, set_up, tear_down),

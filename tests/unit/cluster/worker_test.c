@@ -267,6 +267,53 @@ static void worker_without_work_sleeps(void **state)
 	worker_free(t);
 }
 
+/* Something that is posted on, at the end of a pass. */
+struct hop {
+	struct message message;
+	struct deferred deferred;
+	struct worker *to;
+	_Atomic bool flushes, goes_on;
+};
+
+static void on_hop_end(struct deferred *d)
+{
+	struct hop *h = (struct hop *)((char *)d - offsetof(struct hop, deferred));
+	h->flushes = true;
+	while (!h->goes_on)
+		usleep(1000);
+	post_note(h->to, 0, 0);
+}
+
+static void on_hop(struct worker *on, struct message *m, bool cancelled)
+{
+	worker_defer(on, &((struct hop *)m)->deferred);
+}
+
+static void what_is_on_its_way_is_seen_all_the_time(void **state)
+{
+	struct worker_stats stats;
+	struct worker *t = worker_new(1, "t");
+	struct hop h = { .message.run = on_hop, .deferred.fn = on_hop_end, .to = w };
+	notes_begin();
+	assert_int_equal(worker_start(t, NULL, NULL), ERR_NONE);
+	worker_post(t, &h.message);
+	do {
+		worker_stats(t, &stats);
+		assert_true(stats.mailbox_depth || stats.busy);
+	} while (!h.flushes);
+	worker_stats(t, &stats);
+	assert_true(!stats.mailbox_depth && stats.busy);
+	h.goes_on = true;
+	do
+		worker_stats(t, &stats);
+	while (stats.busy);
+	worker_stats(w, &stats);
+	assert_int_equal(stats.mailbox_depth, 1);
+	worker_stop(t);
+	worker_join(t);
+	worker_free(t);
+}
+
 /* ---- deferred ---- */
 
 struct late {
@@ -457,6 +504,7 @@ int main(void)
 		CASE(start_and_stop_run_on_the_workers_thread),
 		CASE(timers_fire_at_their_time_and_never_before),
 		CASE(worker_without_work_sleeps),
+		CASE(what_is_on_its_way_is_seen_all_the_time),
 		CASE(deferred_run_once_and_in_order),
 		CASE(undeferred_ones_do_not_run),
 		CASE(deferred_that_comes_back_does_not_keep_others_waiting),

@@ -106,6 +106,21 @@ static void what_a_node_does_not_take_has_a_ceiling(void **state)
 	rig_hang_up(&c);
 }
 
+/* Until the next view or tick tells where it goes: the node does not end before that (ending.c). */
+static void what_comes_back_is_waited_for(void **state)
+{
+	struct rig_client c = login_here("r");
+	struct frame_record st = record(FLEET_STANZA, c.bare, 0);
+	st.xml = arena_printf(keep, "<message from='x@localhost' to='%s/r' type='chat'><body>waits</body></message>", c.bare);
+	assert_int_equal(fleet_waiting(&node), 0);
+	post(st, true);
+	RIG_UNTIL(fleet_waiting(&node) == 1);
+	look(NODE_UP);
+	RIG_HEAR(&c, "<body>waits</body>");
+	assert_int_equal(fleet_waiting(&node), 0);
+	rig_hang_up(&c);
+}
+
 static void clients_that_wait_for_one_home_are_told_in_order(void **state)
 {
 	char user[16], bare[64], other_user[16], other_bare[64];
@@ -293,6 +308,7 @@ int main(void)
 		CASE(a_message_for_a_client_that_has_gone_is_not_lost),
 		CASE(what_goes_up_to_a_session_that_is_not_here_goes_back),
 		CASE(what_a_node_does_not_take_has_a_ceiling),
+		CASE(what_comes_back_is_waited_for),
 		CASE(clients_that_wait_for_one_home_are_told_in_order),
 		CASE(an_isolated_node_takes_no_new_sessions_after_a_while),
 		CASE(a_registry_that_forgot_is_told_in_steps),

@@ -40,6 +40,20 @@ void mesh_drain(struct mesh *m)
 {
 }
 
+void mesh_deafen(struct mesh *m, struct worker *asker, void (*then)(void *arg), void *arg)
+{
+}
+
+bool mesh_owes(const struct mesh *m)
+{
+	return false;
+}
+
+struct worker *mesh_worker(const struct mesh *m)
+{
+	return NULL;
+}
+
 void mesh_stop(struct mesh *m)
 {
 }
