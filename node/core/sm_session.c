@@ -374,7 +374,8 @@ bool sm_session_detach(struct session *s)
 	sm->ends_ms = s->nw->worker->now_ms + sm->max_ms;
 	set_timer(sm, SM_DETACHED, sm->max_ms);
 	count(s->nw, METRIC_SM_DETACHED, 1);
-	LOG(LOG_INFO, "sm", "session waits for its client", L_STR("jid", jid_str(&s->jid)), L_UINT("unacked", sm->queue.n));
+	if (!atomic_load(&s->nw->node->draining)) /* else it ends before anybody could come */
+		LOG(LOG_INFO, "sm", "session waits for its client", L_STR("jid", jid_str(&s->jid)), L_UINT("unacked", sm->queue.n));
 	return true;
 }
 

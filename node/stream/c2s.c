@@ -345,6 +345,8 @@ void c2s_close_with(struct c2s *c, enum stream_error e, struct str text, struct 
 		LOG(LOG_INFO, "c2s", "stream ended with an error", L_UINT("stream", c->number), L_STR("error", stream_error_name(e)),
 		    L_STR("text", text), L_Z("state", state_names[c->state]),
 		    L_STR("jid", name_of(c)));
+	} else if (c->state == C2S_OPEN) {
+		LOG(LOG_INFO, "c2s", "stream ended by its client", L_UINT("stream", c->number), L_STR("jid", name_of(c)));
 	}
 	conn_out(c->conn)->max += FINAL_BYTES;
 	if (writable && !c->header_sent)
