@@ -21,6 +21,7 @@ static const char usage[] =
 	"                       on one; processor times and memory are added\n"
 	"  --tls HOW            none starttls direct (none)\n"
 	"  --sasl HOW           scram plain (scram)\n"
+	"  --sm N               with stream management (XEP-0198); chat: each asks for acknowledgement after N messages (0: never)\n"
 	"  --prefix S --password S   accounts are S0, S1, ... (load), with one password (secret)\n"
 	"  --users N            accounts and sessions (100; chat needs an even number)\n"
 	"  --parallel N         logins under way at once (32)\n"
@@ -73,7 +74,8 @@ static const struct option options[] = {
 	{ "other-pid", 1, 0, 'Q' }, { "tls", 1, 0, 't' },
 	{ "sasl", 1, 0, 'S' }, { "prefix", 1, 0, 'x' }, { "password", 1, 0, 'w' }, { "users", 1, 0, 'u' }, { "parallel", 1, 0, 'l' },
 	{ "rate", 1, 0, 'r' }, { "rounds", 1, 0, 'R' }, { "seconds", 1, 0, 's' }, { "warm-up", 1, 0, 'W' }, { "in-flight", 1, 0, 'f' },
-	{ "bytes", 1, 0, 'b' }, { "settle", 1, 0, 'T' }, { "contacts", 1, 0, 'c' }, { "marks", 0, 0, 'm' }, { "help", 0, 0, 'h' }, { 0 },
+	{ "bytes", 1, 0, 'b' }, { "settle", 1, 0, 'T' }, { "contacts", 1, 0, 'c' }, { "sm", 1, 0, 'k' },
+	{ "marks", 0, 0, 'm' }, { "help", 0, 0, 'h' }, { 0 },
 };
 
 static void take_number(int option, const char *text, struct load_options *o)
@@ -121,6 +123,10 @@ static void parse_options(int argc, char **argv, struct load *load, struct load_
 			break;
 		case 'x': load->prefix = optarg; break;
 		case 'w': load->password = optarg; break;
+		case 'k':
+			load->sm = true;
+			o->sm_asks = (unsigned)number("--sm", optarg, 1000000);
+			break;
 		case 'm': o->marks = true; break;
 		case 'h': fputs(usage, stdout); exit(0);
 		default: take_number(c, optarg, o);

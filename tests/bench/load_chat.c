@@ -45,6 +45,8 @@ static void send_one(struct talker *t, uint64_t due_ns)
 	t->sent++;
 	chat.sent++;
 	client_write(t->client, text, (size_t)n);
+	if (chat.o->sm_asks && t->sent % chat.o->sm_asks == 0)
+		client_write(t->client, LOAD_SM_ASK, sizeof(LOAD_SM_ASK) - 1);
 	/* A write for each message, as people's clients do it: a server shall not find its input neatly batched. */
 	client_flush(t->client);
 }

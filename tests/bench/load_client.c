@@ -177,6 +177,7 @@ void client_goodbye(struct client *c)
 		return;
 	}
 	c->state = CLIENT_CLOSING;
+	load_sm_acknowledge(c); /* else it comes again, from the offline store */
 	client_printf(c, "</stream:stream>");
 	client_flush(c);
 }
@@ -236,7 +237,12 @@ static bool pull(struct client *c)
 
 static void on_bytes(struct client *c)
 {
+	size_t before = c->in.len;
 	bool open = pull(c);
+	if (c->load->sm && c->authenticated && !load_sm_hear(c, c->in.p + before, c->in.len - before)) {
+		fail(c, "no stream management");
+		return;
+	}
 	while (c->in.len && c->state < CLIENT_READY) {
 		enum login_step step = load_login_step(c);
 		if (step == LOGIN_MORE)

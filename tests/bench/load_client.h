@@ -16,6 +16,7 @@
 
 #include "tests/bench/load_proc.h"
 #include "tests/bench/load_sasl.h"
+#include "tests/bench/load_sm.h"
 
 enum load_tls { LOAD_PLAIN, LOAD_STARTTLS, LOAD_DIRECT_TLS };
 
@@ -36,6 +37,7 @@ struct load {
 	const char *prefix; /* accounts are prefix0, prefix1, ... */
 	enum load_tls tls;
 	bool plain_sasl;    /* else SCRAM-SHA-1 */
+	bool sm;            /* stream management */
 	bool registering;   /* make the account (XEP-0077) instead of logging in */
 	SSL_CTX *tls_ctx;
 	int epoll;
@@ -62,6 +64,7 @@ struct client {
 	bool authenticated, want_write;
 	struct client_bytes in, out;
 	struct load_scram scram;
+	struct load_sm sm;
 	uint64_t started_ns;
 	char jid[160]; /* as the server bound it */
 	char why[128];

@@ -136,7 +136,7 @@ static enum login_step on_bound(struct client *c)
 		return failed(c);
 	snprintf(c->jid, sizeof(c->jid), "%.*s", (int)(stop - start - 6), c->in.p + start);
 	client_consume(c, end);
-	client_printf(c, "<presence/>");
+	client_printf(c, "%s<presence/>", c->load->sm ? LOAD_SM_ENABLE : "");
 	c->state = CLIENT_READY;
 	c->load->on_ready(c);
 	return LOGIN_WENT_ON;

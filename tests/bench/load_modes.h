@@ -21,6 +21,7 @@ struct load_options {
 	unsigned in_flight; /* chat: messages under way for each user; ignored when a rate is given */
 	size_t bytes;       /* chat: of a message stanza, about */
 	size_t contacts;    /* befriend, presence: how many each has; users come in circles of one more */
+	unsigned sm_asks;   /* chat: with stream management, after how many messages a client asks for acknowledgement; 0: never */
 	bool marks;         /* say when the measured time begins and ends: see load_mark */
 };
 

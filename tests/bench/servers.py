@@ -27,7 +27,7 @@ def free_port():
 
 class Server:
     name = ""
-    has_tls = True
+    has_tls = has_sm = True
     sasl = "scram"
 
     def __init__(self, folder, build):
@@ -104,7 +104,7 @@ class Server:
 
 class Floor(Server):
     name = "floor"
-    has_tls = False
+    has_tls = has_sm = False
     sasl = "plain"
 
     def command(self):
@@ -161,7 +161,7 @@ pidfile = "{self.path('prosody.pid')}"
 data_path = "{self.path('data')}"
 interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ {self.port} }}
-modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "version", "time", "register_ibr" }}
+modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "version", "time", "register_ibr", "smacks" }}
 modules_disabled = {{ "s2s", "offline" }}
 allow_registration = true
 c2s_require_encryption = false
@@ -205,6 +205,7 @@ acl:
     ip: 127.0.0.0/8
 modules:
   mod_roster: {{}}
+  mod_stream_mgmt: {{}}
   mod_disco: {{}}
   mod_ping: {{}}
   mod_version: {{}}
