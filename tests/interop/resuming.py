@@ -52,6 +52,18 @@ async def hears(b, body):
     return await b.await_stanza(lambda e: e.child("body") is not None and e.child("body").text() == body, f"a message that says {body}")
 
 
+async def leaves(node, client):
+    """It empties itself: the client is told so, and cuts its connection."""
+    code, out, err = await node.ctl("leave")
+    assert code == 0, out + err
+    await client.await_stanza(lambda e: e.name == "error" and e.child("system-shutdown") is not None, "the end of its stream")
+    client.abort()
+
+
+async def has_ended(node):
+    await within(30 * PATIENCE, lambda: not node.running(), "the node has ended\n" + node.log_tail(10))
+
+
 async def a_node_drains(_):
     """Its clients lose nothing: they resume elsewhere, and their sessions go along before it ends."""
     async with two_nodes() as cluster:
@@ -63,16 +75,13 @@ async def a_node_drains(_):
         await says(romeo, juliet.jid, "before")
         await hears(juliet, "before")
         await juliet.ping()
-        code, out, err = await one.ctl("leave")
-        assert code == 0, out + err
-        await juliet.await_stanza(lambda e: e.name == "error" and e.child("system-shutdown") is not None, "the end of its stream")
-        juliet.abort()
+        await leaves(one, juliet)
         await says(romeo, juliet.jid, "between")
         juliet, answer = await resume(two, "juliet", ident, 0)
         assert answer.get("h") == "1", answer
         await hears(juliet, "before")
         await hears(juliet, "between")
-        await within(30 * PATIENCE, lambda: not one.running(), "the node has ended\n" + one.log_tail(10))
+        await has_ended(one)
         await says(romeo, juliet.jid, "after")
         await hears(juliet, "after")
         assert await handled(juliet) == 1
@@ -102,18 +111,25 @@ async def the_clients_node_is_killed(_):
         await two.start()  # to end in order
 
 
+async def away_from_home(cluster):
+    """Both are connected to the second node; juliet's account is at home at the first, because of another client of hers. One message has
+    come to her, and one from her is under way."""
+    one, two = cluster.nodes
+    for user in ("romeo", "juliet"):
+        await cluster.register(user, "localhost", "secret")
+    anchor = await login(one, "juliet", "anchor", -1)
+    juliet, romeo = await login(two, "juliet"), await login(two, "romeo")
+    ident = await enable(juliet)
+    await says(romeo, juliet.jid, "before")
+    await hears(juliet, "before")
+    await says(juliet, romeo.jid, "one")
+    return one, two, anchor, juliet, romeo, ident
+
+
 async def the_home_is_killed(_):
     """The client's connection lives, and notices nothing: the numbers go on."""
     async with two_nodes() as cluster:
-        one, two = cluster.nodes
-        for user in ("romeo", "juliet"):
-            await cluster.register(user, "localhost", "secret")
-        anchor = await login(one, "juliet", "anchor", -1)
-        juliet, romeo = await login(two, "juliet"), await login(two, "romeo")
-        ident = await enable(juliet)
-        await says(romeo, juliet.jid, "before")
-        await hears(juliet, "before")
-        await says(juliet, romeo.jid, "one")
+        one, two, anchor, juliet, romeo, ident = await away_from_home(cluster)
         await hears(romeo, "one")
         await one.kill()
         anchor.abort()
@@ -137,20 +153,9 @@ async def the_home_is_killed(_):
 async def the_home_drains(_):
     """The session moves with its numbers and with what was not acknowledged."""
     async with two_nodes() as cluster:
-        one, two = cluster.nodes
-        for user in ("romeo", "juliet"):
-            await cluster.register(user, "localhost", "secret")
-        anchor = await login(one, "juliet", "anchor", -1)
-        juliet, romeo = await login(two, "juliet"), await login(two, "romeo")
-        ident = await enable(juliet)
-        await says(romeo, juliet.jid, "before")
-        await hears(juliet, "before")
-        await says(juliet, romeo.jid, "one")
-        code, out, err = await one.ctl("leave")
-        assert code == 0, out + err
-        await anchor.await_stanza(lambda e: e.name == "error" and e.child("system-shutdown") is not None, "the end of its stream")
-        anchor.abort()
-        await within(30 * PATIENCE, lambda: not one.running(), "the node has ended\n" + one.log_tail(10))
+        one, two, anchor, juliet, romeo, ident = await away_from_home(cluster)
+        await leaves(one, anchor)
+        await has_ended(one)
         await says(juliet, romeo.jid, "two")
         for body in ("one", "two"):
             await hears(romeo, body)

@@ -43,13 +43,19 @@ static struct rig_client far_login_with_sm(const char *user, uint64_t *edge)
 	return c;
 }
 
-static void words_go_to_the_home_in_order(void **state)
+/* The same by an account that would be at home here, had it not been there before. */
+static struct rig_client login_there_with_sm(uint64_t *edge)
 {
 	char user[16], bare[64];
-	uint64_t edge;
 	account_with_place(1, user, bare);
 	other_claims(bare);
-	struct rig_client c = far_login_with_sm(user, &edge);
+	return far_login_with_sm(user, edge);
+}
+
+static void words_go_to_the_home_in_order(void **state)
+{
+	uint64_t edge;
+	struct rig_client c = login_there_with_sm(&edge);
 	rig_say(&c, "<message to='x@localhost'/>" ASK "<iq type='set' id='i'/><a xmlns='urn:xmpp:sm:3' h='0'/>");
 	struct frame_record up = expect(FLEET_UP);
 	assert_int_equal(up.rule, FLEET_UP_STANZA);
@@ -66,11 +72,8 @@ static void words_go_to_the_home_in_order(void **state)
 
 static void a_client_that_ends_its_stream_is_not_lost(void **state)
 {
-	char user[16], bare[64];
 	uint64_t edge;
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = far_login_with_sm(user, &edge);
+	struct rig_client c = login_there_with_sm(&edge);
 	rig_say(&c, "</stream:stream>");
 	assert_int_equal(expect(FLEET_GONE).rule, 0);
 	rig_hang_up(&c);
@@ -124,37 +127,40 @@ static struct rig_client begin_resumption(const char *user, const char *previd, 
 	return c;
 }
 
-static void a_resumption_is_asked_for_at_the_home(void **state)
+/* By an account that is at home there. */
+static struct rig_client begin_resumption_there(void)
 {
 	char user[16], bare[64];
 	account_with_place(1, user, bare);
 	other_claims(bare);
-	struct rig_client c = begin_resumption(user, "abc", 3);
-	struct frame_record ask = expect(FLEET_RESUME), bound = record(FLEET_BOUND, bare, ask.dst_sid);
-	assert_true(str_is(ask.to, bare) && str_is(ask.xml, "abc"));
+	return begin_resumption(user, "abc", 3);
+}
+
+static void a_resumption_is_asked_for_at_the_home(void **state)
+{
+	struct rig_client c = begin_resumption_there();
+	struct frame_record ask = expect(FLEET_RESUME), bound = record(FLEET_BOUND, c.bare, ask.dst_sid);
+	assert_true(str_is(ask.to, c.bare) && str_is(ask.xml, "abc"));
 	assert_int_equal(ask.osm, 3);
 	bound.osm = 77;
 	bound.oseq = 9;
-	bound.to = arena_printf(keep, "%s/r", bare);
+	bound.to = arena_printf(keep, "%s/r", c.bare);
 	bound.xml = STR("12345678");
 	other_says(bound);
-	other_says(down(bare, ask.dst_sid, OUTLET_WORD, "<resumed xmlns='urn:xmpp:sm:3' previd='abc' h='9'/>"));
+	other_says(down(c.bare, ask.dst_sid, OUTLET_WORD, "<resumed xmlns='urn:xmpp:sm:3' previd='abc' h='9'/>"));
 	RIG_HEAR(&c, "<resumed ");
 	rig_say(&c, "<message to='x@localhost'/>");
 	struct frame_record up = expect(FLEET_UP);
 	assert_int_equal(up.dst_sid, 77);
-	assert_true(holds(up.xml, arena_printf(keep, "from='%s/r'", bare).p));
+	assert_true(holds(up.xml, arena_printf(keep, "from='%s/r'", c.bare).p));
 	rig_hang_up(&c);
 	assert_int_equal(expect(FLEET_GONE).rule, 1);
 }
 
 static void a_refused_resumption_leaves_the_stream_to_be_bound(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = begin_resumption(user, "abc", 3);
-	struct frame_record bound = record(FLEET_BOUND, bare, expect(FLEET_RESUME).dst_sid);
+	struct rig_client c = begin_resumption_there();
+	struct frame_record bound = record(FLEET_BOUND, c.bare, expect(FLEET_RESUME).dst_sid);
 	bound.rule = STANZA_ITEM_NOT_FOUND;
 	bound.xml = str_span("\7\0\0\0", 4);
 	other_says(bound);
@@ -167,15 +173,12 @@ static void a_refused_resumption_leaves_the_stream_to_be_bound(void **state)
 /* Its home asks to be asked again: its last stanza is in a handler still. */
 static void a_home_is_told_when_it_is_asked_for_the_last_time(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = begin_resumption(user, "abc", 3);
+	struct rig_client c = begin_resumption_there();
 	struct frame_record ask = expect(FLEET_RESUME);
 	assert_int_equal(ask.flags & FRAME_REROUTED, 0);
 	nw_of(node.workers[0])->streams->resume->tries = 49; /* five seconds */
 	for (int i = 0; i < 2; i++) {
-		other_says(record(FLEET_BOUND, bare, ask.dst_sid));
+		other_says(record(FLEET_BOUND, c.bare, ask.dst_sid));
 		ask = i == 0 ? expect(FLEET_RESUME) : ask;
 	}
 	assert_int_equal(ask.flags & FRAME_REROUTED, FRAME_REROUTED);
@@ -185,17 +188,14 @@ static void a_home_is_told_when_it_is_asked_for_the_last_time(void **state)
 
 static void a_resumption_that_is_refused_is_counted(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = begin_resumption(user, "abc", 3);
-	struct frame_record bound = record(FLEET_BOUND, bare, expect(FLEET_RESUME).dst_sid);
+	struct rig_client c = begin_resumption_there();
+	struct frame_record bound = record(FLEET_BOUND, c.bare, expect(FLEET_RESUME).dst_sid);
 	bound.rule = STANZA_ITEM_NOT_FOUND;
 	other_says(bound);
 	RIG_HEAR(&c, "<item-not-found");
 	assert_int_equal(node_metric(&node, METRIC_SM_RESUME_FAILURES_TOTAL), 1);
 	rig_say(&c, "<resume xmlns='urn:xmpp:sm:3' previd='abc' h='900'/>");
-	struct frame_record close = record(FLEET_CLOSE, bare, expect(FLEET_RESUME).dst_sid);
+	struct frame_record close = record(FLEET_CLOSE, c.bare, expect(FLEET_RESUME).dst_sid);
 	close.rule = STREAM_UNDEFINED_CONDITION; /* too high */
 	other_says(close);
 	RIG_HEAR(&c, "<undefined-condition");
@@ -233,10 +233,7 @@ static void the_state_that_an_edge_keeps_is_counted(void **state)
 
 static void a_resumption_fails_when_its_home_dies(void **state)
 {
-	char user[16], bare[64];
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = begin_resumption(user, "abc", 3);
+	struct rig_client c = begin_resumption_there();
 	expect(FLEET_RESUME);
 	look(NODE_DEAD);
 	RIG_HEAR(&c, "<item-not-found");
@@ -315,45 +312,43 @@ static bool waits(const struct rig_client *c)
 
 static void a_session_waits_for_its_client_and_goes_on_at_another_edge(void **state)
 {
-	char user[16], bare[64], id[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "near");
-	uint64_t sid = far_session(bare, id);
-	up(bare, sid, 9, FLEET_UP_STANZA,
-	   arena_printf(keep, "<message from='%s/far' to='%s/near'><body>hello</body></message>", bare, bare).p);
-	up(bare, sid, 9, FLEET_UP_ANSWERED, "-");
+	char id[64];
+	struct rig_client c = login_here("near");
+	uint64_t sid = far_session(c.bare, id);
+	up(c.bare, sid, 9, FLEET_UP_STANZA,
+	   arena_printf(keep, "<message from='%s/far' to='%s/near'><body>hello</body></message>", c.bare, c.bare).p);
+	up(c.bare, sid, 9, FLEET_UP_ANSWERED, "-");
 	RIG_HEAR(&c, "<body>hello</body>");
-	gone(bare, sid, 9, true);
+	gone(c.bare, sid, 9, true);
 	assert_true(waits(&c));
-	rig_say(&c, arena_printf(keep, "<message to='%s/far'><body>kept</body></message>", bare).p);
+	rig_say(&c, arena_printf(keep, "<message to='%s/far'><body>kept</body></message>", c.bare).p);
 	rig_turns(10);
 	assert_null(next_of(FLEET_DOWN));
-	resume(bare, 10, id, 0);
+	resume(c.bare, 10, id, 0);
 	struct frame_record bound = expect(FLEET_BOUND);
 	assert_int_equal(bound.dst_sid, 10);
 	assert_int_equal(bound.osm, sid);
 	assert_int_equal(bound.oseq, 2);
-	assert_true(str_is(bound.to, arena_printf(keep, "%s/far", bare).p));
+	assert_true(str_is(bound.to, arena_printf(keep, "%s/far", c.bare).p));
 	assert_true(holds(expect_word("<resumed ").xml, "h='2'"));
 	struct frame_record again = expect(FLEET_DOWN);
 	assert_int_equal(again.dst_sid, 10);
 	assert_true(holds(again.xml, "<body>kept</body>") && holds(again.xml, "urn:xmpp:delay"));
 	/* What the first edge has still to say is nothing any more. */
-	gone(bare, sid, 9, false);
-	up(bare, sid, 9, FLEET_UP_STANZA, "<message to='nobody@localhost'/>");
+	gone(c.bare, sid, 9, false);
+	up(c.bare, sid, 9, FLEET_UP_STANZA, "<message to='nobody@localhost'/>");
 	assert_int_equal(expect(FLEET_BACK).dst_sid, 9);
 	assert_true(rig_session(&c, "far") && !waits(&c));
-	gone(bare, sid, 10, false);
+	gone(c.bare, sid, 10, false);
 	assert_null(rig_session(&c, "far"));
 	rig_hang_up(&c);
 }
 
 static void a_session_waits_when_its_clients_node_dies(void **state)
 {
-	char user[16], bare[64], id[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "near");
-	far_session(bare, id);
+	char id[64];
+	struct rig_client c = login_here("near");
+	far_session(c.bare, id);
 	look(NODE_DEAD);
 	assert_true(waits(&c));
 	rig_hang_up(&c);
@@ -381,11 +376,10 @@ static void the_registry_knows_the_node_of_a_client_that_comes_and_goes(void **s
 
 static void the_edge_that_lives_hears_of_the_conflict(void **state)
 {
-	char user[16], bare[64], id[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "near");
-	far_session(bare, id);
-	resume(bare, 10, id, 0);
+	char id[64];
+	struct rig_client c = login_here("near");
+	far_session(c.bare, id);
+	resume(c.bare, 10, id, 0);
 	expect(FLEET_BOUND);
 	struct frame_record close = expect(FLEET_CLOSE);
 	assert_int_equal(close.dst_sid, 9);
@@ -428,17 +422,16 @@ static void release(struct node_worker *nw)
 /* A handler has its last stanza, and does not come back. */
 static void a_session_that_stays_busy_is_resumed_in_the_end(void **state)
 {
-	char user[16], bare[64], id[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "near");
-	held = far_session(bare, id);
+	char id[64];
+	struct rig_client c = login_here("near");
+	held = far_session(c.bare, id);
 	rig_order(0, hold);
-	gone(bare, held, 9, true);
-	resume(bare, 10, id, 0);
+	gone(c.bare, held, 9, true);
+	resume(c.bare, 10, id, 0);
 	struct frame_record bound = expect(FLEET_BOUND);
 	assert_int_equal(bound.osm, 0);
 	assert_int_equal(bound.rule, STANZA_ERROR_NONE); /* again */
-	resume_with(bare, 10, id, 0, FRAME_REROUTED);
+	resume_with(c.bare, 10, id, 0, FRAME_REROUTED);
 	assert_int_equal(expect(FLEET_BOUND).osm, held);
 	expect_word("<resumed ");
 	rig_order(0, release);
@@ -448,17 +441,16 @@ static void a_session_that_stays_busy_is_resumed_in_the_end(void **state)
 
 static void a_client_must_resume_when_something_for_it_was_lost(void **state)
 {
-	char user[16], bare[64], id[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "near");
-	far_session(bare, id);
-	rig_say(&c, arena_printf(keep, "<message to='%s/far'><body>lost</body></message>", bare).p);
+	char id[64];
+	struct rig_client c = login_here("near");
+	far_session(c.bare, id);
+	rig_say(&c, arena_printf(keep, "<message to='%s/far'><body>lost</body></message>", c.bare).p);
 	struct frame_record lost = expect(FLEET_DOWN);
 	assert_int_equal(lost.rule, STANZA_MESSAGE);
 	post(lost, true);
 	assert_int_equal(expect(FLEET_CLOSE).rule, STREAM_CONNECTION_TIMEOUT);
 	assert_true(waits(&c));
-	resume(bare, 10, id, 0);
+	resume(c.bare, 10, id, 0);
 	expect_word("<resumed ");
 	assert_true(holds(expect(FLEET_DOWN).xml, "<body>lost</body>"));
 	rig_hang_up(&c);
@@ -495,20 +487,19 @@ static uint64_t arrives(const char *bare, const char *resource, uint64_t edge, s
 
 static void a_session_takes_what_waits_along_to_its_next_home(void **state)
 {
-	char user[16], bare[64], id[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "near");
-	uint64_t sid = far_session(bare, id);
-	rig_say(&c, arena_printf(keep, "<message to='%s/far'><body>one</body></message>", bare).p);
+	char id[64];
+	struct rig_client c = login_here("near");
+	uint64_t sid = far_session(c.bare, id);
+	rig_say(&c, arena_printf(keep, "<message to='%s/far'><body>one</body></message>", c.bare).p);
 	expect(FLEET_DOWN);
 	struct str frozen = state_of(&c, "far", true);
-	gone(bare, sid, 9, false);
-	uint64_t next = arrives(bare, "far", 11, frozen);
+	gone(c.bare, sid, 9, false);
+	uint64_t next = arrives(c.bare, "far", 11, frozen);
 	struct frame_record told = expect(FLEET_STATE); /* its edge must not come back with what it brought */
 	assert_true(holds(told.xml, id) && !holds(told.xml, "<body>one</body>"));
-	gone(bare, next, 11, true);
+	gone(c.bare, next, 11, true);
 	assert_true(waits(&c));
-	resume(bare, 12, id, 0);
+	resume(c.bare, 12, id, 0);
 	expect_word("<resumed ");
 	assert_true(holds(expect(FLEET_DOWN).xml, "<body>one</body>"));
 	rig_hang_up(&c);
@@ -534,30 +525,29 @@ static void no_body_comes(void)
 static void what_two_that_moved_got_is_given_back_once(void **state)
 {
 	static const char *const names[] = { "far", "farther" };
-	char user[16], bare[64], id[64];
+	char id[64];
 	uint64_t sids[2];
 	struct str frozen[2];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "near");
+	struct rig_client c = login_here("near");
 	for (unsigned i = 0; i < 2; i++) {
-		sids[i] = far_session_of(bare, names[i], 9 + i, id);
-		up(bare, sids[i], 9 + i, FLEET_UP_STANZA, arena_printf(keep, "<presence from='%s/%s'/>", bare, names[i]).p);
+		sids[i] = far_session_of(c.bare, names[i], 9 + i, id);
+		up(c.bare, sids[i], 9 + i, FLEET_UP_STANZA, arena_printf(keep, "<presence from='%s/%s'/>", c.bare, names[i]).p);
 	}
 	rig_turns(10);
-	rig_say(&c, arena_printf(keep, "<message to='%s' type='chat'><body>both</body></message>", bare).p);
+	rig_say(&c, arena_printf(keep, "<message to='%s' type='chat'><body>both</body></message>", c.bare).p);
 	RIG_UNTIL(node_metric(&node, METRIC_STANZAS_ROUTED_TOTAL));
 	rig_turns(10);
 	for (unsigned i = 0; i < 2; i++) {
 		frozen[i] = state_of(&c, names[i], true);
-		gone(bare, sids[i], 9 + i, false);
+		gone(c.bare, sids[i], 9 + i, false);
 	}
 	assert_int_equal(kept_offline(), 0); /* it has gone with them */
 	for (unsigned i = 0; i < 2; i++)
-		sids[i] = arrives(bare, names[i], 11 + i, frozen[i]);
+		sids[i] = arrives(c.bare, names[i], 11 + i, frozen[i]);
 	next_of(255);
-	gone(bare, sids[0], 11, false);
+	gone(c.bare, sids[0], 11, false);
 	no_body_comes(); /* who has it gets it no second time */
-	gone(bare, sids[1], 12, false);
+	gone(c.bare, sids[1], 12, false);
 	RIG_UNTIL(kept_offline());
 	rig_turns(10);
 	assert_int_equal(kept_offline(), 1);
@@ -567,25 +557,24 @@ static void what_two_that_moved_got_is_given_back_once(void **state)
 /* A client that was being sent kept messages moves: they are deleted when it acknowledges them at its next home, and do not come again. */
 static void kept_messages_that_were_under_way_are_acknowledged_at_the_next_home(void **state)
 {
-	char user[16], bare[64], id[64];
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "near");
+	char id[64];
+	struct rig_client c = login_here("near");
 	for (int i = 1; i <= 3; i++) {
-		rig_say(&c, arena_printf(keep, "<message to='%s' type='chat'><body>%d</body></message>", bare, i).p);
+		rig_say(&c, arena_printf(keep, "<message to='%s' type='chat'><body>%d</body></message>", c.bare, i).p);
 		RIG_UNTIL(kept_offline() == i);
 	}
-	uint64_t sid = far_session(bare, id);
-	up(bare, sid, 9, FLEET_UP_STANZA, arena_printf(keep, "<presence from='%s/far'/>", bare).p);
+	uint64_t sid = far_session(c.bare, id);
+	up(c.bare, sid, 9, FLEET_UP_STANZA, arena_printf(keep, "<presence from='%s/far'/>", c.bare).p);
 	while (!holds(expect(FLEET_DOWN).xml, "<body>3</body>"))
 		;
 	struct str frozen = state_of(&c, "far", true);
-	gone(bare, sid, 9, false);
-	sid = arrives(bare, "far", 11, frozen);
+	gone(c.bare, sid, 9, false);
+	sid = arrives(c.bare, "far", 11, frozen);
 	no_body_comes();
-	up(bare, sid, 11, FLEET_UP_WORD, "<a xmlns='urn:xmpp:sm:3' h='3'/>");
+	up(c.bare, sid, 11, FLEET_UP_WORD, "<a xmlns='urn:xmpp:sm:3' h='3'/>");
 	rig_turns(10);
 	assert_int_equal(node_metric(&node, METRIC_OFFLINE_DELIVERED_TOTAL), 0);
-	up(bare, sid, 11, FLEET_UP_WORD, "<a xmlns='urn:xmpp:sm:3' h='4'/>");
+	up(c.bare, sid, 11, FLEET_UP_WORD, "<a xmlns='urn:xmpp:sm:3' h='4'/>");
 	RIG_UNTIL(node_metric(&node, METRIC_OFFLINE_DELIVERED_TOTAL) == 3);
 	rig_hang_up(&c);
 }
@@ -625,13 +614,12 @@ static void run_farewell(struct node_worker *nw)
 static void what_cannot_move_with_a_session_is_given_back(void **state)
 {
 	enum { MESSAGES = 60 };
-	char user[16], bare[64], id[64];
+	char id[64];
 	node.settings.sm.queue_bytes = 4u << 20;
-	account_with_place(1, user, bare);
-	struct rig_client c = rig_login(0, user, "near");
-	far_session(bare, id);
+	struct rig_client c = login_here("near");
+	far_session(c.bare, id);
 	for (int i = 0; i < MESSAGES; i++) {
-		rig_say(&c, arena_printf(keep, "<message to='%s/far' type='chat'><body>%016000d</body></message>", bare, i).p);
+		rig_say(&c, arena_printf(keep, "<message to='%s/far' type='chat'><body>%016000d</body></message>", c.bare, i).p);
 		expect(FLEET_DOWN);
 	}
 	rig_order(0, run_farewell);
@@ -643,19 +631,17 @@ static void what_cannot_move_with_a_session_is_given_back(void **state)
 
 static void numbers_go_on_when_a_home_dies(void **state)
 {
-	char user[16], bare[64], donor[16], donor_bare[64], id[64];
+	char donor[16], donor_bare[64], id[64];
 	uint64_t edge;
 	account_with_place(1, donor, donor_bare);
 	struct rig_client d = rig_login(0, donor, "near");
 	far_session(donor_bare, id);
 	struct str frozen = state_of(&d, "far", false);
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	struct rig_client c = far_login_with_sm(user, &edge);
-	struct frame_record told = record(FLEET_STATE, bare, edge);
+	struct rig_client c = login_there_with_sm(&edge);
+	struct frame_record told = record(FLEET_STATE, c.bare, edge);
 	told.xml = frozen;
 	other_says(told);
-	other_says(down(bare, edge, STANZA_MESSAGE, "<message from='x@localhost'><body>down</body></message>"));
+	other_says(down(c.bare, edge, STANZA_MESSAGE, "<message from='x@localhost'><body>down</body></message>"));
 	RIG_HEAR(&c, "<body>down</body>");
 	rig_say(&c, "<message to='nobody@localhost' type='headline'/><presence/>" ASK);
 	expect(FLEET_UP);

@@ -1,29 +1,9 @@
-#include <stddef.h>
-#include <stdint.h>
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "tests/unit/proto/scratch.h"
 
 #include "proto/wire/sm.h"
 #include "proto/xml/names.h"
 
-static struct arena *a;
 static struct sm_said said;
-static struct buf out;
-
-static int set_up(void **state)
-{
-	a = arena_new(0);
-	buf_init(&out, 4096);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	arena_free(a);
-	buf_fini(&out);
-	return 0;
-}
 
 /* An element with at most two attributes, each absent when its value is NULL. */
 static enum err said_with(const char *name, const char *first, const char *value, const char *second, const char *other)
@@ -116,34 +96,27 @@ static void what_only_a_server_says_is_not_found(void **state)
 	assert_int_equal(sm_read(elem_new(a, STR("urn:xmpp:sm:2"), STR("r")), &said), ERR_NOT_FOUND);
 }
 
-static void is_written(const char *wanted)
-{
-	assert_int_equal(buf_status(&out), ERR_NONE);
-	assert_string_equal(arena_strz(a, buf_str(&out)), wanted);
-	buf_clear(&out);
-}
-
 static void words_are_written_as_in_the_examples(void **state)
 {
 	uint32_t h = 7;
 	sm_write_enabled(&out, STR_NONE, 300);
-	is_written("<enabled xmlns='urn:xmpp:sm:3'/>");
+	assert_out("<enabled xmlns='urn:xmpp:sm:3'/>");
 	sm_write_enabled(&out, STR("some-long-sm-id"), 0);
-	is_written("<enabled xmlns='urn:xmpp:sm:3' id='some-long-sm-id' resume='true'/>");
+	assert_out("<enabled xmlns='urn:xmpp:sm:3' id='some-long-sm-id' resume='true'/>");
 	sm_write_enabled(&out, STR("i"), 300);
-	is_written("<enabled xmlns='urn:xmpp:sm:3' id='i' resume='true' max='300'/>");
+	assert_out("<enabled xmlns='urn:xmpp:sm:3' id='i' resume='true' max='300'/>");
 	sm_write_resumed(&out, STR("a'b"), UINT32_MAX);
-	is_written("<resumed xmlns='urn:xmpp:sm:3' previd='a&apos;b' h='4294967295'/>");
+	assert_out("<resumed xmlns='urn:xmpp:sm:3' previd='a&apos;b' h='4294967295'/>");
 	sm_write_failed(&out, STANZA_UNEXPECTED_REQUEST, NULL);
-	is_written("<failed xmlns='urn:xmpp:sm:3'><unexpected-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>");
+	assert_out("<failed xmlns='urn:xmpp:sm:3'><unexpected-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>");
 	sm_write_failed(&out, STANZA_ITEM_NOT_FOUND, &h);
-	is_written("<failed xmlns='urn:xmpp:sm:3' h='7'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>");
+	assert_out("<failed xmlns='urn:xmpp:sm:3' h='7'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>");
 	sm_write_r(&out);
-	is_written("<r xmlns='urn:xmpp:sm:3'/>");
+	assert_out("<r xmlns='urn:xmpp:sm:3'/>");
 	sm_write_a(&out, 5);
-	is_written("<a xmlns='urn:xmpp:sm:3' h='5'/>");
+	assert_out("<a xmlns='urn:xmpp:sm:3' h='5'/>");
 	sm_write_too_high(&out, 10, 8);
-	is_written("<handled-count-too-high xmlns='urn:xmpp:sm:3' h='10' send-count='8'/>");
+	assert_out("<handled-count-too-high xmlns='urn:xmpp:sm:3' h='10' send-count='8'/>");
 }
 
 int main(void)

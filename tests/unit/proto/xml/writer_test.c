@@ -1,36 +1,7 @@
-#include <stddef.h>
-#include <stdint.h>
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "tests/unit/proto/scratch.h"
 
 #include "proto/xml/names.h"
 #include "proto/xml/writer.h"
-
-static struct arena *a;
-static struct buf out;
-
-static int set_up(void **state)
-{
-	a = arena_new(0);
-	buf_init(&out, 4096);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	arena_free(a);
-	buf_fini(&out);
-	return 0;
-}
-
-static void assert_out(const char *want)
-{
-	buf_addc(&out, '\0');
-	assert_int_equal(buf_status(&out), ERR_NONE);
-	assert_string_equal(out.p, want);
-	buf_clear(&out);
-}
 
 static void default_namespace_is_not_repeated(void **state)
 {
