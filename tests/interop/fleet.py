@@ -235,6 +235,24 @@ async def online_is_everywhere(_):
             await client.close()
 
 
+async def administrators_at_once(_):
+    """Both change the same group, each at his node: what one was told is done the other does not undo."""
+    async with two_nodes() as cluster:
+        users = [f"u{i}" for i in range(16)]
+        for user in users:
+            await cluster.register(user, "localhost", "secret")
+        assert (await cluster.nodes[0].ctl("srg_create", "all", "localhost", "All", ""))[0] == 0
+
+        async def add(node, some):
+            for user in some:
+                code, out, err = await node.ctl("srg_user_add", user, "localhost", "all", "localhost")
+                assert code == 0, (user, out, err)
+        await asyncio.gather(*(add(node, users[i::2]) for i, node in enumerate(cluster.nodes)))
+        for node in cluster.nodes:
+            code, out, _err = await node.ctl("srg_get_members", "all", "localhost")
+            assert code == 0 and sorted(out.split()) == sorted(f"{u}@localhost" for u in users), out
+
+
 async def has_romeo(client):
     deadline = time.monotonic() + 20 * PATIENCE
     while "romeo@localhost" not in (got := await roster(client)):
@@ -256,5 +274,6 @@ CASES = {
     "Redis fails over to a server that missed the last": redis_fails_over_and_has_missed_some,
     "a node waits for Redis and says so": waits_for_redis,
     "@online@ has those of all nodes": online_is_everywhere,
+    "a group is changed at both nodes at once": administrators_at_once,
     "two nodes under load, one freezes for a second": node_freezes,
 }
