@@ -13,6 +13,7 @@ struct accord {
 	const struct module *module;
 	unsigned step, waiting, failed;
 	void (*then)(void *arg);
+	void (*drop)(void *arg);
 	void *arg;
 };
 
@@ -22,14 +23,15 @@ static void on_main(struct worker *w, struct message *m, bool cancelled)
 {
 	struct accord *a = (struct accord *)m;
 	(void)w;
-	if (!cancelled) {
-		if (a->failed) {
-			LOG(LOG_WARN, "fleet", "nodes did not do at once what all were to do", L_UINT("nodes", a->failed),
-			    L_Z("feature", a->module->name));
-			host_changed(a->host, a->module);
-		}
-		a->then(a->arg);
+	if (!cancelled && a->failed) {
+		LOG(LOG_WARN, "fleet", "nodes did not do at once what all were to do", L_UINT("nodes", a->failed),
+		    L_Z("feature", a->module->name));
+		host_changed(a->host, a->module);
 	}
+	if (cancelled)
+		a->drop(a->arg);
+	else
+		a->then(a->arg);
 	free(a);
 }
 
@@ -69,14 +71,16 @@ static void on_worker(struct worker *w, struct message *m, bool cancelled)
 	one_less(a);
 }
 
-void accord(struct host *h, const struct module *m, unsigned step, void (*then)(void *arg), void *arg)
+void accord(struct host *h, const struct module *m, unsigned step, void (*then)(void *arg), void (*drop)(void *arg), void *arg)
 {
 	if (!h->node->fleet) {
 		then(arg);
 		return;
 	}
 	struct accord *a = xzalloc(sizeof *a);
-	*a = (struct accord){ .message.run = on_worker, .host = h, .module = m, .step = step, .then = then, .arg = arg };
+	*a = (struct accord){
+		.message.run = on_worker, .host = h, .module = m, .step = step, .then = then, .drop = drop, .arg = arg,
+	};
 	worker_post(h->node->workers[0], &a->message);
 }
 

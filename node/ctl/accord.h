@@ -13,8 +13,8 @@
 struct host;
 struct module;
 
-/* Main thread: `then` as well, at once when there are no other nodes. */
-void accord(struct host *h, const struct module *m, unsigned step, void (*then)(void *arg), void *arg);
+/* Main thread: `then` as well, at once when there are no other nodes. When main has ended before: `drop`, which frees arg and no more. */
+void accord(struct host *h, const struct module *m, unsigned step, void (*then)(void *arg), void (*drop)(void *arg), void *arg);
 
 /* What the other nodes are asked with; people are not told of it. */
 extern const struct command accord_command;

@@ -129,6 +129,11 @@ static const struct jid *whom(const struct shared_deed *d)
 	return jid_present(&d->user) ? &d->user : NULL;
 }
 
+static void on_dropped(void *arg)
+{
+	arena_free(((struct shared_deed *)arg)->arena);
+}
+
 static void on_settled_everywhere(void *arg)
 {
 	struct shared_deed *d = arg;
@@ -139,7 +144,7 @@ static void on_settled_everywhere(void *arg)
 static void on_settled(void *arg)
 {
 	struct shared_deed *d = arg;
-	accord(d->host, &mod_shared, STEP_SETTLE, on_settled_everywhere, d);
+	accord(d->host, &mod_shared, STEP_SETTLE, on_settled_everywhere, on_dropped, d);
 }
 
 static void on_changed_everywhere(void *arg)
@@ -153,7 +158,7 @@ static void on_changed(void *arg)
 {
 	struct shared_deed *d = arg;
 	next(shared_host(d->host));
-	accord(d->host, &mod_shared, STEP_CHANGE, on_changed_everywhere, d);
+	accord(d->host, &mod_shared, STEP_CHANGE, on_changed_everywhere, on_dropped, d);
 }
 
 void shared_deed_spread(struct shared_deed *d)

@@ -2,12 +2,18 @@
 
 #include "node/ctl/accord.h"
 
-static unsigned gone_on;
+static unsigned gone_on, dropped;
 
 static void on_accord(void *arg)
 {
 	assert_ptr_equal(arg, &gone_on);
 	gone_on++;
+}
+
+static void on_dropped(void *arg)
+{
+	assert_ptr_equal(arg, &gone_on);
+	dropped++;
 }
 
 /* One with steps. A node without it has no test of them. */
@@ -22,7 +28,7 @@ static const struct module *feature(void)
 /* On main, as whoever wants an accord is. */
 static void on_order(struct worker *w, struct message *m, bool cancelled)
 {
-	accord(node.hosts[0], module_find(STR("shared")), 1, on_accord, &gone_on);
+	accord(node.hosts[0], module_find(STR("shared")), 1, on_accord, on_dropped, &gone_on);
 	free(m);
 }
 
@@ -30,7 +36,7 @@ static void begin(void)
 {
 	(void)feature();
 	struct message *m = calloc(1, sizeof *m);
-	gone_on = 0;
+	gone_on = dropped = 0;
 	m->run = on_order;
 	worker_post(node.main, m);
 }
@@ -71,6 +77,32 @@ static void it_goes_on_at_once_when_nobody_else_is_there(void **state)
 	begin();
 	RIG_UNTIL(gone_on);
 	assert_null(next_of(FLEET_CALL));
+}
+
+static bool ends_now;
+
+/* The answer is here; main has ended. */
+static void it_does_not_go_on_when_main_has_ended(void **state)
+{
+	begin();
+	struct frame_record call = expect(FLEET_CALL);
+	answer(&call, "{\"code\":0,\"text\":\"\",\"err\":0,\"data\":null}");
+	while (nw_of(node.workers[0])->fleet->pending)
+		worker_turn(node.workers[0]);
+	ends_now = true;
+}
+
+static int end(void **state)
+{
+	if (!ends_now)
+		return tear_down(state);
+	life_finish(&node);
+	config_schema_free(rig_schema);
+	nftw(rig_dir, rig_remove, 8, FTW_DEPTH | FTW_PHYS);
+	arena_free(keep);
+	assert_int_equal(gone_on, 0);
+	assert_int_equal(dropped, 1);
+	return 0;
 }
 
 /* Asked by the other node; what this one answers. */
@@ -114,6 +146,7 @@ int main(void)
 		CASE(it_does_its_part_when_it_is_asked),
 		CASE(it_refuses_what_it_does_not_know),
 		CASE(people_cannot_ask_for_it),
+		cmocka_unit_test_setup_teardown(it_does_not_go_on_when_main_has_ended, set_up, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
