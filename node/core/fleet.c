@@ -274,7 +274,7 @@ void fleet_send_away(struct user *u)
 			edge_rehome(s);
 		else if (s->outlet && far_is(s))
 			far_rehome(s);
-		else if (s->outlet)
+		else if (s->outlet) /* if it waits for its client it ends, and what it kept goes where its account is */
 			session_close(s, STREAM_RESET, STR_NONE);
 		else /* it has no stream that could take it along */
 			session_end(s);

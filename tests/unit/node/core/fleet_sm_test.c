@@ -344,6 +344,26 @@ static void a_session_waits_for_its_client_and_goes_on_at_another_edge(void **st
 	rig_hang_up(&c);
 }
 
+/* It has no stream that could take it along: it ends, and its client, which resumes where its account is now, hears so. Nothing is lost. */
+static void what_waits_for_a_client_goes_where_its_account_goes(void **state)
+{
+	char user[16], bare[64], id[64];
+	account_with_place(1, user, bare);
+	struct rig_client c = rig_login(0, user, "near");
+	uint64_t sid = far_session(bare, id);
+	gone(bare, sid, 9, true);
+	assert_true(waits(&c));
+	rig_say(&c, arena_printf(keep, "<message to='%s/far' type='chat'><body>kept</body></message>", bare).p);
+	rig_turns(10);
+	assert_null(next_of(255));
+	other_claims(bare); /* earlier than we did, in another part of a split cluster */
+	struct frame_record r = expect(FLEET_STANZA);
+	assert_true(holds(r.xml, "<body>kept</body>") && holds(r.xml, "urn:xmpp:delay"));
+	assert_int_equal(r.dst_fp, fp(bare));
+	assert_null(rig_session(&c, "far"));
+	rig_hang_up(&c);
+}
+
 static void a_session_waits_when_its_clients_node_dies(void **state)
 {
 	char id[64];
@@ -725,6 +745,7 @@ int main(void)
 		SM_CASE(the_state_that_an_edge_keeps_is_counted),
 		SM_CASE(a_resumption_fails_when_its_home_dies),
 		SM_CASE(a_session_waits_for_its_client_and_goes_on_at_another_edge),
+		SM_CASE(what_waits_for_a_client_goes_where_its_account_goes),
 		SM_CASE(a_session_waits_when_its_clients_node_dies),
 		SM_CASE(the_registry_knows_the_node_of_a_client_that_comes_and_goes),
 		SM_CASE(the_edge_that_lives_hears_of_the_conflict),

@@ -1,6 +1,7 @@
 #include "tests/unit/node/core/fleet_rig.h"
 
 #include "node/core/reunion.h"
+#include "node/core/sm_session.h"
 
 /* As freeze.h writes it. */
 static void section(struct buf *b, const char *name, const char *bytes)
@@ -87,6 +88,30 @@ static void accounts_of_a_node_that_was_taken_for_dead_find_their_homes_anew(voi
 	rig_hang_up(&c);
 }
 
+static void what_waits_for_a_client_is_given_to_others_of_its_account(void **state)
+{
+	char bare[64];
+	other_speaks = FLEET_SM;
+	look(NODE_UP);
+	struct rig_client c = login(bare);
+	struct fleet_worker *fw = nw_of(node.workers[c.worker])->fleet;
+	struct str domain = str_of(bare), user = str_cut(&domain, '@');
+	struct rig_client d = rig_login(1, arena_printf(keep, "%.*s", STR_ARG(user)).p, "phone");
+	rig_say(&d, "<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
+	RIG_HEAR(&d, "<enabled");
+	rig_hang_up(&d);
+	RIG_UNTIL(sm_session_is_detached(rig_session(&c, "phone")));
+	rig_say(&c, arena_printf(keep, "<message to='%s/phone' type='chat'><body>kept</body></message>", bare).p);
+	rig_turns(10);
+	assert_false(holds(buf_str(&c.heard), "kept"));
+	self_epoch = 3;
+	look(NODE_UP);
+	RIG_HEAR(&c, "<body>kept</body>");
+	assert_null(rig_session(&c, "phone"));
+	RIG_UNTIL(!fw->reunion);
+	rig_hang_up(&c);
+}
+
 static void a_node_that_ends_before_it_has_told_all_forgets_the_rest(void **state)
 {
 	char bare[64];
@@ -106,6 +131,7 @@ int main(void)
 		CASE(who_comes_from_another_part_of_a_split_cluster_is_announced),
 		CASE(who_merely_moves_is_not),
 		CASE(accounts_of_a_node_that_was_taken_for_dead_find_their_homes_anew),
+		CASE(what_waits_for_a_client_is_given_to_others_of_its_account),
 		CASE(a_node_that_ends_before_it_has_told_all_forgets_the_rest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
