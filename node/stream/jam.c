@@ -21,7 +21,8 @@ struct jam {
 	uint64_t out_at;   /* conn->bytes_out when the pace was last looked at */
 	size_t next_below; /* the next goes on when less is unsent */
 	unsigned n, waiting;
-	bool given_up, late; /* late: its ceiling was raised */
+	bool given_up, late; /* late: its ceiling was raised, */
+	bool no_later;       /* and lowered again, as all together had too much */
 	size_t late_bytes;   /* that wait above the ceiling that it had before */
 	struct filler of[SENDERS_MAX]; /* in the order in which they came */
 };
@@ -73,8 +74,9 @@ static void look_at_late(struct jam *j)
 {
 	struct node_worker *nw = j->stream->nw;
 	note_late(j);
-	if (!j->late_bytes || nw->late_bytes <= nw->node->settings.late_all / nw->node->n_workers)
+	if (!j->late_bytes || j->no_later || nw->late_bytes <= nw->node->settings.late_all / nw->node->n_workers)
 		return;
+	j->no_later = true;
 	count_limit(nw, LIMIT_LATE_BYTES);
 	lower_ceiling(j);
 }
