@@ -65,6 +65,7 @@ static void hlc_tells_no_time_twice_to_several_threads(void **state)
 	for (unsigned i = 0, j = 0; i < TIMES && j < TIMES;) { /* both grow */
 		assert_int_not_equal(told[0][i], told[1][j]);
 		assert_true(i == 0 || told[0][i - 1] < told[0][i]);
+		assert_true(j == 0 || told[1][j - 1] < told[1][j]);
 		told[0][i] < told[1][j] ? i++ : j++;
 	}
 }
