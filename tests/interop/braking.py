@@ -33,10 +33,10 @@ async def flood(a, to):
         await a.send(f"<message to='{to}' type='chat' id='m{i}'><body>{BODY}</body></message>")
 
 
-async def braked(node):
+async def braked(node, yes=True):
     deadline = time.monotonic() + 10 * PATIENCE
-    while not await metric(node, "cluster_braked"):
-        assert time.monotonic() < deadline, "nobody is braked\n" + node.log_tail()
+    while bool(await metric(node, "cluster_braked")) != yes:
+        assert time.monotonic() < deadline, ("nobody is braked\n" if yes else "somebody is braked still\n") + node.log_tail()
         await asyncio.sleep(0.02)
 
 
@@ -99,7 +99,7 @@ async def floods(cluster, tag, home, client, sender=0, acknowledges=False):
         await b.close()
     for each in (a, c, *anchors):
         await each.close()
-    assert not await metric(nodes[0], "cluster_braked")
+    await braked(nodes[0], False)
 
 
 async def across_nodes(_):
