@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/core/fleet.h"
+#include "node/core/ghost.h"
 #include "node/core/life.h"
 #include "node/core/log.h"
 #include "node/core/session.h"
@@ -28,7 +29,8 @@ static void on_step(struct timer *t)
 		c2s_close(c, STREAM_SYSTEM_SHUTDOWN, STR("this node empties itself; log in again"));
 		left--;
 	}
-	if (fw->nw->streams)
+	fleet_leave(fw->nw);
+	if (fw->nw->streams || fw->fars)
 		worker_timer_set(fw->nw->worker, t, STEP_MS);
 }
 
@@ -39,7 +41,8 @@ static void on_worker(struct worker *w, struct message *m, bool cancelled)
 	if (!cancelled) {
 		nw->draining = true;
 		listener_stop_all(nw);
-		fleet_farewell(nw);
+		fleet_leave(nw);
+		ghost_farewell(nw);
 		nw->fleet->empty_rate = e->rate;
 		nw->fleet->empty.on_timer = on_step;
 		worker_timer_set(w, &nw->fleet->empty, 0);
@@ -56,8 +59,6 @@ bool drain_is_on(const struct node *n)
 static bool waits_for_clients(struct fleet *f)
 {
 	uint64_t now_ms = f->node->main->now_ms;
-	if (!node_metric(f->node, METRIC_SM_DETACHED))
-		return false;
 	if (!f->alone_ms)
 		f->alone_ms = now_ms;
 	return now_ms - f->alone_ms < CLIENT_MS;
@@ -68,8 +69,11 @@ static void on_look(struct timer *t)
 {
 	struct fleet *f = (struct fleet *)((char *)t - offsetof(struct fleet, look));
 	struct node *n = f->node;
-	int64_t left = node_metric(n, METRIC_CONNECTIONS) + node_metric(n, METRIC_SESSIONS) - node_metric(n, METRIC_SM_DETACHED);
-	if (left || waits_for_clients(f) || !atomic_load(&f->ends_empty)) {
+	bool detached = node_metric(n, METRIC_SM_DETACHED) > 0;
+	/* Beside those that are detached: their accounts' other sessions, which go when they do. */
+	bool others = !detached && node_metric(n, METRIC_SESSIONS);
+	bool empty = !node_metric(n, METRIC_CONNECTIONS) && !others && !(detached && waits_for_clients(f));
+	if (!empty || !atomic_load(&f->ends_empty)) {
 		worker_timer_set(f->node->main, t, STEP_MS);
 		return;
 	}

@@ -244,6 +244,42 @@ void far_rehome_all(struct node_worker *nw)
 		far_rehome(session_of(nw->fleet->fars));
 }
 
+static bool is_all_far(const struct user *u)
+{
+	for (const struct session *s = u->sessions; s; s = s->next)
+		if (!far_is(s))
+			return false;
+	return true;
+}
+
+static void let_go(struct user *u)
+{
+	if (!is_all_far(u))
+		return;
+	u->holds++;
+	while (u->sessions)
+		far_rehome(u->sessions);
+	user_release(u);
+}
+
+/* Collected first, by name: one goes with all of its account. */
+void far_let_go(struct node_worker *nw)
+{
+	size_t n = 0;
+	for (const struct far *f = nw->fleet->fars; f; f = f->next)
+		n++;
+	uint64_t *found = xmalloc((n + 1) * sizeof *found);
+	n = 0;
+	for (const struct far *f = nw->fleet->fars; f; f = f->next)
+		found[n++] = f->sid;
+	for (size_t i = 0; i < n; i++) {
+		struct session *s = session_find(nw, found[i]);
+		if (s)
+			let_go(s->user);
+	}
+	free(found);
+}
+
 void far_node_gone(struct node_worker *nw, uint32_t epoch)
 {
 	for (struct far *f = nw->fleet->fars, *next; f; f = next) {
@@ -482,6 +518,13 @@ static void bind_here(struct node_worker *nw, uint32_t from, const struct frame_
 	    L_BOOL("moved", r->xml.len > 0));
 }
 
+/* This node leaves, and all sessions of the account have: its claim ends now. */
+static bool has_left(const struct node_worker *nw, const struct jid *full)
+{
+	const struct user *u = user_find((struct node_worker *)nw, jid_bare_str(full));
+	return nw->fleet->leaving && (!u || !u->sessions);
+}
+
 static void on_bind(struct node_worker *nw, uint32_t from, const struct frame_record *r)
 {
 	struct jid full;
@@ -491,7 +534,7 @@ static void on_bind(struct node_worker *nw, uint32_t from, const struct frame_re
 	enum stanza_error e = STANZA_ERROR_NONE;
 	if (!h) {
 		answer(nw, from, r, 0, STANZA_INTERNAL_SERVER_ERROR);
-	} else if (nw->fleet->leaving || homes_claimed(nw->fleet->homes, r->dst_fp) != homes_self(nw->fleet->homes)) {
+	} else if (homes_claimed(nw->fleet->homes, r->dst_fp) != homes_self(nw->fleet->homes) || has_left(nw, &full)) {
 		answer(nw, from, r, 0, STANZA_ERROR_NONE);
 	} else if ((r->flags & FRAME_REROUTED) && session_is_overtaken(nw, &full, r->osm)) {
 		send_close(nw, from, r->dst_fp, r->dst_sid, STREAM_CONFLICT, STR_NONE, STR_NONE);
@@ -502,6 +545,8 @@ static void on_bind(struct node_worker *nw, uint32_t from, const struct frame_re
 			answer(nw, from, r, 0, e);
 		else
 			bind_here(nw, from, r, h, &full);
+		if (nw->fleet->leaving)
+			let_go(u);
 		user_release(u);
 	}
 	arena_free(a);
@@ -509,7 +554,7 @@ static void on_bind(struct node_worker *nw, uint32_t from, const struct frame_re
 
 /* ---- resumption ---- */
 
-/* The session goes on at this edge. A node that leaves sends it on to its next home at once. */
+/* The session goes on at this edge. A node that leaves sends it on to its next home at once, if it can. */
 static void resume_here(struct node_worker *nw, uint32_t from, const struct frame_record *r, struct session *s)
 {
 	struct far *f = far_new(nw, from, r);
@@ -524,7 +569,7 @@ static void resume_here(struct node_worker *nw, uint32_t from, const struct fram
 	fleet_send(nw, from, &bound);
 	sm_session_resume(s, &f->outlet, (uint32_t)r->osm);
 	if (nw->fleet->leaving)
-		far_rehome(s);
+		let_go(s->user);
 }
 
 static void refuse_unknown(struct node_worker *nw, uint32_t from, const struct frame_record *r)

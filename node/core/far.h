@@ -22,6 +22,9 @@ void far_node_gone(struct node_worker *nw, uint32_t epoch);
 /* Sends a session whose client is on another node to live elsewhere: its edge finds out where. */
 void far_rehome(struct session *s);
 void far_rehome_all(struct node_worker *nw);
+/* This node leaves: the same for accounts of which no other session is here, neither with a stream of this node nor waiting for its client.
+ * The others' home must be found here as long as that is so. */
+void far_let_go(struct node_worker *nw);
 bool far_is(const struct session *s);
 /* The node of its client; 0: it is no such session. */
 uint32_t far_edge(const struct session *s);

@@ -306,6 +306,12 @@ void fleet_user_gone(struct user *u)
 		homes_ended(fw->homes, jid_str(&u->jid), fleet_fp(u->nw, jid_str(&u->jid)));
 }
 
+void fleet_leave(struct node_worker *nw)
+{
+	nw->fleet->leaving = true;
+	far_let_go(nw);
+}
+
 void fleet_farewell(struct node_worker *nw)
 {
 	if (!nw->fleet)

@@ -202,7 +202,10 @@ void fleet_session_presence(struct session *s);
 void fleet_session_gone(struct session *s);
 /* To all workers of all other nodes. */
 void fleet_broadcast(struct node_worker *nw, const struct frame_record *r);
-/* The node ends: sessions of clients on other nodes go there. */
+/* The node leaves, and serves on those that it must: sessions of clients on other nodes go there, if they can (far.h). Again and again, as
+ * more can. */
+void fleet_leave(struct node_worker *nw);
+/* The node ends: all of them go. */
 void fleet_farewell(struct node_worker *nw);
 
 /* ---- between fleet.c and fleet_setup.c ---- */

@@ -151,6 +151,8 @@ static void say_gone(struct node_worker *nw, uint32_t home, uint64_t fp, uint64_
 /* Its last home has given the session up, and no other has it yet: what waited for the client is here alone. */
 static void give_back(struct edge *e)
 {
+	if (e->step != EDGE_FINDS || !e->state.len)
+		return;
 	struct user *u = user_hold(e->nw, e->stream->host, &e->jid);
 	freeze_give_back(u, buf_str(&e->state));
 	user_release(u);
@@ -160,8 +162,7 @@ void edge_drop(struct edge *e, bool lost)
 {
 	if (e->step == EDGE_BOUND)
 		say_gone(e->nw, e->home, e->fp, e->home_sid, e->sid, lost);
-	else if (e->step == EDGE_FINDS && e->state.len)
-		give_back(e);
+	give_back(e);
 	edge_free(e);
 }
 
@@ -169,6 +170,7 @@ void edge_drop(struct edge *e, bool lost)
 static void edge_close_with(struct edge *e, enum stream_error error, struct str text, struct str extra)
 {
 	struct c2s *c = e->stream;
+	give_back(e);
 	edge_free(e);
 	c2s_close_with(c, error, text, extra);
 }

@@ -90,6 +90,35 @@ async def a_node_drains(_):
         assert not await one.halt()
 
 
+async def two_clients_of_a_node_that_drains(_):
+    """They come to another node one after the other: one logs in anew, as some do that were told of a shutdown, while the other's session waits
+    for it still; then that resumes. Neither is kept waiting, and both go on with their account at one home."""
+    async with two_nodes() as cluster:
+        one, two = cluster.nodes
+        for user in ("romeo", "juliet"):
+            await cluster.register(user, "localhost", "secret")
+        romeo, phone, desk = await login(two, "romeo"), await login(one, "juliet", "phone"), await login(one, "juliet", "r")
+        await enable(phone)
+        ident = await enable(desk)
+        await leaves(one, phone)
+        desk.abort()
+        phone = await login(two, "juliet", "phone")
+        await says(romeo, desk.jid, "for the desk")
+        await says(phone, romeo.jid, "from the phone")
+        await hears(romeo, "from the phone")
+        desk, _ = await resume(two, "juliet", ident, 0)
+        await hears(desk, "for the desk")
+        await has_ended(one)
+        for client in (phone, desk):
+            await says(romeo, client.jid, "after")
+            await hears(client, "after")
+        await says(phone, desk.jid, "to one another")
+        await hears(desk, "to one another")
+        for client in (romeo, phone, desk):
+            await client.close()
+        assert not await one.halt()
+
+
 async def the_clients_node_is_killed(_):
     """At once: nobody waits until the node counts as dead."""
     async with two_nodes() as cluster:
@@ -175,6 +204,7 @@ async def the_home_drains(_):
 CASES = {
     "a client goes on when its account's home drains": the_home_drains,
     "a client resumes elsewhere when its node drains": a_node_drains,
+    "two clients of a node that drains come elsewhere": two_clients_of_a_node_that_drains,
     "a client resumes elsewhere when its node is killed": the_clients_node_is_killed,
     "a client goes on when its account's home is killed": the_home_is_killed,
 }
