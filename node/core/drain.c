@@ -7,10 +7,12 @@
 #include "node/core/life.h"
 #include "node/core/log.h"
 #include "node/core/session.h"
+#include "node/core/sm_session.h"
 #include "node/net/listener.h"
 #include "node/stream/c2s.h"
 
 #define STEP_MS   100
+#define ANSWER_MS 300   /* for clients to acknowledge what they have: else those that do not resume get it again */
 #define CLIENT_MS 10000 /* that sessions are kept for which clients must come back, when nothing else keeps the node */
 
 struct emptying {
@@ -30,8 +32,7 @@ static void on_step(struct timer *t)
 		left--;
 	}
 	fleet_leave(fw->nw);
-	if (fw->nw->streams || fw->fars)
-		worker_timer_set(fw->nw->worker, t, STEP_MS);
+	worker_timer_set(fw->nw->worker, t, STEP_MS);
 }
 
 static void on_worker(struct worker *w, struct message *m, bool cancelled)
@@ -45,7 +46,8 @@ static void on_worker(struct worker *w, struct message *m, bool cancelled)
 		ghost_farewell(nw);
 		nw->fleet->empty_rate = e->rate;
 		nw->fleet->empty.on_timer = on_step;
-		worker_timer_set(w, &nw->fleet->empty, 0);
+		sm_session_ask_all(nw);
+		worker_timer_set(w, &nw->fleet->empty, ANSWER_MS);
 	}
 	free(e);
 }

@@ -147,6 +147,18 @@ static void look_whether_to_ask(struct session *s)
 		set_timer(sm, SM_SOON, set->ask_after_ms);
 }
 
+void sm_session_ask_all(struct node_worker *nw)
+{
+	struct str key;
+	void *value;
+	for (size_t i = 0; map_next(&nw->sessions, &i, &key, &value);) {
+		struct session *s = value;
+		bool may = s->sm && s->outlet && (s->sm->phase == SM_IDLE || s->sm->phase == SM_SOON);
+		if (may && s->sm->queue.sent != s->sm->queue.acked)
+			ask(s);
+	}
+}
+
 static void keep(struct session *s, const struct stanza *st, struct str bytes, struct unacked_share *share, bool kept)
 {
 	struct unacked *q = &s->sm->queue;

@@ -39,6 +39,9 @@ void sm_session_released(struct session *s);
 /* `share` and `kept` as in unacked.h. */
 void sm_session_send(struct session *s, const struct stanza *st, struct unacked_share *share, bool kept);
 
+/* Each client of the worker that has not acknowledged all is asked now: its stream is about to end. */
+void sm_session_ask_all(struct node_worker *nw);
+
 /* ---- without a stream ---- */
 
 /* It has no outlet any more. False: it cannot live on so. */

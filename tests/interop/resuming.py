@@ -53,9 +53,14 @@ async def hears(b, body):
 
 
 async def leaves(node, client):
-    """It empties itself: the client is told so, and cuts its connection."""
+    """It empties itself, and tells the client so."""
     code, out, err = await node.ctl("leave")
     assert code == 0, out + err
+    await shut_down(client)
+
+
+async def shut_down(client):
+    """Its stream ends with that, and it cuts its connection."""
     await client.await_stanza(lambda e: e.name == "error" and e.child("system-shutdown") is not None, "the end of its stream")
     client.abort()
 
@@ -100,7 +105,13 @@ async def two_clients_of_a_node_that_drains(_):
         romeo, phone, desk = await login(two, "romeo"), await login(one, "juliet", "phone"), await login(one, "juliet", "r")
         await enable(phone)
         ident = await enable(desk)
-        await leaves(one, phone)
+        await says(romeo, phone.jid, "the phone has it")
+        await hears(phone, "the phone has it")
+        code, out, err = await one.ctl("leave")
+        assert code == 0, out + err
+        await word(phone, "r")  # it is asked before its stream ends: it does not resume, and shall get nothing twice
+        await phone.send(f"<a xmlns='{SM}' h='1'/>")
+        await shut_down(phone)
         desk.abort()
         phone = await login(two, "juliet", "phone")
         await says(romeo, desk.jid, "for the desk")
@@ -111,7 +122,8 @@ async def two_clients_of_a_node_that_drains(_):
         await has_ended(one)
         for client in (phone, desk):
             await says(romeo, client.jid, "after")
-            await hears(client, "after")
+            text = await client.await_stanza(lambda e: e.child("body") is not None and "desk" not in e.child("body").text(), "a message")
+            assert text.child("body").text() == "after", text
         await says(phone, desk.jid, "to one another")
         await hears(desk, "to one another")
         for client in (romeo, phone, desk):
