@@ -243,7 +243,7 @@ static void on_command(const char *line)
 {
 	char verb[16] = "", name[16] = "";
 	long long n = 0;
-	int first, last, words = sscanf(line, "%15s %15s %lld", verb, name, &n);
+	int first = 1, last = 0, words = sscanf(line, "%15s %15s %lld", verb, name, &n);
 	bool ok = words >= 1 && n >= 0;
 	if (words == 1 && strcmp(verb, "count") == 0) {
 		printf("pairs %u up %llu down %llu made %u\n", n_pairs, (unsigned long long)settings[UP].passed,
