@@ -46,7 +46,7 @@ static void one_less(struct accord *a)
 static void on_answer(void *arg, int code, json_t *answer)
 {
 	struct accord *a = arg;
-	(void)answer;
+	json_decref(answer);
 	a->failed += code != CTL_OK;
 	one_less(a);
 }

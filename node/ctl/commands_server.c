@@ -76,12 +76,12 @@ static void run_stats(struct call *c)
 		call_ok(c, all, "%s", "");
 		return;
 	}
-	json_t *one = json_object_get(all, c->args[0].p);
+	json_t *one = json_incref(json_object_get(all, c->args[0].p));
+	json_decref(all); /* whoever gets the answer, on whatever thread, has it alone */
 	if (one)
-		call_ok(c, json_incref(one), "%s", "");
+		call_ok(c, one, "%s", "");
 	else
 		call_fail(c, CTL_USAGE, "there is no figure '%s'; `stats` without a name shows them all", c->args[0].p);
-	json_decref(all);
 }
 
 /* ---- logs ---- */

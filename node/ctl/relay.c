@@ -199,7 +199,6 @@ static void on_answer(struct node_worker *nw, const struct frame_record *r)
 		return;
 	json_t *o = json_loadb(r->xml.p, r->xml.len, 0, NULL);
 	p->then(p->arg, o ? (int)json_integer_value(json_object_get(o, "code")) : -1, o);
-	json_decref(o);
 	free(p);
 }
 
@@ -231,6 +230,7 @@ static void on_removed(void *arg, int code, json_t *answer)
 {
 	struct removing *r = arg;
 	enum err err = code < 0 ? ERR_UNAVAILABLE : (enum err)json_integer_value(json_object_get(answer, "err"));
+	json_decref(answer);
 	r->then(r->arg, code == CTL_OK ? ERR_NONE : err != ERR_NONE ? err : ERR_UNAVAILABLE);
 	free(r);
 }
@@ -277,10 +277,12 @@ static void finish_one(struct relay *y)
 	y->text = arena_str(c->arena, str_of(text ? text : ""));
 	c->err = (enum err)json_integer_value(json_object_get(answer, "err"));
 	json_decref(y->answers);
-	if (y->code == CTL_OK)
+	if (y->code == CTL_OK) {
 		call_ok(c, json_is_null(data) ? NULL : data, "%s", y->text.p);
-	else
+	} else {
+		json_decref(data);
 		call_fail(c, (enum ctl_exit)y->code, "%s", y->text.p);
+	}
 }
 
 /* Lists become one, numbers their sum; of anything else our own answer stands for all. */
@@ -317,13 +319,14 @@ static void finish_all(struct relay *y)
 	c->done = y->done;
 	if (y->silent)
 		LOG(LOG_WARN, "ctl", "nodes did not answer: what is shown lacks theirs", L_UINT("nodes", y->silent));
-	if (y->own_code != CTL_OK)
+	if (y->own_code != CTL_OK) {
+		json_decref(data);
 		call_fail(c, (enum ctl_exit)y->own_code, "%.*s", STR_ARG(y->text));
-	else if (json_is_integer(data))
-		call_ok(c, json_incref(data), "%lld", (long long)json_integer_value(data));
-	else
-		call_ok(c, json_incref(data), "%.*s", STR_ARG(json_is_array(data) ? STR("") : y->text));
-	json_decref(data); /* the call is gone, with its arena */
+	} else if (json_is_integer(data)) {
+		call_ok(c, data, "%lld", (long long)json_integer_value(data));
+	} else {
+		call_ok(c, data, "%.*s", STR_ARG(json_is_array(data) ? STR("") : y->text));
+	}
 }
 
 static void on_back(struct worker *w, struct message *m, bool cancelled)
@@ -341,12 +344,13 @@ static void on_back(struct worker *w, struct message *m, bool cancelled)
 static void on_one_answer(void *arg, int code, json_t *answer)
 {
 	struct relay *y = arg;
-	if (code < 0)
+	if (code < 0) {
 		y->silent++;
-	else
-		json_array_append(y->answers, answer);
-	if (code >= 0)
+		json_decref(answer);
+	} else {
 		y->code = code;
+		json_array_append_new(y->answers, answer);
+	}
 	if (--y->waiting)
 		return;
 	y->back.run = on_back;
@@ -389,7 +393,6 @@ static void add_own(struct visit *v, struct node_worker *nw)
 	struct own_answer *o = (struct own_answer *)v;
 	(void)nw;
 	on_one_answer(o->relay, o->code, o->answer);
-	json_decref(o->answer);
 }
 
 static void on_added(struct visit *v)

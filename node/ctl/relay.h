@@ -16,7 +16,8 @@
 /* Main thread. True: the call will be run where it belongs, here too perhaps, by call->command->run; false: right here and now. */
 bool relay_takes(struct call *c);
 /* A question of a worker to another node: {command, args, options, by}; consumed. `then` on this worker, not before this returns. `code`
- * -1: no answer came. `answer` is borrowed: {code, text, data}. */
+ * -1: no answer came. `answer` is yours: {code, text, data}. Whoever passes it on to another thread keeps no reference: two threads that
+ * drop one each are not in order for one another (jansson counts without an acquire). */
 typedef void relay_then(void *arg, int code, json_t *answer);
 void relay_ask(struct node_worker *nw, uint32_t epoch, json_t *question, relay_then *then, void *arg);
 /* FLEET_CALL, FLEET_ANSWER. */

@@ -314,18 +314,18 @@ static json_t *look_at(struct shared_deed *d)
 
 static void info(struct shared_deed *d)
 {
-	json_t *o = look_at(d), *told = json_object();
-	if (o) {
-		json_object_set_new(told, "name", json_str(d->call->args[0]));
-		json_object_set(told, "label", json_object_get(o, "label"));
-		json_object_set(told, "description", json_object_get(o, "description"));
-		json_object_set(told, "display", json_object_get(o, "shows"));
-		json_object_set_new(told, "members", json_integer((json_int_t)json_array_size(json_object_get(o, "members"))));
-		call_ok(d->call, json_incref(told), "%s", "");
-		shared_deed_end(d);
-	}
-	json_decref(told);
-	json_decref(o);
+	json_t *o = look_at(d);
+	if (!o)
+		return;
+	json_t *told = json_object();
+	json_object_set_new(told, "name", json_str(d->call->args[0]));
+	json_object_set(told, "label", json_object_get(o, "label"));
+	json_object_set(told, "description", json_object_get(o, "description"));
+	json_object_set(told, "display", json_object_get(o, "shows"));
+	json_object_set_new(told, "members", json_integer((json_int_t)json_array_size(json_object_get(o, "members"))));
+	json_decref(o); /* whoever gets the answer, on whatever thread, has it alone */
+	call_ok(d->call, told, "%s", "");
+	shared_deed_end(d);
 }
 
 static void run_info(struct call *c)
