@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "node/net/conn_wire.h"
 #include "proto/wire/proxy.h"
 
 #define READ_CHUNK     65536
@@ -128,6 +129,8 @@ struct conn *conn_new(struct worker *w, int fd, const struct sockaddr *peer, siz
 	c->peer = conn_ip_of(peer, &c->peer_port);
 	c->state = proxy ? CONN_PROXY : ssl ? CONN_HANDSHAKE : CONN_OPEN;
 	*(proxy ? &c->pending_tls : &c->ssl) = ssl;
+	if (ssl)
+		conn_wire_attach(c, ssl);
 	poll_attach(c);
 	poll_update(c);
 	if (proxy)
@@ -188,6 +191,7 @@ static int read_some(struct conn *c)
 static void readable(struct conn *c)
 {
 	worker_pass_begin(c->worker);
+	c->drained = false;
 	for (int i = 0; i < READS_PER_PASS * (c->ssl ? 4 : 1); i++) {
 		if (c->paused || c->move_to || (c->state != CONN_OPEN && c->state != CONN_CLOSING))
 			return;
@@ -213,6 +217,7 @@ static void readable(struct conn *c)
 
 static void handshake(struct conn *c)
 {
+	c->drained = false;
 	ERR_clear_error();
 	int rc = SSL_accept(c->ssl);
 	if (rc == 1) {
@@ -331,7 +336,7 @@ static ssize_t write_some(struct conn *c)
 	const char *p = c->out.p + c->out_pos;
 	size_t n = conn_unsent(c);
 	if (!c->ssl) {
-		ssize_t sent = send(c->fd, p, n, MSG_NOSIGNAL);
+		ssize_t sent = send(c->fd, p, n, conn_wire_flags(c));
 		return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
 	}
 	ERR_clear_error();
@@ -470,6 +475,7 @@ void conn_start_tls(struct conn *c, SSL *ssl)
 {
 	c->pending_tls = ssl;
 	c->state = CONN_HANDSHAKE;
+	conn_wire_attach(c, ssl);
 	conn_touch(c);
 }
 

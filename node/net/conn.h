@@ -60,11 +60,12 @@ struct conn {
 	uint8_t state, end;
 	uint8_t polled;    /* what the poll is armed for */
 	bool paused, offering, want_write, eof, half_closed, proxied, more;
+	bool drained;      /* TLS: in this pass the socket has no more (conn_wire.h) */
 };
 
 /* A connection that was just accepted; the fd is consumed. `out_max` is the ceiling on unsent output. `proxy`: a PROXY header comes
  * first. `ssl`:
- * direct TLS (consumed, made for this fd), or NULL. Nothing happens before the loop runs. */
+ * direct TLS (consumed), or NULL. Nothing happens before the loop runs. */
 struct conn *conn_new(struct worker *w, int fd, const struct sockaddr *peer, size_t out_max, bool proxy, SSL *ssl,
 		      const struct conn_ops *ops, void *owner);
 /* Queues output for the end of the pass. */

@@ -277,14 +277,13 @@ int tls_host_days_left(const struct tls_config *c, size_t host, int64_t now_unix
 
 /* ---- connections ---- */
 
-SSL *tls_accept(struct tls_config *c, int fd, bool direct)
+SSL *tls_accept(struct tls_config *c, bool direct)
 {
 	SSL *ssl = SSL_new(c->hosts[c->default_host].ctx);
 	struct about *about = xzalloc(sizeof(*about));
 	about->config = tls_config_ref(c);
 	about->direct = direct;
 	BUG_ON(!ssl || !SSL_set_ex_data(ssl, about_index, about));
-	BUG_ON(fd >= 0 && !SSL_set_fd(ssl, fd));
 	SSL_set_accept_state(ssl);
 	return ssl;
 }

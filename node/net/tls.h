@@ -63,10 +63,10 @@ int tls_host_days_left(const struct tls_config *c, size_t host, int64_t now_unix
 
 /* ---- a connection: its thread only ---- */
 
-/* A server's SSL on a non-blocking socket (which stays the caller's), before its handshake; -1: without BIOs, set them yourself.
+/* A server's SSL before its handshake, without BIOs: a conn gives it its own.
  * `direct`: TLS from the first byte (XEP-0368), where ALPN decides: `xmpp-client`, or none at all; with STARTTLS it is ignored.
  * Yours; SSL_free it. */
-SSL *tls_accept(struct tls_config *c, int fd, bool direct);
+SSL *tls_accept(struct tls_config *c, bool direct);
 /* The host that the client named by SNI, as in tls_paths; absent when it named none of ours. Lives as long as the SSL. */
 struct str tls_sni_host(const SSL *ssl);
 

@@ -149,7 +149,7 @@ void c2s_accept(struct node_worker *nw, const struct listen_spec *spec, int fd, 
 	uint16_t port;
 	struct ip ip = conn_ip_of(peer, &port);
 	bool proxy = spec->proxy_protocol && cidr_any_has(spec->trusted, spec->n_trusted, &ip);
-	SSL *ssl = direct ? tls_accept(nw->tls, fd, true) : NULL;
+	SSL *ssl = direct ? tls_accept(nw->tls, true) : NULL;
 	c->conn = conn_new(nw->worker, fd, peer, set->out_max_before_auth, proxy, ssl, &c2s_conn_ops, c);
 	c->direct_tls = direct;
 	c->plain_allowed = spec->tls == LISTEN_PLAIN;
@@ -557,7 +557,7 @@ static void on_starttls(struct c2s *c, struct str *rest)
 		*rest = str_span(rest->p + rest->len, 0);
 		c2s_send_elem(c, elem_new(a, NS_TLS, STR("proceed")));
 		c2s_enter(c, C2S_SECURING);
-		conn_start_tls(c->conn, tls_accept(tls, c->conn->fd, false));
+		conn_start_tls(c->conn, tls_accept(tls, false));
 	}
 	arena_free(a);
 }

@@ -75,7 +75,7 @@ static inline void on_bytes(struct conn *c, struct str *input)
 		o->start_tls_in = false;
 		*input = str_span(input->p + input->len, 0);
 		assert_int_equal(conn_write(c, STR("proceed")), ERR_NONE);
-		conn_start_tls(c, tls_accept(tls, c->fd, false));
+		conn_start_tls(c, tls_accept(tls, false));
 	}
 	o->inside = false;
 }
@@ -138,7 +138,7 @@ static inline void open_conn(bool proxy, bool direct)
 	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(4242), .sin_addr.s_addr = htonl(0x7f000001) };
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	o.fd = fds[1];
-	o.conn = conn_new(w, fds[0], (struct sockaddr *)&peer, OUT_MAX, proxy, direct ? tls_accept(tls, fds[0], true) : NULL, &ops, &o);
+	o.conn = conn_new(w, fds[0], (struct sockaddr *)&peer, OUT_MAX, proxy, direct ? tls_accept(tls, true) : NULL, &ops, &o);
 }
 
 static inline int set_up(void **state)

@@ -85,7 +85,8 @@ static void an_idle_connection_keeps_little(void **state)
 			link_open(&links[i], config, client, "a.example", false);
 			SSL_free(links[i].server);
 			on_server = true;
-			links[i].server = tls_accept(config, links[i].fds[0], false);
+			links[i].server = tls_accept(config, false);
+			assert_true(SSL_set_fd(links[i].server, links[i].fds[0]));
 			on_server = false;
 			assert_true(meet(&links[i]));
 		}

@@ -89,7 +89,8 @@ static inline SSL_CTX *client_context(int max_version)
 static inline void link_open(struct link *l, struct tls_config *config, SSL_CTX *client, const char *sni, bool direct)
 {
 	assert_int_equal(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, l->fds));
-	l->server = tls_accept(config, l->fds[0], direct);
+	l->server = tls_accept(config, direct);
+	assert_true(SSL_set_fd(l->server, l->fds[0]));
 	l->client = SSL_new(client);
 	assert_non_null(l->client);
 	assert_true(SSL_set_fd(l->client, l->fds[1]));
