@@ -19,7 +19,16 @@
 #define CACHE_KIB_DEFAULT 8192
 #define BUSY_MS_DEFAULT   2000
 #define PROBE_MS          1000 /* how often an unhealthy store tries to write */
+#define LANES             65   /* workers of a node at most, and its main thread */
 #define TRIES             2    /* of a batch that met SQLITE_BUSY */
+
+/* Of one worker: all that it submits in a pass wakes the thread once, at the pass's end. Woken for each op it is mostly asleep again when
+ * the next one comes, and to be put to sleep and woken costs more than to read a row. */
+struct lane {
+	struct deferred wake;
+	struct sqlite_store *store;
+	struct worker *worker; /* NULL: it has never asked */
+};
 
 struct sqlite_store {
 	struct store store;
@@ -31,6 +40,8 @@ struct sqlite_store {
 	bool stop;
 	struct sqlite_care care;
 	bool compact; /* an errand of care waits for the thread */
+	/* the workers', each its own */
+	struct lane lanes[LANES];
 	/* the thread's */
 	struct db db;
 	int lock_fd;
@@ -194,17 +205,27 @@ static void probe(struct sqlite_store *s)
 
 /* ---- the queue ---- */
 
+static void on_pass_end(struct deferred *d)
+{
+	struct lane *lane = (struct lane *)d;
+	pthread_cond_signal(&lane->store->wake); /* without the lock, for which the thread would only wait again */
+}
+
 static void on_submit(struct store *store, struct store_op *op)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
+	struct worker *w = op->worker;
+	struct lane *lane = &s->lanes[w->index];
+	BUG_ON(w->index >= LANES);
+	lane->store = s;
+	lane->worker = w;
+	lane->wake.fn = on_pass_end;
 	op->next = NULL;
 	pthread_mutex_lock(&s->lock);
-	bool first = !s->head;
 	*s->tail = op;
 	s->tail = &op->next;
-	if (first)
-		pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
+	worker_defer(w, &lane->wake);
 }
 
 /* With the lock held: up to max_batch ops, cut off the queue. */
@@ -281,6 +302,9 @@ static void sqlite_free(struct sqlite_store *s)
 static void on_close(struct store *store)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
+	for (unsigned i = 0; i < LANES; i++)
+		if (s->lanes[i].worker)
+			worker_undefer(s->lanes[i].worker, &s->lanes[i].wake);
 	pthread_mutex_lock(&s->lock);
 	s->stop = true;
 	atomic_store(&s->care.cancel, true);

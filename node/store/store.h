@@ -206,7 +206,7 @@ struct store_options {
 };
 
 /* Refuses new ops, carries out and answers what waits, then frees the store. The workers that asked must still be able to take posts
- * (running or stopped, not freed). NULL is fine. */
+ * (running or stopped, not freed), and none is inside store_submit. NULL is fine. */
 void store_close(struct store *s);
 /* Any thread: false since an I/O failure, until a write (a probe, when nobody asks) succeeds again. */
 bool store_healthy(const struct store *s);
