@@ -20,6 +20,7 @@
 #define HOLDS_MS    45000 /* for what places wait for: longer than all that comes before, and the deadline of a store's op */
 #define REST_MS     15000 /* for commands, and again for the rest: longer than a node lives that is silent (core.h, lease_ms) */
 #define LAST_MS     12000 /* for what came from other nodes meanwhile: longer than the deadline of a store's op */
+#define LATE_MS     2000  /* the same, when there was no end of what was before: of that no more is to be expected */
 #define LOOK_MS     20
 
 /* What is looked at to see that nothing moves; unchanged between two looks, and zero where it must be. */
@@ -34,7 +35,7 @@ struct ending {
 	struct timer look, limit;
 	struct traces before;
 	unsigned busy_workers;
-	bool begun, deaf;
+	bool begun, late, deaf;
 	void (*on_end)(struct node *n);
 	_Atomic unsigned begun_workers;
 };
@@ -151,7 +152,7 @@ static void on_deaf(void *arg)
 {
 	struct ending *e = arg;
 	e->deaf = true;
-	settle(e, LAST_MS);
+	settle(e, e->late ? LATE_MS : LAST_MS);
 }
 
 /* Other nodes have sent something while it became quiet: what was taken of it is done, too, when it is quiet again and nothing more is
@@ -181,6 +182,7 @@ static void on_never_quiet(struct timer *t)
 {
 	struct ending *e = (struct ending *)((char *)t - offsetof(struct ending, limit));
 	LOG(LOG_WARN, "node", "something begun has not ended: it is left alone", L_UINT("waiting", e->before.waiting));
+	e->late = true;
 	on_settled(e);
 }
 

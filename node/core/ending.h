@@ -11,7 +11,7 @@
  * taken there; or one of them is dead, and it comes back and goes elsewhere.
  * DEAF: other nodes send until they know that this one has left, and a worker that has stopped takes nothing. So before that the mesh stops
  * to take and to acknowledge (core_deafen): they hear so, and take back what it did not take. What it had taken until then is done first:
- * some tens of milliseconds, 12 s at most.
+ * some tens of milliseconds, 12 s at most; 2 s when QUIET came to no end.
  */
 #ifndef NODE_CORE_ENDING_H
 #define NODE_CORE_ENDING_H
