@@ -625,6 +625,34 @@ static void what_waited_for_a_client_that_is_lost_between_two_homes_is_given_bac
 	rig_hang_up(&c);
 }
 
+static void run_leave(struct node_worker *nw)
+{
+	fleet_leave(nw);
+}
+
+/* One session waits for its client; another client of the account comes, and both go on together when the first has come back. */
+static void a_home_that_leaves_serves_an_account_until_all_of_it_can_go(void **state)
+{
+	char id[64], other[64];
+	struct rig_client c = login_here("near");
+	uint64_t sid = far_session(c.bare, id);
+	gone(c.bare, sid, 9, true);
+	rig_order(0, run_leave);
+	rig_hang_up(&c);
+	RIG_UNTIL(!rig_session(&c, "near"));
+	assert_true(far_session_of(c.bare, "farther", 10, other) != 0);
+	rig_order(0, run_leave);
+	rig_turns(4);
+	assert_non_null(rig_session(&c, "farther"));
+	resume(c.bare, 11, id, 0);
+	assert_int_equal(expect(FLEET_BOUND).osm, sid);
+	assert_int_equal(expect(FLEET_REHOME).dst_sid, 11);
+	assert_int_equal(expect(FLEET_REHOME).dst_sid, 10);
+	other_says(bind_of_far(c.bare)); /* too late */
+	assert_int_equal(expect(FLEET_BOUND).osm, 0);
+	assert_null(rig_session(&c, "far"));
+}
+
 static void run_farewell(struct node_worker *nw)
 {
 	fleet_farewell(nw);
@@ -756,6 +784,7 @@ int main(void)
 		SM_CASE(what_two_that_moved_got_is_given_back_once),
 		SM_CASE(kept_messages_that_were_under_way_are_acknowledged_at_the_next_home),
 		SM_CASE(what_waited_for_a_client_that_is_lost_between_two_homes_is_given_back),
+		SM_CASE(a_home_that_leaves_serves_an_account_until_all_of_it_can_go),
 		SM_CASE(what_cannot_move_with_a_session_is_given_back),
 		SM_CASE(numbers_go_on_when_a_home_dies),
 		SM_CASE(what_follows_the_wish_is_counted_here_when_the_home_dies),
