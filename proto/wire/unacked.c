@@ -207,9 +207,12 @@ enum err unacked_read_shares(struct unacked *u, struct str bytes)
 			i = i->next;
 			at++;
 		}
-		if (!i || at != place)
+		unsigned taken = (unsigned char)bytes.p[12];
+		if (!i || at != place || taken > 1)
 			return ERR_INVALID;
-		set_share(i, le64toh(name), bytes.p[12] != 0);
+		set_share(i, le64toh(name), taken);
+		i = i->next;
+		at++;
 	}
 	return bytes.len ? ERR_INVALID : ERR_NONE;
 }
