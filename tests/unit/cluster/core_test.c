@@ -420,6 +420,34 @@ static void who_ends_takes_nothing_more_and_its_peer_gets_that_back(void **state
 	end();
 }
 
+/* Its peer sends it all again and again, at longer intervals, and waits: neither believes anything bad of the other. */
+static void who_ends_is_not_suspected_by_a_peer_that_does_not_know_the_word(void **state)
+{
+	begin(2);
+	net.older = true;
+	run(3000);
+	uint32_t ends = epoch_of(0);
+	core_drain(net.nodes[0].core);
+	core_deafen(net.nodes[0].core);
+	for (uint32_t i = 1; i < 4; i++)
+		assert_int_equal(post(1, ends, i, 10), ERR_NONE);
+	run(15000);
+	assert_int_equal(net.nodes[0].n_taken, 0);
+	assert_int_equal(net.nodes[1].n_lost, 0);
+	assert_int_equal(state_at(1, ends), NODE_DRAINING);
+	assert_true(view_find(net.nodes[1].view, ends)->linked);
+	struct core_link_stats link;
+	assert_int_equal(core_links(net.nodes[1].core, &link, 1), 1);
+	assert_in_range(link.replayed_frames, 3, 15); /* after 1.5, 3, 6 s ... */
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(net.nodes[i].events[CORE_PEER_SUSPECT] + net.nodes[i].events[CORE_PEER_SLOW], 0);
+	core_leave(net.nodes[0].core);
+	run(300);
+	assert_true(core_is_gone(net.nodes[0].core));
+	assert_int_equal(net.nodes[1].n_lost, 3);
+	end();
+}
+
 static void two_that_end_at_once_do_not_wait_for_one_another(void **state)
 {
 	begin(2);
@@ -578,6 +606,7 @@ int main(void)
 		cmocka_unit_test(leaving_flushes_and_is_told),
 		cmocka_unit_test(what_we_become_is_told_before_our_workers_see_it),
 		cmocka_unit_test(who_ends_takes_nothing_more_and_its_peer_gets_that_back),
+		cmocka_unit_test(who_ends_is_not_suspected_by_a_peer_that_does_not_know_the_word),
 		cmocka_unit_test(two_that_end_at_once_do_not_wait_for_one_another),
 		cmocka_unit_test(leaving_does_not_wait_for_ever),
 		cmocka_unit_test(leaving_before_it_joined_is_immediate),
