@@ -29,6 +29,8 @@ static void registry_is(struct core *c, bool ok)
 	bool told = c->registry_known || !ok;
 	c->registry_known = true;
 	c->registry_ok = ok;
+	if (ok) /* our lease may have ended, and others could claim what is ours */
+		c->renew.at = c->now;
 	c->dirty = c->ping_now = true;
 	if (told)
 		core_event(c, ok ? CORE_REGISTRY_UP : CORE_REGISTRY_DOWN, c->epoch, ok ? "it answers" : "it does not answer");

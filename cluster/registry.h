@@ -15,7 +15,8 @@
  *   c:log             STREAM, MAXLEN  joins, leaves, fences
  *
  * An incarnation is dead when it is in c:dead; it is as good as dead for claims and fences when it has no lease and Redis is not young.
- * What a dead incarnation still claims is denied to it (ERR_DENIED).
+ * What a dead incarnation still claims is denied to it (ERR_DENIED). One that claims, or renews a claim, has a lease then, of 8 s if it had
+ * none: its own renewal may come later than that, when Redis was away, and until then others could claim what it just got.
  *
  * A home claim: the first wins, unless its incarnation is dead. A REGISTRY_REPLAY says that the claimant serves the account already
  * (it claimed while Redis was away, or Redis forgot): then the smaller (hlc, epoch) wins, as among the nodes. A session: the newer

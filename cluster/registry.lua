@@ -15,6 +15,10 @@ local function leased(epoch) return call('EXISTS', lease(epoch)) == 1 end
 -- Empty less than a lease ago: who has no lease may just not have been here yet.
 local function young() return call('EXISTS', EPOCH) == 0 or call('EXISTS', YOUNG) == 1 end
 local function gone(epoch) return dead(epoch) or (not leased(epoch) and not young()) end
+-- Who asks lives. While Redis was away its lease has ended, and what it is granted now, before it has renewed that, would be anybody's.
+local function revive(epoch)
+	if not leased(epoch) and call('HEXISTS', NODES, epoch) == 1 then call('SET', lease(epoch), '1', 'PX', 8000) end
+end
 
 local function owner(value) return match(value, '^%d+') end
 -- bucket: "<0..63>:<0..255>". So small that Redis keeps each as one run of bytes: a quarter of what a member of a large set takes.
@@ -144,6 +148,7 @@ return {OK}
 -- @home-claim bare bucket epoch hlc replay
 local key, bare, bucket, epoch, hlc = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if dead(epoch) then return {DENIED} end
+revive(epoch)
 local home, holder, since = call('HGET', key, '')
 if home then
 	holder, since = match(home, '^(%d+)|(%w+)$')
@@ -239,6 +244,7 @@ return answer
 -- @place-claim member bucket epoch fence
 local key, member, bucket, epoch, known = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 if dead(epoch) then return {DENIED} end
+revive(epoch)
 local place = call('HMGET', key, 'epoch', 'fence')
 local holder, fence = place[1], place[2]
 if holder and holder ~= epoch and not gone(holder) then return {OK, holder, fence} end
@@ -251,6 +257,7 @@ return {OK, epoch, fence}
 -- @place-renew member bucket epoch fence
 local key, epoch, fence = KEYS[1], ARGV[3], ARGV[4]
 if dead(epoch) then return {DENIED} end
+revive(epoch)
 local place = call('HMGET', key, 'epoch', 'fence')
 if place[1] and (place[1] ~= epoch or place[2] ~= fence) then return {DENIED} end
 if not place[1] then

@@ -514,6 +514,31 @@ static void registry_fences_by_a_majority_only(void **state)
 	assert_int_equal(fence.err, ERR_NONE);
 }
 
+/* After an absence of Redis who comes to it first has what it is granted, though it has not renewed its lease yet. */
+static void registry_grants_nothing_that_another_could_have_at_once(void **state)
+{
+	const enum registry_verb verbs[] = { REGISTRY_PLACE_CLAIM, REGISTRY_PLACE_RENEW, REGISTRY_HOME_CLAIM };
+	uint32_t two[2];
+	struct registry_call c;
+	*clock_ms = INT64_C(1800000000000);
+	empty_both();
+	for (unsigned i = 0; i < 2; i++) {
+		c = (struct registry_call){ .verb = REGISTRY_JOIN, .self = random_self(i) };
+		ask_both(&c);
+		two[i] = c.epoch;
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		*clock_ms += REGISTRY_LEASE_MS + 1;
+		c = (struct registry_call){ .verb = verbs[i], .key = STR("a@example.org"), .epoch = two[0], .fence = c.fence };
+		ask_both(&c);
+		assert_int_equal(c.err, ERR_NONE);
+		enum registry_verb claim = verbs[i] == REGISTRY_HOME_CLAIM ? REGISTRY_HOME_CLAIM : REGISTRY_PLACE_CLAIM;
+		c = (struct registry_call){ .verb = claim, .key = STR("a@example.org"), .epoch = two[1] };
+		ask_both(&c);
+		assert_int_equal(c.winner, two[0]);
+	}
+}
+
 /* ---- set up ---- */
 
 static bool registry_came_up;
@@ -582,6 +607,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(registry_refuses_more_nodes_than_a_view_has),
 		cmocka_unit_test(registry_forgets_the_dead),
 		cmocka_unit_test(registry_fences_by_a_majority_only),
+		cmocka_unit_test(registry_grants_nothing_that_another_could_have_at_once),
 		cmocka_unit_test(registry_scripts_equal_the_model),
 	};
 	return cmocka_run_group_tests_name("registry_equal", tests, set_up_all, tear_down_all);

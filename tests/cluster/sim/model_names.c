@@ -96,6 +96,7 @@ static enum err home_claim(struct model *m, struct registry_call *c, int64_t now
 {
 	if (model_nodes_is_dead(m, c->epoch))
 		return ERR_DENIED;
+	model_nodes_revive(m, c->epoch, now_ms);
 	struct account *a = account_make(m, c->key);
 	uint32_t holder = a->home;
 	bool smaller = c->hlc < a->hlc || (c->hlc == a->hlc && c->epoch < holder);
@@ -223,6 +224,7 @@ static enum err place_claim(struct model *m, struct registry_call *c, int64_t no
 {
 	if (model_nodes_is_dead(m, c->epoch))
 		return ERR_DENIED;
+	model_nodes_revive(m, c->epoch, now_ms);
 	const struct spot *s = map_get(&m->places, c->key);
 	uint32_t holder = s ? s->epoch : 0;
 	uint64_t next = s ? s->fence + 1 : 0;
@@ -243,11 +245,12 @@ static enum err place_claim(struct model *m, struct registry_call *c, int64_t no
 	return ERR_NONE;
 }
 
-static enum err place_renew(struct model *m, const struct registry_call *c)
+static enum err place_renew(struct model *m, const struct registry_call *c, int64_t now_ms)
 {
 	const struct spot *s = map_get(&m->places, c->key);
 	if (model_nodes_is_dead(m, c->epoch))
 		return ERR_DENIED;
+	model_nodes_revive(m, c->epoch, now_ms);
 	if (s && (s->epoch != c->epoch || s->fence != c->fence))
 		return ERR_DENIED;
 	if (!s)
@@ -378,7 +381,7 @@ enum err model_names_ask(struct model *m, struct registry_call *c, int64_t now_m
 	case REGISTRY_PLACE_CLAIM:
 		return place_claim(m, c, now_ms);
 	case REGISTRY_PLACE_RENEW:
-		return place_renew(m, c);
+		return place_renew(m, c, now_ms);
 	case REGISTRY_PLACE_RELEASE:
 		return place_release(m, c);
 	default:

@@ -45,6 +45,13 @@ bool model_nodes_is_gone(const struct model *m, uint32_t epoch, int64_t now_ms)
 	return model_nodes_is_dead(m, epoch) || (!is_leased(m, epoch, now_ms) && !is_young(m, now_ms));
 }
 
+void model_nodes_revive(struct model *m, uint32_t epoch, int64_t now_ms)
+{
+	struct row *r = row_of(m, epoch);
+	if (r && !has_lease(r, now_ms))
+		r->lease_until = now_ms + REGISTRY_LEASE_MS;
+}
+
 static void row_fini(struct row *r)
 {
 	free((char *)r->node.name.p);

@@ -69,6 +69,7 @@ static inline char *model_keep(struct str s)
 
 bool model_nodes_is_dead(const struct model *m, uint32_t epoch);
 bool model_nodes_is_gone(const struct model *m, uint32_t epoch, int64_t now_ms);
+void model_nodes_revive(struct model *m, uint32_t epoch, int64_t now_ms);
 /* The verbs up to LEAVE. */
 enum err model_nodes_ask(struct model *m, struct registry_call *c, int64_t now_ms);
 void model_nodes_clear(struct model *m);
