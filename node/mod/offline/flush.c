@@ -401,7 +401,10 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && sizeof(struct frozen
 /* Only with a session that moves: of one whose home died nobody knows what it was sent. */
 void flush_freeze(struct session *s, struct buf *out)
 {
+	static const struct frozen anew;
 	const struct flush *f = offline_of(s->user)->flush;
+	if (s->moving && !f && is_reachable(s)) /* what comes for the account while it is nowhere at home is kept */
+		buf_add(out, &anew, sizeof anew);
 	if (!s->moving || !f || f->sid != s->sid)
 		return;
 	struct frozen z = { .waits = f->state == FLUSH_WAITING, .acknowledges = f->acknowledges, .up_to = f->up_to, .newest = f->newest };
