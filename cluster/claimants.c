@@ -23,9 +23,14 @@ void claimants_fini(struct claimants *c)
 	map_fini(&c->by_fp);
 }
 
+const struct claimant *claimants_find(const struct claimants *c, uint64_t fp)
+{
+	return map_get(&c->by_fp, key_of(&fp));
+}
+
 bool claimants_has(const struct claimants *c, uint64_t fp, uint32_t epoch)
 {
-	for (const struct claimant *w = map_get(&c->by_fp, key_of(&fp)); w; w = w->next)
+	for (const struct claimant *w = claimants_find(c, fp); w; w = w->next)
 		if (w->epoch == epoch)
 			return true;
 	return false;

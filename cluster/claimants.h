@@ -24,6 +24,8 @@ struct claimants {
 
 void claimants_init(struct claimants *c);
 void claimants_fini(struct claimants *c);
+/* The first of an account; NULL: there is none. */
+const struct claimant *claimants_find(const struct claimants *c, uint64_t fp);
 bool claimants_has(const struct claimants *c, uint64_t fp, uint32_t epoch);
 /* `until_ms` is no earlier than that of those before it. */
 void claimants_add(struct claimants *c, uint64_t fp, uint32_t epoch, uint64_t hlc, struct str bare, uint64_t until_ms);

@@ -18,7 +18,8 @@
 #include "proto/base/rng.h"
 
 #define CORE_PROTOCOL_MIN 1
-#define CORE_PROTOCOL_MAX 2 /* 2: places (places.h), records for many accounts (node/core/fan.h), stream management (node/core/fleet.h) */
+/* 2: places (places.h), records for many accounts (node/core/fan.h), stream management (node/core/fleet.h). 3: echoes (ways.h) */
+#define CORE_PROTOCOL_MAX 3
 
 struct core;
 

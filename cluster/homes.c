@@ -24,6 +24,7 @@ struct claim {
 	uint64_t fp, hlc;
 	uint32_t arbiter;
 	uint8_t step;
+	bool granted;       /* by an arbiter on another node, which believes it ours */
 	uint64_t again_ms, until_ms;
 	char *bare;
 	size_t len;
@@ -52,6 +53,7 @@ struct homes {
 	bool synced, stale;        /* stale: entries of the dead are left */
 	uint64_t since_ms, digest_ms, sweep_ms;
 	uint64_t mismatches, conflicts, claims_total;
+	struct ways ways;
 };
 
 static struct str claim_key(const uint64_t *fp)
@@ -158,6 +160,7 @@ static void claim_end(struct homes *h, struct claim *c, uint32_t epoch)
 {
 	h->n_under_way -= c->step != WAITS;
 	map_del(&h->claims, claim_key(&c->fp));
+	ways_settled(&h->ways, c->fp);
 	h->out.settled(h->out.arg, claim_bare(c), c->fp, epoch);
 	free(c->bare);
 	free(c);
@@ -259,6 +262,7 @@ void homes_registered(struct homes *h, uint64_t fp, enum err err, uint32_t winne
 		c->again_ms = now_ms + RETRY_MS;
 	}
 	line_moves(h, now_ms);
+	ways_run(&h->ways);
 }
 
 static void on_grant(struct homes *h, uint32_t from, const struct frame_record *r)
@@ -269,9 +273,10 @@ static void on_grant(struct homes *h, uint32_t from, const struct frame_record *
 		tell(h, from, HOMES_DEL, r->dst_fp, 0);
 	if (!c || c->step != ASKS)
 		return;
-	if (winner == h->self)
+	if (winner == h->self) {
+		c->granted = true;
 		claim_register(h, c);
-	else if (is_alive(h, winner))
+	} else if (is_alive(h, winner))
 		claim_lost(h, c, winner, r->osm);
 	/* else the arbiter's view is older: it is asked again */
 }
@@ -314,7 +319,8 @@ static void on_claim(struct homes *h, const struct frame_record *r, uint64_t now
 		h->out.send(h->out.arg, place, &on);
 		return;
 	}
-	bool busy = !homes_claimed(h, r->dst_fp) && h->out.is_busy(h->out.arg, r->to, r->dst_fp);
+	bool busy = ways_has(&h->ways, r->dst_fp) || h->out.is_busy(h->out.arg, r->to, r->dst_fp);
+	busy &= !homes_claimed(h, r->dst_fp);
 	if (busy && h->claimants.n < CLAIMANTS_MAX)
 		claimants_add(&h->claimants, r->dst_fp, claimant, r->osm, r->to, now_ms + GRANT_MS);
 	else
@@ -346,7 +352,8 @@ void homes_ended(struct homes *h, struct str bare, uint64_t fp)
 		tell_all(h, HOMES_DEL, fp, 0);
 		h->out.release(h->out.arg, bare);
 	}
-	grant_waiting(h, fp);
+	if (!ways_has(&h->ways, fp))
+		grant_waiting(h, fp);
 }
 
 /* ---- what others claim ---- */
@@ -549,9 +556,14 @@ void homes_record(struct homes *h, uint32_t from, const struct frame_record *r, 
 	case HOMES_YOURS:
 		on_yours(h, from, r);
 		break;
+	case HOMES_ECHO:
+	case HOMES_ECHOED:
+		ways_record(&h->ways, r, now_ms);
+		break;
 	default: /* of a version that speaks more: the link's handshake keeps those away */
 		break;
 	}
+	ways_run(&h->ways);
 }
 
 /* ---- the view ---- */
@@ -646,8 +658,10 @@ void homes_view(struct homes *h, struct view *v, uint64_t now_ms)
 	forget_gone(h);
 	if (h->self)
 		meet_new(h);
+	ways_view(&h->ways, v);
 	each_claim(h, asks_one_who_is_not, claim_ask, now_ms);
 	look_synced(h, now_ms);
+	ways_run(&h->ways);
 }
 
 /* ---- time ---- */
@@ -686,6 +700,36 @@ void homes_tick(struct homes *h, uint64_t now_ms)
 		h->stale = false;
 		routes_sweep(&h->routes, is_of_the_dead, h);
 	}
+	ways_tick(&h->ways, now_ms);
+}
+
+/* ---- rule 8 ---- */
+
+static uint32_t on_where(void *arg, uint64_t fp)
+{
+	return homes_where(arg, fp);
+}
+
+/* Its place sends it to us, and we would send it back. */
+static bool on_is_unsettled(void *arg, uint64_t fp)
+{
+	const struct homes *h = arg;
+	const struct claim *c = map_count(&h->claims) ? claim_find(h, fp) : NULL;
+	return c && c->granted && !homes_is_here(h, fp);
+}
+
+/* What waited has gone, which may have begun something here. */
+static void on_emptied(void *arg, uint64_t fp)
+{
+	struct homes *h = arg;
+	const struct claimant *w = claimants_find(&h->claimants, fp);
+	if (w && !h->out.is_busy(h->out.arg, str_span(w->bare, w->len), fp))
+		grant_waiting(h, fp);
+}
+
+struct ways *homes_ways(struct homes *h)
+{
+	return &h->ways;
 }
 
 /* ---- life ---- */
@@ -699,6 +743,10 @@ struct homes *homes_new(const struct homes_out *out, unsigned worker, unsigned n
 	claimants_init(&h->claimants);
 	routes_init(&h->routes);
 	h->line_end = &h->line;
+	ways_init(&h->ways, &(struct ways_out){ .place = h, .where = on_where, .is_unsettled = on_is_unsettled,
+						.emptied = on_emptied, .arg = out->arg,
+						.send = out->send, .go = out->go, .drop = out->drop, .echo = HOMES_ECHO,
+						.echoed = HOMES_ECHOED });
 	return h;
 }
 
@@ -713,6 +761,7 @@ void homes_free(struct homes *h)
 		free(value);
 	}
 	map_fini(&h->claims);
+	ways_fini(&h->ways);
 	claimants_fini(&h->claimants);
 	tallies_fini(&h->tallies);
 	routes_fini(&h->routes);
@@ -732,4 +781,5 @@ void homes_stats(const struct homes *h, struct homes_stats *out)
 		.conflicts = h->conflicts,
 		.claims_total = h->claims_total,
 	};
+	ways_stats(&h->ways, &out->ways);
 }

@@ -8,8 +8,8 @@
  *     time) that its owner alone makes and unmakes, and tells everybody in the order in which it happened.
  *  3. Nobody claims it: its *place* is its home, where rendezvous hashing over the nodes that are up puts it (view_place).
  *  4. The place is the arbiter: who wants to claim asks it first. It answers when nothing that it has begun for the account is under way
- *     any more (so what it kept for an absent user is in the store before the claimant looks there), or after GRANT_MS at the latest, and
- *     from then on sends what comes for the account to the claimant.
+ *     any more, nor waits (rule 8): so what it kept for an absent user is in the store before the claimant looks there. Or it answers after
+ *     GRANT_MS at the latest, and from then on sends what comes for the account to the claimant.
  *  5. Then the registry is asked, which knows better when two nodes have different ideas of the place. Without it (DEGRADED) the arbiter's
  *     word is enough.
  *  6. Two claims of one account that both live (made in two parts of a split cluster): the smaller (time, epoch) keeps it; the other one
@@ -18,10 +18,12 @@
  *     repaired, too, what it could not take back while the registry was away. Until then it is hearsay: a claim that its owner tells of
  *     goes before it, whatever their times.
  *  7. An entry of an incarnation that is not alive in the view is none.
- *  8. What one node sends to an account arrives in that order as long as it goes the same way. A home that moves changes the way: the first
- *     session is bound elsewhere than at the place, the last one ends, the home dies, or a node comes or goes that hashing likes better.
- *     Then what is sent directly to the new home may overtake what was sent to the former one and goes on from there. (The simulator
- *     counts it: one message of 2,300, all of whose homes move all the time.)
+ *  8. What one node sends to an account arrives in that order (RFC 6120 section 10.1), though its home moves: the first session is bound
+ *     elsewhere than at the place, the last one ends, or a node comes that hashing likes better. ways.h keeps it: who has sent something to
+ *     the former home waits until that has come to the new one. It is promised as long as no node dies or leaves through which it goes,
+ *     nor waits for longer than ways.h does (a node that is frozen, or slow), and all of them know how; nor when two nodes hold one
+ *     another for the home, as they may for a moment after a partition, and it goes to and fro. It is not promised for a sender whose own
+ *     home moves: then it is two nodes that send.
  *
  *   claim: ASKS the arbiter -GRANT to us-> REGISTERS -won-> ours;  -GRANT to another, lost-> theirs;  arbiter gone, silent -> ASKS anew
  *
@@ -34,6 +36,7 @@
 #include "cluster/frame.h"
 #include "cluster/routes.h"
 #include "cluster/view.h"
+#include "cluster/ways.h"
 #include "proto/base/err.h"
 
 /* Kinds of records of this file; those of the node begin at HOMES_KIND_COUNT. `osm` is a claim's time, `dst_sid` an epoch. */
@@ -46,6 +49,9 @@ enum homes_kind {
 	HOMES_ASK,          /* that did not fit: again, please; dst_sid: our worker << 32 | how many we have */
 	HOMES_RESET,        /* forget mine (dst_sid as in DIGEST): they follow */
 	HOMES_YOURS,        /* to: bare: somebody else says that it is yours: answered with ADD, or with DEL when it is not */
+	HOMES_ECHO,         /* ways.h; osm: the asker's number for it, oseq: the asker; dst_sid: through whom it went. Not to a node that
+			       speaks less than WAYS_PROTOCOL */
+	HOMES_ECHOED,       /* osm, oseq: as in ECHO */
 	HOMES_KIND_COUNT = 32
 };
 
@@ -66,6 +72,9 @@ struct homes_out {
 	void (*moved)(void *arg, uint64_t fp, uint32_t epoch);
 	/* The homes of all peers were heard. */
 	void (*synced)(void *arg);
+	/* What waited (ways_wait) goes where the account's home is now, in its turn; or, at the end, nowhere. It is yours. */
+	void (*go)(void *arg, struct ways_item *item);
+	void (*drop)(void *arg, struct ways_item *item);
 };
 
 /* `worker` of `n_workers`: whose slice this is. */
@@ -95,8 +104,12 @@ void homes_ended(struct homes *h, struct str bare, uint64_t fp);
 /* The account's claim at a time, if it is ours; for the registry, when it has lost its memory. 0: it is not. */
 uint64_t homes_own_claim(const struct homes *h, uint64_t fp);
 
+/* Rule 8: whatever is for an account asks it before it goes to its home, here or elsewhere (ways_waits). */
+struct ways *homes_ways(struct homes *h);
+
 struct homes_stats {
 	size_t entries, own, claims, waiting, bytes;
+	struct ways_stats ways;
 	uint64_t digest_mismatches, conflicts, claims_total;
 };
 void homes_stats(const struct homes *h, struct homes_stats *out);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cluster/pool.h"
+#include "node/core/detour.h"
 #include "node/core/fleet.h"
 #include "node/core/ghost.h"
 #include "node/core/log.h"
@@ -71,10 +72,12 @@ static void on_look(struct timer *t)
 	bool accounts = map_count(&nw->users) && since_ms < ACCOUNTS_MS;
 	bool asks = nw->fleet && nw->fleet->pending;
 	bool places = placing_is_leaving(nw) && since_ms < PLACES_MS;
-	if (nw->streams || accounts || asks || places || !nobody_comes(f->ending)) {
+	bool detours = detour_is_on(nw); /* it has a deadline of its own */
+	if (nw->streams || accounts || asks || places || detours || !nobody_comes(f->ending)) {
 		worker_timer_set(f->worker, &f->look, LOOK_MS);
 		return;
 	}
+	detour_end(nw);
 	placing_end(nw);
 	if (placing_is_held(nw) && since_ms < HOLDS_MS) {
 		worker_timer_set(f->worker, &f->look, LOOK_MS);

@@ -37,6 +37,7 @@ static void close_at(struct fans *fs, unsigned i)
 	struct fan f = fs->open[i];
 	struct frame_record r = fleet_record(f.n_others ? FLEET_FAN : FLEET_STANZA, f.fp, 0);
 	memmove(&fs->open[i], &fs->open[i + 1], (--fs->n - i) * sizeof f);
+	r.dst_sid = ways_passed(homes_ways(fs->nw->fleet->homes), 0);
 	r.ttl = f.ttl;
 	r.rule = (uint8_t)f.stanza->kind;
 	r.to = buf_str(&f.others);

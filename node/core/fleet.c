@@ -5,6 +5,7 @@
 #include "cluster/hlc.h"
 #include "node/core/crowd.h"
 #include "node/core/birth.h"
+#include "node/core/detour.h"
 #include "node/core/fan.h"
 #include "node/core/far.h"
 #include "node/core/ghost.h"
@@ -133,11 +134,12 @@ bool fleet_is_full(const struct node_worker *nw, uint32_t epoch)
 }
 
 /* Consumes st. */
-static void forward(struct node_worker *nw, uint32_t home, uint8_t ttl, struct stanza *st)
+static void forward(struct node_worker *nw, uint32_t home, uint8_t ttl, uint64_t passed, struct stanza *st)
 {
 	const struct view_node *to = node_at(nw->fleet, home);
-	if (!fan_add(nw, to, ttl, st)) {
+	if (passed || !fan_add(nw, to, ttl, st)) {
 		struct frame_record r = fleet_record(FLEET_STANZA, fleet_fp(nw, jid_bare_str(&st->to)), 0);
+		r.dst_sid = ways_passed(homes_ways(nw->fleet->homes), passed);
 		r.ttl = ttl;
 		r.rule = (uint8_t)st->kind;
 		r.osm = rein_name(nw, &r.oseq);
@@ -147,33 +149,46 @@ static void forward(struct node_worker *nw, uint32_t home, uint8_t ttl, struct s
 	stanza_unref(st);
 }
 
+static uint32_t home_of(const struct node_worker *nw, const struct stanza *st)
+{
+	return homes_where(nw->fleet->homes, fleet_fp(nw, jid_bare_str(&st->to)));
+}
+
+void fleet_move_on(struct node_worker *nw, uint8_t ttl, uint64_t passed, struct stanza *st)
+{
+	uint32_t home = home_of(nw, st);
+	if (home == homes_self(nw->fleet->homes) || !ttl)
+		arrive(nw, st);
+	else
+		forward(nw, home, ttl, passed, st);
+}
+
 /* What waited, as something else goes to the same account now, slow or not. */
 static void go_before(struct node_worker *nw, struct stanza *st)
 {
-	uint32_t home = homes_where(nw->fleet->homes, fleet_fp(nw, jid_bare_str(&st->to)));
-	if (home == homes_self(nw->fleet->homes))
-		arrive(nw, st);
-	else
-		forward(nw, home, FRAME_TTL, st);
+	if (!detour_takes(nw, home_of(nw, st), FRAME_TTL, 0, st))
+		fleet_move_on(nw, FRAME_TTL, 0, st);
 }
 
-static bool forwards(struct node_worker *nw, uint8_t ttl, struct stanza *st)
+static bool forwards(struct node_worker *nw, uint8_t ttl, uint64_t passed, struct stanza *st)
 {
 	struct fleet_worker *fw = nw->fleet;
-	uint32_t home = homes_where(fw->homes, fleet_fp(nw, jid_bare_str(&st->to)));
+	uint32_t home = home_of(nw, st);
 	const struct view_node *to = node_at(fw, home);
 	bool is_elsewhere = home != homes_self(fw->homes) && ttl;
 	if (is_elsewhere && to && to->slow && jam_takes(fw->jam, st))
 		return true;
 	jam_release(fw->jam, st, go_before);
+	if (detour_takes(nw, home, ttl, passed, st))
+		return true;
 	if (is_elsewhere)
-		forward(nw, home, ttl, st);
+		forward(nw, home, ttl, passed, st);
 	return is_elsewhere;
 }
 
 bool fleet_forwards(struct node_worker *nw, struct stanza *st)
 {
-	return forwards(nw, FRAME_TTL, st);
+	return forwards(nw, FRAME_TTL, 0, st);
 }
 
 /* ---- slowing down who fills a link ---- */
@@ -331,14 +346,18 @@ static void refuse_astray(struct stanza *st)
 	stanza_unref(st);
 }
 
-/* Its home may have moved since: then it goes on as it is, unless the node there is slow (jam.h). */
+/* Its home may have moved since: then it goes on as it is, unless the node there is slow (jam.h), or something else must go first. */
 static bool goes_on_unread(struct node_worker *nw, const struct frame_record *r)
 {
 	uint32_t home = homes_where(nw->fleet->homes, r->dst_fp);
 	const struct view_node *to = node_at(nw->fleet, home);
+	struct ways *ways = homes_ways(nw->fleet->homes);
 	struct frame_record on = *r;
 	if (home == homes_self(nw->fleet->homes) || r->ttl <= 1 || (to && to->slow))
 		return false;
+	if (ways_waits(ways, r->dst_fp, home, r->dst_sid, nw->worker->now_ms))
+		return false;
+	on.dst_sid = ways_passed(ways, r->dst_sid);
 	on.ttl--;
 	fleet_send(nw, home, &on);
 	return true;
@@ -360,7 +379,7 @@ static void on_stanza(struct node_worker *nw, const struct frame_record *r)
 		return;
 	}
 	nw->sender = rein_sender(nw, r->oseq, r->osm);
-	if (!forwards(nw, ttl_left(r), st))
+	if (!forwards(nw, ttl_left(r), r->dst_sid, st))
 		arrive(nw, st);
 	nw->sender.sid = 0;
 }
@@ -371,7 +390,7 @@ static void on_fan_stanza(struct node_worker *nw, const struct frame_record *r, 
 	uint64_t fp = fleet_fp(nw, jid_bare_str(&st->to));
 	if (mesh_worker_of(fp, nw->node->n_workers) != nw->worker->index)
 		refuse_astray(st);
-	else if (!forwards(nw, ttl_left(r), st)) /* its home has moved since */
+	else if (!forwards(nw, ttl_left(r), r->dst_sid, st)) /* its home has moved since */
 		arrive(nw, st);
 }
 
@@ -616,6 +635,8 @@ static void on_tick(struct timer *t)
 	atomic_store(&fw->told_bytes, st.bytes);
 	atomic_store(&fw->told_mismatches, st.digest_mismatches);
 	atomic_store(&fw->told_conflicts, st.conflicts);
+	atomic_store(&fw->told_echoes, st.ways.echoes);
+	atomic_store(&fw->told_hurried, st.ways.hurried);
 	worker_timer_set(fw->nw->worker, t, TICK_MS);
 }
 
@@ -625,6 +646,7 @@ struct fleet_worker *fleet_worker_new(struct node_worker *nw)
 	struct homes_out out = {
 		.arg = fw, .send = on_send, .broadcast = on_broadcast, .claim = on_claim, .release = on_release,
 		.is_busy = on_is_busy, .settled = on_settled, .moved = on_moved, .synced = on_synced,
+		.go = detour_go, .drop = detour_drop,
 	};
 	fw->nw = nw;
 	fw->homes = homes_new(&out, nw->worker->index, nw->node->n_workers, nw->worker->now_ms);

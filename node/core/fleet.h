@@ -2,10 +2,11 @@
  * fleet.h: this node as one of several that form one service (cluster/homes.h has the rules).
  *
  * Each worker knows the homes of the accounts that it owns; so whatever arrives for an account comes to its worker first, as on a node
- * alone, and goes on to another node from there if the account's home is elsewhere. Six files share the work:
+ * alone, and goes on to another node from there if the account's home is elsewhere. Seven files share the work:
  *
  *   fleet      records out and in, the view, what is lost with a node, the registry
  *   fan        one stanza for many who are at home on the same node goes there once
+ *   detour     what waits while a home moves
  *   jam        what is not sent to a node that takes too little
  *   rein       who floods somebody on another node is not read
  *   far        at home: sessions whose clients are connected to other nodes
@@ -28,7 +29,7 @@
 /* Kinds of records; dst_fp is the account's, dst_sid that of the session (or of the edge) at the receiver's. */
 enum fleet_kind {
 	FLEET_STANZA = HOMES_KIND_COUNT, /* xml, for an account or one of its resources; osm, oseq: its sender's name and epoch (rein.h) or
-					    0 */
+					    0; dst_sid: through whom it went (cluster/ways.h) */
 	FLEET_BIND,     /* edge -> home. to: full JID; from: the client's address, oseq: its port; rule: transport; osm: when (hlc);
 			   dst_sid: the edge's; xml: a frozen state (freeze.h), empty for a new session; FRAME_REROUTED: it is an old one */
 	FLEET_BOUND,    /* home -> edge. osm: the session's sid, 0: refused, with the stanza error in rule (0: its home is not here). To a
@@ -50,7 +51,8 @@ enum fleet_kind {
 	FLEET_BURY,     /* to: a full JID that was at home on a dead node, with its client: its contacts hear */
 	FLEET_CROWD,    /* to every worker. xml: a message for everybody who is there on a host; to: the host; rule, osm: crowd.h */
 	FLEET_BACK,     /* home -> edge. An UP for a session that is not here any more. osm: that session's sid */
-	FLEET_FAN,      /* STANZA for many accounts of one worker (fan.h). xml: the stanza, to the first; to: the others (addressees.h) */
+	FLEET_FAN,      /* STANZA for many accounts of one worker (fan.h). xml: the stanza, to the first; to: the others (addressees.h);
+			   dst_sid: as there */
 	FLEET_RESUME,   /* edge -> home, as BIND. to: bare JID; osm: h; xml: previd (XEP-0198 section 5); FRAME_REROUTED: it was asked often
 			   enough: whatever is under way */
 	FLEET_BRAKE,    /* to the sender's home. dst_sid: a session, not read for oseq ms more, 0: read on; osm: whose worker says so
@@ -105,7 +107,7 @@ struct fleet_worker {
 	unsigned empty_rate;         /* streams a step */
 	bool serving, leaving;
 	/* homes_stats, for whoever scrapes */
-	_Atomic uint64_t told_entries, told_own, told_bytes, told_mismatches, told_conflicts;
+	_Atomic uint64_t told_entries, told_own, told_bytes, told_mismatches, told_conflicts, told_echoes, told_hurried;
 };
 
 /* Of the node. */
@@ -172,8 +174,11 @@ void fleet_put_stanza(struct node_worker *nw, uint32_t epoch, struct frame_recor
 struct stanza *fleet_stanza(struct node_worker *nw, const struct frame_record *r);
 /* What a client sent to, or should have got from, a session that is no more: it goes on as if it came now. */
 void fleet_orphan(struct node_worker *nw, const struct frame_record *r);
-/* Is the recipient's home elsewhere? Then the stanza (consumed) goes there. Else nothing is consumed. */
+/* Is the recipient's home elsewhere? Then the stanza (consumed) goes there. So is it consumed when it must wait (detour.h). Else nothing
+ * is. */
 bool fleet_forwards(struct node_worker *nw, struct stanza *st);
+/* What waited: to the recipient's home, here or elsewhere. Consumes st. `ttl`, `passed`: as in detour.h. */
+void fleet_move_on(struct node_worker *nw, uint8_t ttl, uint64_t passed, struct stanza *st);
 /* The account that a record names is the one whose worker it came to. A node with a bug must not bring accounts to workers that do not own
  * them. */
 static inline bool fleet_is_for(const struct node_worker *nw, const struct frame_record *r, const struct jid *to)

@@ -170,7 +170,8 @@ static void return_message(struct user *u, struct stanza *st)
 
 void router_return(struct user *u, struct stanza *st)
 {
-	if (st->kind == STANZA_MESSAGE && u->nw->fleet && fleet_forwards(u->nw, st)) /* the account has moved */
+	bool has_moved = fleet_elsewhere(u->nw, jid_str(&u->jid)) != 0;
+	if (st->kind == STANZA_MESSAGE && has_moved && fleet_forwards(u->nw, st))
 		return;
 	if (st->kind == STANZA_MESSAGE)
 		return_message(u, st);

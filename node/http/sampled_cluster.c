@@ -114,6 +114,8 @@ static void own_write(struct scrape *s) { homes_write(s, offsetof(struct fleet_w
 static void route_bytes_write(struct scrape *s) { homes_write(s, offsetof(struct fleet_worker, told_bytes)); }
 static void mismatches_write(struct scrape *s) { homes_write(s, offsetof(struct fleet_worker, told_mismatches)); }
 static void conflicts_write(struct scrape *s) { homes_write(s, offsetof(struct fleet_worker, told_conflicts)); }
+static void echoes_write(struct scrape *s) { homes_write(s, offsetof(struct fleet_worker, told_echoes)); }
+static void hurried_write(struct scrape *s) { homes_write(s, offsetof(struct fleet_worker, told_hurried)); }
 
 const struct sampled_row sampled_cluster_rows[] = {
 	{ "cluster_nodes", "Nodes as this one sees them", "state", METRIC_GAUGE, state_write },
@@ -136,5 +138,9 @@ const struct sampled_row sampled_cluster_rows[] = {
 	{ "cluster_digest_mismatches_total", "Times a part of that table differed from its owner's, and was mended", "", METRIC_COUNTER,
 	  mismatches_write },
 	{ "cluster_home_conflicts_total", "Accounts that were at home on two nodes, after a split", "", METRIC_COUNTER, conflicts_write },
+	{ "cluster_home_echoes_total", "Waits until what was sent to the former home of an account has come to the new one", "",
+	  METRIC_COUNTER, echoes_write },
+	{ "cluster_home_hurried_total", "Such waits that were not waited to the end: messages may have come in another order", "",
+	  METRIC_COUNTER, hurried_write },
 	{ NULL, NULL, NULL, METRIC_GAUGE, NULL },
 };

@@ -31,9 +31,9 @@ def loaded(cluster, seconds, rate):
 
 
 @contextlib.asynccontextmanager
-async def two_nodes(redis=Redis):
+async def two_nodes(redis=Redis, nodes=2):
     with surroundings(redis):
-        cluster = Cluster({"limits.connections_per_address": 0}, nodes=2)
+        cluster = Cluster({"limits.connections_per_address": 0}, nodes=nodes)
         try:
             yield await cluster.start()
         finally:

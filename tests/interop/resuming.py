@@ -1,4 +1,9 @@
 """Sessions that are resumed at other nodes: of a node that empties itself, of one that was killed; and clients whose account's home is killed."""
+import asyncio
+import re
+import time
+
+from harness import http
 from harness.client import Client
 from harness.wire import PATIENCE
 
@@ -213,8 +218,89 @@ async def the_home_drains(_):
         assert not await one.halt()
 
 
+class Listener:
+    """A client with stream management that keeps the numbers that it is sent."""
+
+    def __init__(self, client):
+        self.client, self.numbers, self.task = client, [], asyncio.create_task(self.listen())
+
+    async def listen(self):
+        while True:
+            kind, e = await self.client.next(3600)
+            assert kind == "stanza", (self.client.name, kind, e)
+            if e.name == "message" and e.child("body") is not None:
+                self.numbers.append(int(e.child("body").text()))
+
+    async def has(self, n):
+        deadline = time.monotonic() + 30 * PATIENCE
+        while len(self.numbers) < n:
+            assert not self.task.done() and time.monotonic() < deadline, (self.client.name, n, self.missing(n), self.task)
+            await asyncio.sleep(0.05)
+
+    def missing(self, n):
+        return sorted(set(range(1, n + 1)) - set(self.numbers))
+
+    async def end(self):
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        self.client.abort()
+
+
+async def echoes(node):
+    """How often it has waited for what was under way to a home that has moved; how often not to the end."""
+    text = (await http.get(node.endpoint["http"], "/metrics")).text()
+    return tuple(int(re.search(rf"^starling_cluster_home_{what}_total (\d+)", text, re.M)[1]) for what in ("echoes", "hurried"))
+
+
+async def the_homes_of_many_drain_under_way(_):
+    """What somebody at a third node sends them all the while comes in its order, all of it, once: RFC 6120 section 10.1."""
+    async with two_nodes(nodes=3) as cluster:
+        one, two, three = cluster.nodes
+        users = [f"juliet{i}" for i in range(8)]
+        for user in ["romeo"] + users:
+            await cluster.register(user, "localhost", "secret")
+        anchors = [await login(one, user, "anchor", -1) for user in users]  # make it their home, which it stays
+        juliets = [await login(two, user) for user in users]
+        for juliet in juliets:
+            await enable(juliet)
+        listeners = [Listener(juliet) for juliet in juliets]
+        for anchor in anchors:
+            await anchor.close()
+        romeo = await login(three, "romeo")
+        enough, sent = asyncio.Event(), 0
+
+        async def stream():
+            nonlocal sent
+            while not enough.is_set():
+                sent += 1
+                for user in users:
+                    await says(romeo, f"{user}@localhost", sent)
+                await asyncio.sleep(0.001)  # the others' turn
+        streaming = asyncio.create_task(stream())
+        await listeners[-1].has(50)
+        code, out, err = await one.ctl("leave")
+        assert code == 0, out + err
+        await within(30 * PATIENCE, lambda: not one.running(), "the node has ended\n" + one.log_tail(10))
+        await listeners[-1].has(sent + 50)
+        enough.set()
+        await streaming
+        for listener in listeners:
+            await listener.has(sent)
+            assert listener.numbers == list(range(1, sent + 1)), (listener.client.name, sent, listener.numbers)
+        deadline = time.monotonic() + 10 * PATIENCE
+        while (await echoes(three))[0] < 1:  # it is told twice a second
+            assert time.monotonic() < deadline, "nobody has waited for anything"
+            await asyncio.sleep(0.05)
+        assert (await echoes(three))[1] == 0
+        romeo.abort()
+        for listener in listeners:
+            await listener.end()
+        assert not await one.halt()
+
+
 CASES = {
     "a client goes on when its account's home drains": the_home_drains,
+    "messages keep their order as their recipients' home drains": the_homes_of_many_drain_under_way,
     "a client resumes elsewhere when its node drains": a_node_drains,
     "two clients of a node that drains come elsewhere": two_clients_of_a_node_that_drains,
     "a client resumes elsewhere when its node is killed": the_clients_node_is_killed,

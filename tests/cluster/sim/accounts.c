@@ -9,14 +9,9 @@ struct message_fate *accounts_fates;
 unsigned accounts_n_fates;
 static unsigned cap_fates;
 
-static struct message_fate *fate(uint64_t id)
-{
-	return id && id <= accounts_n_fates ? &accounts_fates[id - 1] : NULL;
-}
-
 static void in_hand(struct accounts *a, uint64_t id)
 {
-	struct message_fate *f = fate(id);
+	struct message_fate *f = accounts_fate(id);
 	f->node = (uint8_t)a->node;
 	f->life = a->w->nodes[a->node].life;
 }
@@ -334,47 +329,71 @@ static void on_synced(void *arg)
 
 /* ---- messages ---- */
 
-/* What one sender writes to one account arrives in that order, as long as it goes the same way. A home that moves changes the way: what is
- * sent to it directly may overtake what goes through the node that was the home before. */
-static void arrived(struct accounts *a, uint64_t id, unsigned account)
+/* To where the account is at home now. */
+static void message_goes(struct accounts *a, const struct frame_record *r)
 {
-	struct message_fate *f = fate(id);
-	const struct sim_node *n = &a->w->nodes[f->from];
-	struct order *o = n->runs && n->life == f->from_life ? &n->accounts->orders[account] : NULL;
-	if (!o || f->again)
-		return;
-	if (id < o->last && f->path == o->path)
-		sim_fail(a->w, "message %llu of n%u for account %u comes after %llu, which went the same way", (unsigned long long)id,
-			 f->from, account, (unsigned long long)o->last);
-	a->w->overtaken += id < o->last;
-	if (id > o->last)
-		*o = (struct order){ id, f->path };
+	unsigned account = account_of(r->dst_fp);
+	struct message_fate *f = accounts_fate(r->dst_sid);
+	struct homes *h = accounts_homes(a, account);
+	uint32_t where = homes_where(h, r->dst_fp);
+	f->strayed |= where != a->self && (r->ttl <= 1 || order_times_here(a, f) > 1);
+	if (where != a->self && where && r->ttl > 1) {
+		struct frame_record on = *r;
+		on.ttl--;
+		on.osm = ways_passed(homes_ways(h), r->osm);
+		post_record(a, where, &on);
+	} else if (seats_of(a, account)) {
+		f->delivered++;
+		a->w->delivered++;
+		order_arrived(a, r->dst_sid, account);
+	} else {
+		f->offline++;
+		a->w->offline++;
+		order_arrived(a, r->dst_sid, account);
+		a->busy_until[account] = a->w->now + 1 + sim_rand(a->w, 300);
+	}
+}
+
+struct waiting {
+	struct ways_item item;
+	struct frame_record r;
+	char bare[16];
+};
+
+static void on_go(void *arg, struct ways_item *item)
+{
+	struct worker_arg *x = arg;
+	struct waiting *m = (struct waiting *)item;
+	message_goes(x->a, &m->r);
+	free(m);
+}
+
+static void on_drop(void *arg, struct ways_item *item)
+{
+	(void)arg;
+	free(item);
 }
 
 static void message(struct accounts *a, const struct frame_record *r)
 {
 	unsigned account = account_of(r->dst_fp);
-	struct message_fate *f = fate(r->dst_sid);
-	uint32_t where = homes_where(accounts_homes(a, account), r->dst_fp);
+	struct message_fate *f = accounts_fate(r->dst_sid);
+	struct homes *h = accounts_homes(a, account);
 	in_hand(a, r->dst_sid);
-	f->path = (f->path + a->self) * UINT64_C(0x9e3779b97f4a7c15);
+	order_passes(a, f);
 	f->again |= (r->flags & FRAME_MAYBE_DUP) != 0;
 	if (a->w->mutation == MUTATE_LOSE_MESSAGE && sim_rand(a->w, 100) == 0)
 		return;
-	if (where != a->self && where && r->ttl > 1) {
-		struct frame_record on = *r;
-		on.ttl--;
-		post_record(a, where, &on);
-	} else if (seats_of(a, account)) {
-		f->delivered++;
-		a->w->delivered++;
-		arrived(a, r->dst_sid, account);
-	} else {
-		f->offline++;
-		a->w->offline++;
-		arrived(a, r->dst_sid, account);
-		a->busy_until[account] = a->w->now + 1 + sim_rand(a->w, 300);
+	bool waits = ways_waits(homes_ways(h), r->dst_fp, homes_where(h, r->dst_fp), r->osm, a->w->now);
+	if (!waits || a->w->mutation == MUTATE_HURRY) {
+		message_goes(a, r);
+		return;
 	}
+	struct waiting *m = xzalloc(sizeof *m);
+	*m = (struct waiting){ .item.bytes = sizeof *m, .r = *r };
+	m->r.to = bare_of(account, m->bare);
+	ways_wait(homes_ways(h), r->dst_fp, r->osm, &m->item, a->w->now);
+	ways_run(homes_ways(h));
 }
 
 static void write_message(struct accounts *a, unsigned account)
@@ -384,6 +403,7 @@ static void write_message(struct accounts *a, unsigned account)
 		accounts_fates = xrealloc(accounts_fates, (cap_fates = cap_fates ? 2 * cap_fates : 256) * sizeof *accounts_fates);
 	accounts_fates[accounts_n_fates++] = (struct message_fate){
 		.account = (uint8_t)account, .from = (uint8_t)a->node, .from_life = a->w->nodes[a->node].life,
+		.written_at = a->w->now, .hurried = order_hurried(a->w, account),
 	};
 	struct frame_record r = { .kind = K_MESSAGE, .ttl = FRAME_TTL, .dst_fp = accounts_fp(account), .dst_sid = accounts_n_fates,
 				  .to = bare_of(account, bare) };
@@ -448,8 +468,8 @@ static void given_back(struct accounts *a, uint32_t to, const struct frame_recor
 		bool again_there = is_alive(a, to) && homes_where(accounts_homes(a, account_of(r->dst_fp)), r->dst_fp) == to;
 		if (again_there || again.ttl <= 1) {
 			in_hand(a, r->dst_sid);
-			fate(r->dst_sid)->again = true;
-			fate(r->dst_sid)->offline++;
+			accounts_fate(r->dst_sid)->again = true;
+			accounts_fate(r->dst_sid)->offline++;
 		} else {
 			message(a, &again);
 		}
@@ -501,6 +521,7 @@ static void view(struct accounts *a, struct view *v)
 {
 	view_unref(a->view);
 	a->view = view_ref(v);
+	order_view(a->w, v);
 	bool other = v->self && v->self != a->self;
 	if (other)
 		become(a, v->self);
@@ -666,7 +687,7 @@ void accounts_tick(struct sim_world *w, unsigned node)
 		toys_tick(a->toys);
 	if (a->w->now < a->tick_at)
 		return;
-	a->tick_at = a->w->now + 1000;
+	a->tick_at = a->w->now + 500;
 	for (unsigned i = 0; i < a->w->plan.workers; i++)
 		homes_tick(a->homes[i], a->w->now);
 }
@@ -719,7 +740,7 @@ struct accounts *accounts_new(struct sim_world *w, unsigned node)
 		a->args[i] = (struct worker_arg){ .a = a, .worker = i };
 		struct homes_out out = { .arg = &a->args[i], .send = on_send, .broadcast = on_broadcast, .claim = on_claim,
 					 .release = on_release, .is_busy = on_busy, .settled = on_settled, .moved = on_moved,
-					 .synced = on_synced };
+					 .synced = on_synced, .go = on_go, .drop = on_drop };
 		a->homes[i] = homes_new(&out, i, w->plan.workers, w->now);
 	}
 	if (w->plan.toys)

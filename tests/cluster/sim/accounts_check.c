@@ -63,7 +63,7 @@ bool accounts_at_rest(const struct sim_world *w, unsigned node)
 	const struct accounts *a = w->nodes[node].accounts;
 	bool busy = a->first || a->errands || a->n_seats;
 	for (unsigned i = 0; i < ACCOUNTS; i++)
-		busy |= a->busy_until[i] != 0;
+		busy |= a->busy_until[i] != 0 || ways_has(homes_ways(accounts_homes(a, i)), accounts_fp(i));
 	return !busy && (!a->toys || toys_at_rest(a->toys));
 }
 

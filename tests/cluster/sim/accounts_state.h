@@ -47,11 +47,6 @@ struct errand {
 	bool claim;
 };
 
-/* What came last of what one node has written to one account. */
-struct order {
-	uint64_t last;               /* a message's number: it grows with time; 0: none */
-	uint64_t path;
-};
 
 struct accounts {
 	struct sim_world *w;
@@ -64,7 +59,7 @@ struct accounts {
 	struct seat seats[SEATS_MAX];
 	unsigned n_seats;
 	uint64_t busy_until[ACCOUNTS];
-	struct order orders[ACCOUNTS]; /* of what clients here have written */
+	uint64_t came_last[ACCOUNTS]; /* of what clients here have written to them: a message's number, it grows with time; 0: none */
 	struct mail *first, **last;
 	uint64_t sids, tick_at;
 	struct toys *toys;           /* NULL: not in this plan */
@@ -78,11 +73,31 @@ struct message_fate {
 	uint8_t from;                /* from, from_life: who wrote it */
 	uint32_t life, delivered, offline, from_life;
 	bool again;                  /* it was given back by a link: it may have arrived */
-	uint64_t path;               /* the nodes that it went through, one after the other */
+	bool strayed;                /* two nodes hold one another for the home: a node sends it on a second time, or it ends where it is */
+	uint64_t written_at, hurried; /* hurried: how often somebody had not waited to the end by then */
+	uint32_t path[FRAME_TTL + 1]; /* the nodes that it went through, one after the other */
+	unsigned n_path;
 };
 
 extern struct message_fate *accounts_fates;
 extern unsigned accounts_n_fates;
+
+static inline struct message_fate *accounts_fate(uint64_t id)
+{
+	return id && id <= accounts_n_fates ? &accounts_fates[id - 1] : NULL;
+}
+
+/* ---- accounts_order.c ---- */
+
+/* It has come to an account, whether somebody is there or not. */
+void order_arrived(struct accounts *a, uint64_t id, unsigned account);
+void order_passes(const struct accounts *a, struct message_fate *f);
+/* How often it passed here. */
+unsigned order_times_here(const struct accounts *a, const struct message_fate *f);
+/* How often a worker of any node did not wait to the end (cluster/ways.h). */
+uint64_t order_hurried(const struct sim_world *w, unsigned account);
+/* Who is gone in somebody's eyes. */
+void order_view(struct sim_world *w, const struct view *v);
 
 static inline uint64_t accounts_fp(unsigned account)
 {

@@ -87,7 +87,8 @@ static void print_sum(void)
 	       (unsigned long long)sum.seen[CORE_PEER_LEFT], (unsigned long long)sum.seen[CORE_FENCED],
 	       (unsigned long long)sum.seen[CORE_ISOLATED], (unsigned long long)sum.seen[CORE_RELAYING],
 	       (unsigned long long)sum.seen[CORE_PEER_SLOW], (unsigned long long)sum.left);
-	printf("%llu sessions bound, %llu homes moved; %llu messages delivered, %llu kept for later, %llu overtaken\n",
+	printf("%llu sessions bound, %llu homes moved; %llu messages delivered, %llu kept for later, %llu overtaken, "
+	       "where no order is promised\n",
 	       (unsigned long long)sum.bound, (unsigned long long)sum.moved, (unsigned long long)sum.delivered,
 	       (unsigned long long)sum.offline, (unsigned long long)sum.overtaken);
 	printf("%llu numbers given in places, %llu places moved with their state, %llu writes refused by a fence, "

@@ -48,7 +48,7 @@ struct sim_plan {
 enum sim_mutation {
 	MUTATE_NOTHING, MUTATE_LOSE, MUTATE_REPEAT, MUTATE_SWAP, MUTATE_DROP_REPLAY, MUTATE_KEEP_LOST,
 	MUTATE_LOSE_MESSAGE, MUTATE_STAY, MUTATE_KEEP_SEAT, MUTATE_NO_PURGE, MUTATE_OVERTAKE, MUTATE_STAYS_SLOW,
-	MUTATE_NO_FENCE, MUTATE_LOSE_STATE, MUTATE_HEAR_TO_THE_END, MUTATE_COUNT
+	MUTATE_NO_FENCE, MUTATE_LOSE_STATE, MUTATE_HEAR_TO_THE_END, MUTATE_HURRY, MUTATE_COUNT
 };
 
 enum sim_event_kind {
@@ -119,6 +119,7 @@ struct sim_world {
 	unsigned redis_away;
 	bool healed, forgot, verbose;
 	uint32_t purged[SIM_EPOCHS][SIM_NODES]; /* by which life of that node, the last time; 0: not at all */
+	bool gone[SIM_EPOCHS];       /* somebody has held it for dead, or seen it leave */
 	struct model *model;
 	enum sim_mutation mutation;
 	struct check *check;

@@ -22,8 +22,8 @@ struct mail {
 static struct net {
 	struct homes *homes[NODES];
 	uint32_t settled[NODES], moved[NODES];
-	unsigned n_settled[NODES], synced[NODES], released;
-	bool busy[NODES], registry_away, cut[NODES];
+	unsigned n_settled[NODES], synced[NODES], went[NODES], released;
+	bool busy[NODES], registry_away, no_answer, cut[NODES];
 	uint32_t registry_epoch;
 	uint64_t registry_hlc, now;
 	struct mail *first, **end;
@@ -66,6 +66,8 @@ static void on_broadcast(void *arg, const struct frame_record *r)
 
 static void on_claim(void *arg, struct str bare, uint64_t fp, uint64_t hlc)
 {
+	if (net.no_answer)
+		return;
 	if (!net.registry_away && !net.registry_epoch) {
 		net.registry_epoch = epoch_of(me(arg));
 		net.registry_hlc = hlc;
@@ -101,6 +103,23 @@ static void on_synced(void *arg)
 	net.synced[me(arg)]++;
 }
 
+static void on_go(void *arg, struct ways_item *item)
+{
+	net.went[me(arg)]++;
+	free(item);
+}
+
+/* Something for an account at node i. True: it goes at once. */
+static bool comes(unsigned i, uint64_t fp)
+{
+	struct ways *w = homes_ways(net.homes[i]);
+	if (!ways_waits(w, fp, homes_where(net.homes[i], fp), 0, net.now))
+		return true;
+	ways_wait(w, fp, 0, xzalloc(sizeof(struct ways_item)), net.now);
+	ways_run(w);
+	return false;
+}
+
 /* Node i sees those of `mask`. */
 static void look(unsigned i, unsigned mask)
 {
@@ -110,7 +129,8 @@ static void look(unsigned i, unsigned mask)
 	v->n = 0;
 	for (unsigned n = 0; n < NODES; n++)
 		if (mask & 1u << n)
-			v->nodes[v->n++] = (struct view_node){ .epoch = epoch_of(n), .state = NODE_UP, .workers = 1, .linked = true };
+			v->nodes[v->n++] = (struct view_node){ .epoch = epoch_of(n), .state = NODE_UP, .workers = 1, .linked = true,
+							      .speaks = WAYS_PROTOCOL };
 	homes_view(net.homes[i], v, net.now);
 	view_unref(v);
 }
@@ -139,7 +159,7 @@ static int set_up(void **state)
 	net.now = 1000;
 	for (unsigned i = 0; i < NODES; i++) {
 		struct homes_out out = { &selves[i], on_send,	 on_broadcast, on_claim, on_release,
-					 on_busy,    on_settled, on_moved,     on_synced };
+					 on_busy,    on_settled, on_moved,     on_synced,	  on_go,    on_go };
 		net.homes[i] = homes_new(&out, 0, 1, net.now);
 	}
 	for (unsigned i = 0; i < NODES; i++)
@@ -235,6 +255,59 @@ static void homes_grant_when_the_place_has_finished(void **state)
 	deliver();
 	assert_int_equal(net.settled[0], epoch_of(0));
 	assert_int_equal(net.n_settled[0], 1);
+}
+
+/* Whoever gets the account looks for what the place has kept of it. */
+static void homes_grant_when_what_waits_at_the_place_has_come(void **state)
+{
+	uint64_t fp = fp_at(2);
+	want(1, fp, 5);
+	deliver();
+	assert_true(comes(2, fp)); /* to node 1 */
+	homes_ended(net.homes[1], BARE, fp);
+	while (homes_where(net.homes[2], fp) != epoch_of(2))
+		deliver();
+	assert_false(comes(2, fp));
+	net.cut[1] = true;
+	want(0, fp, 6);
+	deliver();
+	assert_int_equal(net.n_settled[0], 0);
+	homes_ended(net.homes[2], BARE, fp); /* of something else there */
+	deliver();
+	assert_int_equal(net.n_settled[0], 0);
+	tick(2000);
+	assert_int_equal(net.went[2], 1);
+	deliver();
+	assert_int_equal(net.settled[0], epoch_of(0));
+}
+
+static void homes_that_move_keep_the_order(void **state)
+{
+	uint64_t fp = fp_at(2);
+	assert_true(comes(1, fp));
+	want(0, fp, 5);
+	deliver();
+	assert_int_equal(homes_where(net.homes[1], fp), epoch_of(0));
+	assert_false(comes(1, fp));
+	assert_false(comes(1, fp));
+	assert_int_equal(net.went[1], 0);
+	deliver(); /* 1 asks 2, which asks 0, which answers */
+	assert_int_equal(net.went[1], 2);
+	assert_true(comes(1, fp));
+}
+
+/* The place has granted it to us and sends what comes to us; until the registry has answered we do not send it back. */
+static void homes_that_are_granted_wait_for_the_registry(void **state)
+{
+	uint64_t fp = fp_at(2);
+	net.no_answer = true;
+	want(0, fp, 5);
+	deliver();
+	assert_false(comes(0, fp));
+	assert_int_equal(net.went[0], 0);
+	homes_registered(net.homes[0], fp, ERR_NONE, epoch_of(0), 5, net.now);
+	assert_int_equal(net.went[0], 1);
+	deliver();
 }
 
 static void homes_grant_in_the_end_although_the_place_never_finishes(void **state)
@@ -551,6 +624,9 @@ int main(void)
 		CASE(homes_of_two_that_want_at_once_give_one_and_tell_the_other),
 		CASE(homes_that_end_go_back_to_their_place),
 		CASE(homes_grant_when_the_place_has_finished),
+		CASE(homes_grant_when_what_waits_at_the_place_has_come),
+		CASE(homes_that_move_keep_the_order),
+		CASE(homes_that_are_granted_wait_for_the_registry),
 		CASE(homes_grant_in_the_end_although_the_place_never_finishes),
 		CASE(homes_keep_those_waiting_that_are_too_many_at_once),
 		CASE(homes_that_wait_in_line_are_given_to_others_meanwhile),
