@@ -1,8 +1,10 @@
 #include "cluster/worker.h"
 
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 struct worker_private {
@@ -28,14 +30,30 @@ struct worker_private {
 /* How often what was deferred may defer again before a worker ends. */
 #define LAST_ROUNDS 64
 
+#define RNG_AHEAD 512 /* bytes, in each thread */
+
 #define LOAD_SHIFT 40 /* bits of bytes; above them messages */
 
 static _Thread_local struct worker *current;
 
+/* OpenSSL's generator takes as long for a few bytes as for some hundred (locks, a system call to notice a fork), and each login asks half a
+ * dozen times for an id or a nonce: they are drawn ahead, and wiped as they are handed out. */
 static void rng_openssl(struct rng *r, void *out, size_t n)
 {
+	static _Thread_local uint8_t drawn[RNG_AHEAD];
+	static _Thread_local size_t left;
 	(void)r;
-	BUG_ON(RAND_bytes(out, (int)n) != 1);
+	if (n > RNG_AHEAD / 4) {
+		BUG_ON(RAND_bytes(out, (int)n) != 1);
+		return;
+	}
+	if (n > left) {
+		BUG_ON(RAND_bytes(drawn, sizeof drawn) != 1);
+		left = sizeof drawn;
+	}
+	left -= n;
+	memcpy(out, drawn + left, n);
+	OPENSSL_cleanse(drawn + left, n);
 }
 
 struct worker *worker_current(void)

@@ -491,6 +491,31 @@ static void doing_answers_what_was_before(void **state)
 	assert_string_equal(worker_doing(w, NULL), "timer");
 }
 
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* Bytes are drawn ahead: none of them is given twice, whatever sizes are asked for. Eight of them in a row are alike by accident in one
+ * of 2^38 runs. */
+static void random_bytes_are_given_once(void **state)
+{
+	enum { LARGEST = 600, WORDS = LARGEST * (LARGEST + 1) / 2 / 8 + LARGEST };
+	static uint64_t given[WORDS];
+	size_t n = 0;
+	for (size_t size = 1; size <= LARGEST; size++) {
+		uint64_t bytes[LARGEST / 8 + 1] = { 0 };
+		rng_fill(&w->rng, bytes, size);
+		for (size_t i = 0; i < size / 8; i++)
+			given[n++] = bytes[i];
+		assert_true(size % 8 == 0 || bytes[size / 8] >> (8 * (size % 8)) == 0); /* and not one more */
+	}
+	qsort(given, n, sizeof given[0], by_value);
+	for (size_t i = 1; i < n; i++)
+		assert_true(given[i] != given[i - 1]);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -514,6 +539,7 @@ int main(void)
 		CASE(watchdog_that_slept_tells_of_a_long_pass_afterwards),
 		CASE(watchdog_that_looks_often_leaves_passes_to_the_figures),
 		CASE(doing_answers_what_was_before),
+		CASE(random_bytes_are_given_once),
 	};
 	return cmocka_run_group_tests(cases, NULL, NULL);
 }
