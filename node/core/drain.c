@@ -12,7 +12,6 @@
 #include "node/stream/c2s.h"
 
 #define STEP_MS   100
-#define ANSWER_MS 300   /* for clients to acknowledge what they have: else those that do not resume get it again */
 #define CLIENT_MS 10000 /* that sessions are kept for which clients must come back, when nothing else keeps the node */
 
 struct emptying {
@@ -23,7 +22,7 @@ struct emptying {
 static void on_step(struct timer *t)
 {
 	struct fleet_worker *fw = (struct fleet_worker *)((char *)t - offsetof(struct fleet_worker, empty));
-	unsigned left = fw->empty_rate;
+	unsigned left = sm_session_ask_last(fw->nw, fw->empty_since_ms) ? 0 : fw->empty_rate;
 	for (struct c2s *c = fw->nw->streams, *next; c && left; c = next) {
 		next = c->next;
 		if (c->state == C2S_CLOSING)
@@ -46,8 +45,8 @@ static void on_worker(struct worker *w, struct message *m, bool cancelled)
 		ghost_farewell(nw);
 		nw->fleet->empty_rate = e->rate;
 		nw->fleet->empty.on_timer = on_step;
-		sm_session_ask_all(nw);
-		worker_timer_set(w, &nw->fleet->empty, ANSWER_MS);
+		nw->fleet->empty_since_ms = w->now_ms;
+		worker_timer_set(w, &nw->fleet->empty, 0);
 	}
 	free(e);
 }

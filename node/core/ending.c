@@ -87,6 +87,24 @@ static void on_look(struct timer *t)
 	worker_post(nw->node->main, &f->message);
 }
 
+/* Until clients have said what they have got; then all in one pass: whoever is at home here is there to the last. */
+static void on_goodbye(struct timer *t)
+{
+	struct farewell *f = (struct farewell *)((char *)t - offsetof(struct farewell, look));
+	struct node_worker *nw = nw_of(f->worker);
+	if (sm_session_ask_last(nw, f->begun_ms)) {
+		worker_timer_set(f->worker, t, LOOK_MS);
+		return;
+	}
+	fleet_farewell(nw);
+	c2s_close_all(nw, STREAM_SYSTEM_SHUTDOWN);
+	sm_session_end_detached(nw);
+	atomic_fetch_add(&f->ending->begun_workers, 1);
+	f->begun_ms = f->worker->now_ms;
+	f->look.on_timer = on_look;
+	worker_timer_set(f->worker, t, 0);
+}
+
 static void on_farewell(struct worker *w, struct message *m, bool cancelled)
 {
 	struct farewell *f = (struct farewell *)m;
@@ -97,13 +115,9 @@ static void on_farewell(struct worker *w, struct message *m, bool cancelled)
 	}
 	nw->draining = true;
 	listener_stop_all(nw);
-	fleet_farewell(nw);
-	c2s_close_all(nw, STREAM_SYSTEM_SHUTDOWN);
-	sm_session_end_detached(nw);
-	atomic_fetch_add(&f->ending->begun_workers, 1);
 	f->worker = w;
 	f->begun_ms = w->now_ms;
-	f->look.on_timer = on_look;
+	f->look.on_timer = on_goodbye;
 	worker_timer_set(w, &f->look, 0);
 }
 

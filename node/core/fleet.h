@@ -105,6 +105,7 @@ struct fleet_worker {
 	struct timer tick;
 	struct timer empty;          /* drain.h */
 	unsigned empty_rate;         /* streams a step */
+	uint64_t empty_since_ms;     /* the worker's clock */
 	bool serving, leaving;
 	/* homes_stats, for whoever scrapes */
 	_Atomic uint64_t told_entries, told_own, told_bytes, told_mismatches, told_conflicts, told_echoes, told_hurried;

@@ -147,16 +147,19 @@ static void look_whether_to_ask(struct session *s)
 		set_timer(sm, SM_SOON, set->ask_after_ms);
 }
 
-void sm_session_ask_all(struct node_worker *nw)
+bool sm_session_ask_last(struct node_worker *nw, uint64_t since_ms)
 {
 	struct str key;
 	void *value;
+	bool any = false;
 	for (size_t i = 0; map_next(&nw->sessions, &i, &key, &value);) {
 		struct session *s = value;
-		bool may = s->sm && s->outlet && (s->sm->phase == SM_IDLE || s->sm->phase == SM_SOON);
-		if (may && s->sm->queue.sent != s->sm->queue.acked)
+		bool may = s->sm && s->outlet && s->sm->phase != SM_DETACHED && s->sm->queue.sent != s->sm->queue.acked;
+		any |= may;
+		if (may && s->sm->phase != SM_ASKED)
 			ask(s);
 	}
+	return any && nw->worker->now_ms - since_ms < SM_LAST_MS;
 }
 
 static void keep(struct session *s, const struct stanza *st, struct str bytes, struct unacked_share *share, bool kept)

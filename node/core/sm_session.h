@@ -39,8 +39,11 @@ void sm_session_released(struct session *s);
 /* `share` and `kept` as in unacked.h. */
 void sm_session_send(struct session *s, const struct stanza *st, struct unacked_share *share, bool kept);
 
-/* Each client of the worker that has not acknowledged all is asked now: its stream is about to end. */
-void sm_session_ask_all(struct node_worker *nw);
+#define SM_LAST_MS 1000 /* for all of it */
+/* The streams of the worker are about to end: each client that has not acknowledged all is asked, unless it was, so that who does not
+ * resume its session gets nothing twice. True: there are some, call it again soon. `since_ms`: the first time, by the worker's clock; in
+ * the end none is waited for. */
+bool sm_session_ask_last(struct node_worker *nw, uint64_t since_ms);
 
 /* ---- without a stream ---- */
 

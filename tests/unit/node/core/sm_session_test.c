@@ -163,6 +163,41 @@ static void a_client_that_sends_is_not_lost_though_it_does_not_answer(void **sta
 	rig_hang_up(&c);
 }
 
+static bool awaited;
+static uint64_t late_ms;
+
+static void ask_last(struct session *s)
+{
+	awaited = sm_session_ask_last(s->nw, s->nw->worker->now_ms - late_ms);
+}
+
+static void clients_are_asked_before_their_streams_end_and_waited_for_a_while(void **state)
+{
+	char user[16];
+	rig_account_on(0, user);
+	struct rig_client c = login_with_sm(user);
+	node.settings.sm.ask_after_ms = 600000;
+	node.settings.sm.ack_ms = 600000;
+	late_ms = 0;
+	do_at_once(&c, ask_last);
+	assert_false(awaited); /* nobody was sent anything */
+	rig_say(&c, "<presence/>");
+	RIG_UNTIL(session_is_available(rig_session(&c, "r")));
+	do_at_once(&c, ask_last);
+	assert_true(awaited);
+	RIG_HEAR(&c, "<r xmlns='urn:xmpp:sm:3'/>");
+	late_ms = SM_LAST_MS;
+	do_at_once(&c, ask_last);
+	assert_false(awaited);
+	assert_false(rig_heard(&c, "<r xmlns='urn:xmpp:sm:3'/>")); /* it was asked before */
+	rig_say(&c, "<a xmlns='urn:xmpp:sm:3' h='1'/>");
+	RIG_UNTIL(sm_session_has_acked(rig_session(&c, "r"), 1));
+	late_ms = 0;
+	do_at_once(&c, ask_last);
+	assert_false(awaited);
+	rig_hang_up(&c);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -170,6 +205,7 @@ int main(void)
 		CASE(whose_name_is_taken_does_not_wait_though_its_stream_overflowed),
 		CASE(a_stream_that_overflows_is_lost),
 		CASE(a_client_that_is_held_is_not_lost),
+		CASE(clients_are_asked_before_their_streams_end_and_waited_for_a_while),
 		CASE(a_client_that_sends_is_not_lost_though_it_does_not_answer),
 	};
 	return cmocka_run_group_tests(cases, NULL, NULL);
