@@ -211,21 +211,29 @@ static void on_pass_end(struct deferred *d)
 	pthread_cond_signal(&lane->store->wake); /* without the lock, for which the thread would only wait again */
 }
 
+static void wake_at_pass_end(struct sqlite_store *s, struct worker *w)
+{
+	BUG_ON(w->index >= LANES);
+	struct lane *lane = &s->lanes[w->index];
+	lane->store = s;
+	lane->worker = w;
+	lane->wake.fn = on_pass_end;
+	worker_defer(w, &lane->wake);
+}
+
 static void on_submit(struct store *store, struct store_op *op)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
 	struct worker *w = op->worker;
-	struct lane *lane = &s->lanes[w->index];
-	BUG_ON(w->index >= LANES);
-	lane->store = s;
-	lane->worker = w;
-	lane->wake.fn = on_pass_end;
 	op->next = NULL;
 	pthread_mutex_lock(&s->lock);
 	*s->tail = op;
 	s->tail = &op->next;
 	pthread_mutex_unlock(&s->lock);
-	worker_defer(w, &lane->wake);
+	if (worker_current() == w)
+		wake_at_pass_end(s, w);
+	else /* fault.c passes it on from a thread of its own, which has no passes */
+		pthread_cond_signal(&s->wake);
 }
 
 /* With the lock held: up to max_batch ops, cut off the queue. */
