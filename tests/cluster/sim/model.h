@@ -19,6 +19,9 @@ void model_ask(struct model *m, struct registry_call *c, int64_t now_ms);
 /* Redis was started again without its data, or FLUSHALL. */
 void model_clear(struct model *m);
 
+/* Who has the place was granted it because the one before, who lived or not, had no lease any more, or was dead. */
+bool model_place_lapsed(const struct model *m, struct str name);
+
 /* All that it knows, a line for each fact, in no order; what has ended by now is left out. */
 void model_dump(const struct model *m, int64_t now_ms, struct buf *out);
 

@@ -217,6 +217,7 @@ static void spot_set(struct model *m, struct str name, uint32_t epoch, uint64_t 
 	}
 	s->epoch = epoch;
 	s->fence = fence_;
+	s->lapsed = false;
 	place_index(m, epoch, name, true);
 }
 
@@ -238,11 +239,19 @@ static enum err place_claim(struct model *m, struct registry_call *c, int64_t no
 	if (next < (uint64_t)now_ms)
 		next = (uint64_t)now_ms;
 	spot_set(m, c->key, c->epoch, next);
-	if (holder && holder != c->epoch)
+	if (holder && holder != c->epoch) {
 		place_index(m, holder, c->key, false);
+		((struct spot *)map_get(&m->places, c->key))->lapsed = true;
+	}
 	c->winner = c->epoch;
 	c->fence = next;
 	return ERR_NONE;
+}
+
+bool model_place_lapsed(const struct model *m, struct str name)
+{
+	const struct spot *s = map_get(&m->places, name);
+	return s && s->lapsed;
 }
 
 static enum err place_renew(struct model *m, const struct registry_call *c, int64_t now_ms)

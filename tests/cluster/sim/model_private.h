@@ -37,6 +37,7 @@ struct spot { /* a place */
 	struct str name;
 	uint32_t epoch;
 	uint64_t fence;
+	bool lapsed;
 };
 
 struct member {
