@@ -1,6 +1,7 @@
 """The node as a program, seen with OpenSSL and a shell: certificates per host, reloading, tickets (of a cluster, too), configuration checks, exit codes."""
 import asyncio
 import os
+import re
 import signal
 import socket
 import ssl
@@ -11,7 +12,7 @@ from harness.certs import make_authority, make_certificate
 from harness.client import Client
 from harness.cluster import Cluster, Node, surroundings
 from harness.server import to_yaml
-from harness.starling import HOSTS, Starling, binary, control_binary
+from harness.starling import HOSTS, ROOT, Starling, binary, control_binary
 from harness.wire import PATIENCE
 
 
@@ -277,9 +278,11 @@ async def an_upgrade(_):
     with surroundings():
         cluster = Cluster(nodes=3)
         one, older, newer = cluster.nodes
-        older.speaks, newer.speaks = "1-1", "1-3"
+        with open(os.path.join(ROOT, "cluster/core.h"), encoding="utf-8") as header:
+            ours = int(re.search(r"#define CORE_PROTOCOL_MAX (\d+)", header.read())[1])
+        older.speaks, newer.speaks = "1-1", f"1-{ours + 1}"
         stranger = Node(cluster, "stranger", {}, False)
-        stranger.speaks = "3-3"
+        stranger.speaks = f"{ours + 1}-{ours + 1}"
         try:
             await cluster.start()
             a = await login(one, "romeo")
@@ -291,7 +294,7 @@ async def an_upgrade(_):
                 await c.close()
             starting = asyncio.create_task(stranger.start())
             deadline = time.monotonic() + 20 * PATIENCE
-            while "stranger speaks versions 3 to 3, we speak 1 to 2" not in cluster.nodes[0].log_text():
+            while f"stranger speaks versions {ours + 1} to {ours + 1}, we speak 1 to {ours}" not in cluster.nodes[0].log_text():
                 assert time.monotonic() < deadline, cluster.nodes[0].log_tail()
                 await asyncio.sleep(0.1)
             starting.cancel()
