@@ -23,7 +23,9 @@
  *     where the registry is, and we are not; and one that has done nothing at all for GAP_MS (it was frozen).
  *  7. A place that is held (its service waits for the store) stays as and where it is until it is released.
  *  8. The order of what one sender sends to a place is kept while the place stays. As it moves, what the sender's node has sent to its old
- *     node may come after what it sends to the new one.
+ *     node may come after what it sends to the new one. ways.h would keep it, with an echo that waits at each node where what it follows
+ *     waits: for a state, for the service, for a view. So it must be a record with the place's name that is kept and sent on as they are,
+ *     and answered where they are taken, or refused.
  *
  *   none -something arrives, a state comes-> CLAIMS -fence-> SERVED -hashing, drain-> GIVEN -he has it-> RELEASES -done-> none
  *                                               ^-denied, and something waits-'          '-hashing puts it here again-> SERVED
