@@ -8,7 +8,9 @@
  *   c:nodes           HASH epoch      -> JSON: id, name, addr, version, workers, protocol, state; the 64 newest dead ones stay
  *   c:lease:<epoch>   STRING, PX      renewed every 2 s, ends after 8 s
  *   c:dead            ZSET epoch      scored with the wall time (ms) of the fence or the leave; kept 24 h
- *   c:young           STRING, PX      Redis was empty less than a lease ago: an absent lease proves nothing yet
+ *   c:heard           STRING, PX      somebody joined or renewed a lease in the last 4 s
+ *   c:young           STRING, PX      Redis was empty less than a lease ago, or nobody was heard until less than 3 s ago (it was away): an
+ *                                     absent lease proves nothing yet, nor while nobody is heard
  *   s:{<bare>}        HASH            "" -> home: epoch|hlc;  <resource> -> home epoch|edge epoch|sid|hlc|priority|flags
  *   n:<epoch>:<0..63>:<0..255> HASH   bare -> "": whose home or session this incarnation has; places as well: for the purge
  *   r:{<name>}        HASH            a named place (room, service): epoch, fence

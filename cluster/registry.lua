@@ -7,13 +7,18 @@
 
 local call, match = redis.call, string.match
 local OK, NOT_FOUND, EXISTS, LIMIT, DENIED = 0, 1, 2, 3, 4
-local NODES, DEAD, EPOCH, YOUNG = P .. 'c:nodes', P .. 'c:dead', P .. 'c:epoch', P .. 'c:young'
+local NODES, DEAD, EPOCH, YOUNG, HEARD = P .. 'c:nodes', P .. 'c:dead', P .. 'c:epoch', P .. 'c:young', P .. 'c:heard'
 
 local function dead(epoch) return call('ZSCORE', DEAD, epoch) end
 local function lease(epoch) return P .. 'c:lease:' .. epoch end
 local function leased(epoch) return call('EXISTS', lease(epoch)) == 1 end
--- Empty less than a lease ago: who has no lease may just not have been here yet.
-local function young() return call('EXISTS', EPOCH) == 0 or call('EXISTS', YOUNG) == 1 end
+-- Empty less than a lease ago, or away until just now: who has no lease may just not have been here yet.
+local function young() return call('EXISTS', HEARD) == 0 or call('EXISTS', YOUNG) == 1 end
+-- Somebody has a lease from now on. Where nobody was heard all are expected back.
+local function hear()
+	if call('EXISTS', HEARD) == 0 then call('SET', YOUNG, '1', 'PX', 3000, 'NX') end
+	call('SET', HEARD, '1', 'PX', 4000)
+end
 local function gone(epoch) return dead(epoch) or (not leased(epoch) and not young()) end
 -- Who asks lives. While Redis was away its lease has ended, and what it is granted now, before it has renewed that, would be anybody's.
 local function revive(epoch)
@@ -89,6 +94,7 @@ end
 call('ZREMRANGEBYSCORE', DEAD, '-inf', now - 86400000)
 local last = call('GET', EPOCH)
 if not last then call('SET', YOUNG, '1', 'PX', ARGV[5]) end
+hear()
 last = tonumber(last or '0')
 if found then
 	epoch = found
@@ -114,6 +120,7 @@ return add_nodes({OK, epoch, id})
 -- @renew epoch lease
 if dead(ARGV[1]) then return {DENIED} end
 if call('HEXISTS', NODES, ARGV[1]) == 0 then return {NOT_FOUND} end
+hear()
 call('SET', lease(ARGV[1]), '1', 'PX', ARGV[2])
 return {OK}
 

@@ -48,6 +48,7 @@ static const char dump_script[] =
 	"  local k = string.sub(key, #P + 1)\n"
 	"  if k == 'c:epoch' then add('epoch %s', redis.call('GET', key))\n"
 	"  elseif k == 'c:young' then add('young %d', redis.call('PTTL', key))\n"
+	"  elseif k == 'c:heard' then add('heard %d', redis.call('PTTL', key))\n"
 	"  elseif string.sub(k, 1, 8) == 'c:lease:' then add('lease %s %d', string.sub(k, 9), redis.call('PTTL', key))\n"
 	"  elseif k == 'c:dead' then\n"
 	"    local all = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')\n"
@@ -477,6 +478,25 @@ static void registry_forgets_the_dead(void **state)
 	arena_free(c.arena);
 }
 
+/* Longer than a lease, in which this one alone renews its own. */
+static void renew_alone(uint32_t epoch)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		*clock_ms += 3000;
+		struct registry_call c = { .verb = REGISTRY_RENEW, .epoch = epoch };
+		ask_both(&c);
+		assert_int_equal(c.err, ERR_NONE);
+	}
+}
+
+static uint32_t join(unsigned i)
+{
+	struct registry_call c = { .verb = REGISTRY_JOIN, .self = random_self(i) };
+	ask_both(&c);
+	assert_int_equal(c.err, ERR_NONE);
+	return c.epoch;
+}
+
 /* Of four with a lease two are no majority; nobody is fenced while Redis is young; once it is done it is done. */
 static void registry_fences_by_a_majority_only(void **state)
 {
@@ -484,16 +504,13 @@ static void registry_fences_by_a_majority_only(void **state)
 	*clock_ms = INT64_C(1800000000000);
 	empty_both();
 	struct registry_call c, fence = { .verb = REGISTRY_FENCE, .refused = true, .votes = 4 };
-	for (unsigned i = 0; i < 4; i++) {
-		c = (struct registry_call){ .verb = REGISTRY_JOIN, .self = random_self(i) };
-		ask_both(&c);
-		four[i] = c.epoch;
-	}
+	for (unsigned i = 0; i < 4; i++)
+		four[i] = join(i);
 	fence.epoch = four[0];
 	ask_both(&fence);
 	assert_int_equal(fence.err, ERR_DENIED);
-	for (unsigned round = 0; round < 2; round++) {
-		*clock_ms += REGISTRY_LEASE_MS / 2 + 1;
+	for (unsigned round = 0; round < 3; round++) {
+		*clock_ms += REGISTRY_LEASE_MS / 3 + 1;
 		for (unsigned i = 0; i < 4; i++) {
 			c = (struct registry_call){ .verb = REGISTRY_RENEW, .epoch = four[i] };
 			ask_both(&c);
@@ -509,7 +526,7 @@ static void registry_fences_by_a_majority_only(void **state)
 	fence = (struct registry_call){ .verb = REGISTRY_FENCE, .epoch = four[1], .votes = 3 };
 	ask_both(&fence);
 	assert_int_equal(fence.err, ERR_DENIED); /* nobody says that it was refused */
-	*clock_ms += REGISTRY_LEASE_MS + 1;
+	renew_alone(four[2]);
 	ask_both(&fence);
 	assert_int_equal(fence.err, ERR_NONE);
 }
@@ -518,17 +535,13 @@ static void registry_fences_by_a_majority_only(void **state)
 static void registry_grants_nothing_that_another_could_have_at_once(void **state)
 {
 	const enum registry_verb verbs[] = { REGISTRY_PLACE_CLAIM, REGISTRY_PLACE_RENEW, REGISTRY_HOME_CLAIM };
-	uint32_t two[2];
-	struct registry_call c;
+	struct registry_call c = { .fence = 0 };
 	*clock_ms = INT64_C(1800000000000);
 	empty_both();
-	for (unsigned i = 0; i < 2; i++) {
-		c = (struct registry_call){ .verb = REGISTRY_JOIN, .self = random_self(i) };
-		ask_both(&c);
-		two[i] = c.epoch;
-	}
+	uint32_t two[2] = { join(0), join(1) }, third = join(2);
+	renew_alone(third); /* it is not young any more */
 	for (unsigned i = 0; i < 3; i++) {
-		*clock_ms += REGISTRY_LEASE_MS + 1;
+		renew_alone(third);
 		c = (struct registry_call){ .verb = verbs[i], .key = STR("a@example.org"), .epoch = two[0], .fence = c.fence };
 		ask_both(&c);
 		assert_int_equal(c.err, ERR_NONE);
@@ -537,6 +550,37 @@ static void registry_grants_nothing_that_another_could_have_at_once(void **state
 		ask_both(&c);
 		assert_int_equal(c.winner, two[0]);
 	}
+}
+
+/* Redis was away for all, longer than a lease: whoever comes back first may not have what another one serves, who comes a little later. */
+static void registry_expects_all_back_when_it_was_away(void **state)
+{
+	*clock_ms = INT64_C(1800000000000);
+	empty_both();
+	uint32_t first = join(0), second = join(1);
+	struct registry_call c = { .verb = REGISTRY_PLACE_CLAIM, .key = STR("a@example.org"), .epoch = first };
+	ask_both(&c);
+	assert_int_equal(c.winner, first);
+	for (unsigned i = 0; i < 2; i++) {
+		*clock_ms += 60000;
+		if (i == 1) { /* or a newcomer does */
+			second = join(2);
+		} else {
+			c = (struct registry_call){ .verb = REGISTRY_RENEW, .epoch = second };
+			ask_both(&c);
+		}
+		*clock_ms += 2900;
+		c = (struct registry_call){ .verb = REGISTRY_PLACE_CLAIM, .key = STR("a@example.org"), .epoch = second };
+		ask_both(&c);
+		assert_int_equal(c.winner, first);
+		c = (struct registry_call){ .verb = REGISTRY_FENCE, .epoch = first };
+		ask_both(&c);
+		assert_int_equal(c.err, ERR_DENIED);
+	}
+	*clock_ms += 200; /* it has not come back */
+	c = (struct registry_call){ .verb = REGISTRY_PLACE_CLAIM, .key = STR("a@example.org"), .epoch = second };
+	ask_both(&c);
+	assert_int_equal(c.winner, second);
 }
 
 /* ---- set up ---- */
@@ -608,6 +652,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(registry_forgets_the_dead),
 		cmocka_unit_test(registry_fences_by_a_majority_only),
 		cmocka_unit_test(registry_grants_nothing_that_another_could_have_at_once),
+		cmocka_unit_test(registry_expects_all_back_when_it_was_away),
 		cmocka_unit_test(registry_scripts_equal_the_model),
 	};
 	return cmocka_run_group_tests_name("registry_equal", tests, set_up_all, tear_down_all);

@@ -6,6 +6,8 @@
 #define DEAD_MS      86400000
 #define DEAD_SHOWN   64
 #define MINUTES_2026 29453760
+#define HEARD_MS     4000
+#define RETURN_MS    3000 /* that all have to come back */
 
 static struct row *row_of(const struct model *m, uint32_t epoch)
 {
@@ -37,7 +39,14 @@ static bool is_leased(const struct model *m, uint32_t epoch, int64_t now_ms)
 
 static bool is_young(const struct model *m, int64_t now_ms)
 {
-	return !m->counted || m->young_until >= now_ms;
+	return m->heard_until < now_ms || m->young_until >= now_ms;
+}
+
+static void hear(struct model *m, int64_t now_ms)
+{
+	if (m->heard_until < now_ms && m->young_until < now_ms)
+		m->young_until = now_ms + RETURN_MS;
+	m->heard_until = now_ms + HEARD_MS;
 }
 
 bool model_nodes_is_gone(const struct model *m, uint32_t epoch, int64_t now_ms)
@@ -216,6 +225,7 @@ static enum err join(struct model *m, struct registry_call *c, int64_t now_ms)
 	forget(m, now_ms);
 	if (!m->counted)
 		m->young_until = now_ms + (c->limit ? c->limit : REGISTRY_LEASE_MS);
+	hear(m, now_ms);
 	m->epoch = m->counted && m->epoch > epoch ? m->epoch : epoch;
 	m->counted = true;
 	row_set(m, epoch, id, c, now_ms);
@@ -234,6 +244,7 @@ static enum err renew(struct model *m, const struct registry_call *c, int64_t no
 		return ERR_DENIED;
 	if (!r)
 		return ERR_NOT_FOUND;
+	hear(m, now_ms);
 	r->lease_until = now_ms + (c->limit ? c->limit : REGISTRY_LEASE_MS);
 	return ERR_NONE;
 }
@@ -304,6 +315,8 @@ void model_nodes_dump(const struct model *m, int64_t now_ms, struct buf *out)
 		buf_addf(out, "epoch %" PRIu32 "\n", m->epoch);
 	if (m->young_until >= now_ms)
 		buf_addf(out, "young %" PRId64 "\n", m->young_until - now_ms);
+	if (m->heard_until >= now_ms)
+		buf_addf(out, "heard %" PRId64 "\n", m->heard_until - now_ms);
 	for (unsigned i = 0; i < m->n_rows; i++) {
 		const struct registry_node *n = &m->rows[i].node;
 		buf_addf(out, "node %" PRIu32 " %u %.*s %.*s %.*s %u %u %u %u ", n->epoch, n->id, STR_ARG(n->name), STR_ARG(n->addr),

@@ -49,7 +49,7 @@ struct member {
 struct model {
 	bool counted;          /* c:epoch is there */
 	uint32_t epoch;
-	int64_t young_until;
+	int64_t young_until, heard_until;
 	struct row *rows;
 	unsigned n_rows;
 	struct grave *graves;
