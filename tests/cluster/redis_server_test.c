@@ -141,7 +141,7 @@ static void redis_times_out_a_stopped_server_and_knows_it_again(void **state)
 	rig_ask(redis, &a, "PING");
 	rig_until(a.count);
 	assert_int_equal(a.type, 0);
-	assert_true(rig_ms() - begin >= 200);
+	assert_true(rig_ms() - begin >= 150); /* 200 since its thread looked at the clock last */
 	rig_until(rig_changes.downs >= 2); /* the kernel accepts for it, HELLO is not answered */
 	kill(server.pid, SIGCONT);
 	rig_until(redis_is_up(redis));
