@@ -35,6 +35,8 @@ struct owner {
 };
 
 static struct tls_config *tls;
+static SSL_CTX *client_ctx;
+static struct folder folder;
 
 static inline void on_moved(struct conn *c, bool cancelled)
 {
@@ -205,5 +207,28 @@ static inline size_t fill(void)
 }
 
 #define V1_HEADER "PROXY TCP4 203.0.113.7 192.0.2.1 5555 5222\r\n"
+
+/* ---- for a group of tests with TLS ---- */
+
+static inline int make_tls(void **state)
+{
+	char path[PATH_BYTES], why[TLS_WHY_BYTES];
+	make_folder(&folder);
+	write_usual(in_folder(&folder, "pair.pem", path), "example.net");
+	struct tls_pair pair = { .chain_path = path };
+	struct tls_host_paths host = { .host = "example.net", .pairs = &pair, .n_pairs = 1 };
+	struct tls_paths paths = { .hosts = &host, .n_hosts = 1 };
+	tls = tls_config_load(&paths, NULL, why);
+	client_ctx = client_context(TLS1_3_VERSION);
+	return tls ? 0 : -1;
+}
+
+static inline int drop_tls(void **state)
+{
+	SSL_CTX_free(client_ctx);
+	tls_config_unref(tls);
+	remove_folder(&folder);
+	return 0;
+}
 
 #endif

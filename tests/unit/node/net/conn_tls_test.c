@@ -1,8 +1,5 @@
 #include "tests/unit/node/net/conn_rig.h"
 
-static SSL_CTX *client_ctx;
-static struct folder folder;
-
 /* ---- TLS ---- */
 
 struct peer {
@@ -263,26 +260,12 @@ static void peers_end_during_a_move_is_told_where_it_arrives(void **state)
 
 /* ---- */
 
-static int make_tls(void **state)
+/* Its client writes in parts, from wherever they are. */
+static int make_moving_tls(void **state)
 {
-	char path[PATH_BYTES], why[TLS_WHY_BYTES];
-	make_folder(&folder);
-	write_usual(in_folder(&folder, "pair.pem", path), "example.net");
-	struct tls_pair pair = { .chain_path = path };
-	struct tls_host_paths host = { .host = "example.net", .pairs = &pair, .n_pairs = 1 };
-	struct tls_paths paths = { .hosts = &host, .n_hosts = 1 };
-	tls = tls_config_load(&paths, NULL, why);
-	client_ctx = client_context(TLS1_3_VERSION);
+	int failed = make_tls(state);
 	SSL_CTX_set_mode(client_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	return tls ? 0 : -1;
-}
-
-static int drop_tls(void **state)
-{
-	SSL_CTX_free(client_ctx);
-	tls_config_unref(tls);
-	remove_folder(&folder);
-	return 0;
+	return failed;
 }
 
 int main(void)
@@ -305,5 +288,5 @@ int main(void)
 		CASE(connection_that_dies_before_it_moves_is_gone_where_it_was),
 		CASE(peers_end_during_a_move_is_told_where_it_arrives),
 	};
-	return cmocka_run_group_tests(cases, make_tls, drop_tls);
+	return cmocka_run_group_tests(cases, make_moving_tls, drop_tls);
 }

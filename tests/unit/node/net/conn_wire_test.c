@@ -6,8 +6,6 @@
 
 #define TRIES 50
 
-static SSL_CTX *client_ctx;
-static struct folder folder;
 static SSL *client;
 
 /* A socket pair has no packets to count. */
@@ -171,27 +169,6 @@ static void the_last_words_leave_in_one_packet(void **state)
 		least = packets < least ? packets : least;
 	}
 	assert_int_equal(least, 1);
-}
-
-static int make_tls(void **state)
-{
-	char path[PATH_BYTES], why[TLS_WHY_BYTES];
-	make_folder(&folder);
-	write_usual(in_folder(&folder, "pair.pem", path), "example.net");
-	struct tls_pair pair = { .chain_path = path };
-	struct tls_host_paths host = { .host = "example.net", .pairs = &pair, .n_pairs = 1 };
-	struct tls_paths paths = { .hosts = &host, .n_hosts = 1 };
-	tls = tls_config_load(&paths, NULL, why);
-	client_ctx = client_context(TLS1_3_VERSION);
-	return tls ? 0 : -1;
-}
-
-static int drop_tls(void **state)
-{
-	SSL_CTX_free(client_ctx);
-	tls_config_unref(tls);
-	remove_folder(&folder);
-	return 0;
 }
 
 int main(void)
