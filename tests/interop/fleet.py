@@ -49,6 +49,7 @@ async def under_load(fail, redis=Redis, seconds=8):
             await asyncio.gather(*(cluster.register(f"load{n}", "localhost", "secret") for n in range(i, i + 4)))
         chat = asyncio.create_task(asyncio.to_thread(loaded, cluster, seconds, 400))
         await asyncio.sleep(2)
+        assert not chat.done(), chat  # else nobody talks as it fails
         await asyncio.gather(chat, fail(cluster))
         await cluster.meet()
 

@@ -5,7 +5,7 @@
  *   world.c   the order of events; processes: started, frozen, killed at any action
  *   leaving.c a process that ends in order, as node/core/ending.c has it
  *   net.c     connections that delay, stall, break with what they hold, deliver it late or twice; cuts in one direction or both
- *   accounts.c  homes of accounts above the cores, and clients
+ *   accounts*.c homes of accounts above the cores, and clients
  *   toys.c    places above the cores, and a toy service in them
  *   check.c   what must hold: the history of every stream of bodies, and at the end what everybody believes
  *
