@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cluster/polite.h"
 #include "cluster/port.h"
 #include "cluster/purge.h"
 #include "cluster/wires.h"
@@ -523,6 +524,7 @@ void mesh_stats(struct mesh *m, struct mesh_stats *out)
 static void on_start(struct worker *w)
 {
 	struct mesh *m = mesh_of(w);
+	polite_begin();
 	wires_start(m->wires, w);
 	uv_timer_init(&w->loop, &m->ack);
 	m->ack.data = m;

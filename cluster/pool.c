@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include "cluster/polite.h"
+
 static _Atomic unsigned waiting;
 static _Atomic unsigned limit = 4096;
 
@@ -9,8 +11,10 @@ static void on_work(uv_work_t *uv)
 {
 	static _Thread_local bool named;
 	struct job *j = uv->data;
-	if (!named) /* it has its name from the worker that gave it its first job */
+	if (!named) { /* it has its name from the worker that gave it its first job */
 		named = pthread_setname_np(pthread_self(), "pool") == 0;
+		polite_begin();
+	}
 	j->work(j);
 }
 

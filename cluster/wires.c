@@ -6,6 +6,7 @@
 
 #include "cluster/door.h"
 #include "cluster/knock.h"
+#include "cluster/polite.h"
 #include "cluster/zap.h"
 #include "cluster/zwatch.h"
 
@@ -402,7 +403,11 @@ struct wires *wires_new(const struct wires_options *o, const struct wires_events
 	zmq_ctx_set(x->context, ZMQ_MAX_SOCKETS, 4096);
 	if (o->curve)
 		derive_keys(x, o->secret);
-	if (bind_pull(x, o, why))
+	bool polite = polite_begin(); /* the first socket makes ZeroMQ's threads */
+	bool bound = bind_pull(x, o, why);
+	if (polite)
+		polite_end();
+	if (bound)
 		return x;
 	wires_free(x);
 	return NULL;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/polite.h"
+
 #define ERRAND_MS 3600000 /* for one statement */
 
 static const char size_sql[] = "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c"
@@ -93,6 +95,7 @@ static void *thread_main(void *arg)
 	struct postgres_care *c = arg;
 	struct store_care *e = c->errand;
 	pthread_setname_np(pthread_self(), "care");
+	polite_begin();
 	carry_out(c, e);
 	c->errand = NULL;
 	e->message.run = on_answered;

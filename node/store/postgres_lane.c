@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "cluster/polite.h"
+
 #define BATCH_BYTES   (4u << 20) /* of what ops hold */
 #define FIRST_WAIT_US 100000u    /* before a second try to connect */
 #define WAIT_MAX_US   5000000u
@@ -198,6 +200,7 @@ static void *thread_main(void *arg)
 {
 	struct pg_lane *l = arg;
 	pthread_setname_np(pthread_self(), "store");
+	polite_begin();
 	for (bool stop = false, up = l->link.conn != NULL;;) {
 		if (up && !l->link.conn)
 			on_lost(l);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cluster/polite.h"
 #include "node/store/sqlite_care.h"
 #include "node/store/sqlite_db.h"
 #include "node/store/touched.h"
@@ -271,6 +272,7 @@ static void *thread_main(void *arg)
 {
 	struct sqlite_store *s = arg;
 	pthread_setname_np(pthread_self(), "store");
+	polite_begin();
 	pthread_mutex_lock(&s->lock);
 	while (s->head || s->compact || !s->stop) {
 		if (s->compact) {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cluster/polite.h"
 #include "node/store/sqlite_db.h"
 
 #define STEP_PAGES      2048  /* of a copy between two looks at `cancel`: 8 MiB */
@@ -163,6 +164,7 @@ static void *thread_main(void *arg)
 {
 	struct sqlite_care *c = arg;
 	pthread_setname_np(pthread_self(), "care");
+	polite_begin();
 	carry_out(c, c->errand);
 	answer(c);
 	return NULL;

@@ -3,7 +3,9 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -436,6 +438,39 @@ static void a_peers_address_that_is_none_stays_unconnected(void **state)
 	end_close(&a);
 }
 
+/* As the kernel knows it; -1: there is no such thread any more. */
+static int policy_of(const char *tid, char name[32])
+{
+	char path[300];
+	snprintf(path, sizeof path, "/proc/self/task/%s/comm", tid);
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return -1;
+	bool read = fgets(name, 32, f) != NULL;
+	fclose(f);
+	return read ? sched_getscheduler((pid_t)strtol(tid, NULL, 10)) : -1;
+}
+
+static void zeromqs_threads_interrupt_nobody_and_ours_stays_as_it_was(void **state)
+{
+	unsigned theirs = 0;
+	char name[32] = "";
+	end_open(&a, false, 1);
+	DIR *tasks = opendir("/proc/self/task");
+	assert_non_null(tasks);
+	for (struct dirent *d; (d = readdir(tasks));) {
+		int policy = policy_of(d->d_name, name);
+		if (strncmp(name, "ZMQbg", 5) != 0)
+			continue;
+		theirs++;
+		assert_int_equal(policy, SCHED_BATCH);
+	}
+	closedir(tasks);
+	assert_true(theirs >= 2); /* what carries frames, what ends sockets */
+	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+	end_close(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,6 +488,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_peer_may_be_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_address_that_cannot_be_bound_is_said, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_peers_address_that_is_none_stays_unconnected, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(zeromqs_threads_interrupt_nobody_and_ours_stays_as_it_was, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
