@@ -18,8 +18,9 @@
 #include "proto/base/rng.h"
 
 #define CORE_PROTOCOL_MIN 1
-/* 2: places (places.h), records for many accounts (node/core/fan.h), stream management (node/core/fleet.h). 3: echoes (ways.h) */
-#define CORE_PROTOCOL_MAX 3
+/* 2: places (places.h), records for many accounts (node/core/fan.h), stream management (node/core/fleet.h). 3: echoes (ways.h).
+ * 4: a state may be declined (places.h) */
+#define CORE_PROTOCOL_MAX 4
 
 struct core;
 

@@ -7,8 +7,9 @@
 #define RENEW_MS      20000 /* and up to twice that: not all at once */
 #define RENEWS        200   /* a tick, and: */
 #define RENEW_SHARE   20    /* this part of all: less than there are ticks in RENEW_MS */
-#define AGAIN_MS      500   /* a claim that could not be asked for, or that a node has that we do not see alive; a state that nobody got */
-#define AWAY_MS       4000
+#define AGAIN_MS      500   /* a claim that could not be asked for, or that a node has that we do not see alive */
+#define RESEND_MS     8000  /* a state that nobody says anything of */
+#define DOUBLINGS     4     /* of the time until a state is sent again */
 #define GAP_MS        4000  /* shorter than what is left of a lease when the node freezes */
 
 /* ---- the registry ---- */
@@ -88,6 +89,27 @@ static void end(struct places *p, struct spot *l)
 	l->inside = false;
 }
 
+/* Once more, if need be, after `ms`, and each time after twice as long. */
+static void again_in(struct places *p, struct spot *l, uint64_t ms)
+{
+	l->again_ms = p->now_ms + (ms << l->times);
+}
+
+static void send_state(struct places *p, struct spot *l)
+{
+	again_in(p, l, RESEND_MS);
+	l->times += l->times < DOUBLINGS;
+	spot_send_state(p, l);
+}
+
+static void give_to(struct places *p, struct spot *l, uint32_t to)
+{
+	l->given_to = to;
+	l->times = 0;
+	l->declined = false;
+	send_state(p, l);
+}
+
 /* Its state goes first, so that it is there before what follows it. */
 static void give(struct places *p, struct spot *l, uint32_t to)
 {
@@ -96,10 +118,8 @@ static void give(struct places *p, struct spot *l, uint32_t to)
 	l->has_state = buf_status(&l->state) == ERR_NONE;
 	end(p, l);
 	l->step = GIVEN;
-	l->given_to = to;
-	l->again_ms = p->now_ms + AGAIN_MS;
 	p->stats.moved++;
-	spot_send_state(p, l);
+	give_to(p, l, to);
 	spot_send_waiting(p, l, to);
 }
 
@@ -155,49 +175,6 @@ static void take_back(struct places *p, struct spot *l)
 
 /* ---- calls into this file ---- */
 
-static void become_unsure(struct places *p)
-{
-	struct str key;
-	void *value;
-	for (size_t i = 0; map_next(&p->names, &i, &key, &value);) {
-		struct spot *l = value;
-		l->old_ask |= l->asking;
-		l->unsure |= l->step == SERVED || l->step == GIVEN;
-		l->again_ms = p->now_ms;
-	}
-}
-
-static bool is_missing(const struct view *v, uint32_t epoch)
-{
-	const struct view_node *n = view_find(v, epoch);
-	return !n || n->state == NODE_SUSPECT || n->state == NODE_ISOLATED || n->state == NODE_DEAD;
-}
-
-/* Somebody who was there may now be where the registry is, and we are not. */
-static bool is_in_doubt(const struct places *p)
-{
-	if (!p->company || p->now_ms < p->away_ms + AWAY_MS)
-		return false;
-	for (unsigned i = 0; i < p->company->n; i++) {
-		uint32_t epoch = p->company->nodes[i].epoch;
-		if (epoch != p->view->self && view_is_alive(p->company, epoch) && is_missing(p->view, epoch))
-			return true;
-	}
-	return false;
-}
-
-static void note_registry(struct places *p)
-{
-	bool away = !p->view->registry_ok;
-	if (away && !p->company) {
-		p->company = view_ref(p->view);
-		p->away_ms = p->now_ms;
-	} else if (!away) {
-		view_unref(p->company);
-		p->company = NULL;
-	}
-}
-
 static void enter(struct places *p, uint64_t now_ms)
 {
 	bool gap = p->now_ms && now_ms > p->now_ms + GAP_MS;
@@ -205,7 +182,7 @@ static void enter(struct places *p, uint64_t now_ms)
 	if (now_ms > p->now_ms)
 		p->now_ms = now_ms;
 	if (gap)
-		become_unsure(p);
+		places_become_unsure(p);
 }
 
 static void exit_from(struct places *p)
@@ -252,8 +229,7 @@ static void renamed(struct places *p, struct spot *l)
 static void give_to_another(struct places *p, struct spot *l, uint32_t to)
 {
 	spot_say_whose(p, l, false);
-	l->given_to = to;
-	spot_send_state(p, l);
+	give_to(p, l, to);
 }
 
 static void look_where(struct places *p, struct spot *l)
@@ -290,9 +266,9 @@ void places_view(struct places *p, struct view *v, uint64_t now_ms)
 	p->view = view_ref(v);
 	if (before && before->self && before->self != v->self)
 		each_spot(p, renamed);
-	note_registry(p);
-	if (v->state == NODE_ISOLATED || (before && before->state == NODE_ISOLATED) || is_in_doubt(p))
-		become_unsure(p);
+	places_note_registry(p);
+	if (v->state == NODE_ISOLATED || (before && before->state == NODE_ISOLATED) || places_are_in_doubt(p))
+		places_become_unsure(p);
 	if (v->self)
 		each_spot(p, look_where);
 	view_unref(before);
@@ -368,7 +344,7 @@ static void denied(struct places *p, struct spot *l)
 static void confirmed(struct places *p, struct spot *l)
 {
 	l->unsure = p->view->state == NODE_ISOLATED;
-	l->again_ms = p->now_ms + (l->step == SERVED ? RENEW_MS + l->fp % RENEW_MS : AGAIN_MS);
+	l->again_ms = p->now_ms + (l->step == SERVED ? RENEW_MS + l->fp % RENEW_MS : RESEND_MS);
 	look_where(p, l);
 }
 
@@ -403,12 +379,28 @@ void places_released(struct places *p, struct str name, uint64_t fence, enum err
 
 /* ---- records ---- */
 
+static bool is_given(const struct spot *l, const struct frame_record *r, uint32_t to)
+{
+	return l && l->step == GIVEN && l->fence == r->osm && l->given_to == to;
+}
+
 static void got(struct places *p, struct spot *l, const struct frame_record *r)
 {
-	if (!l || l->step != GIVEN || l->fence != r->osm || l->given_to != (uint32_t)r->dst_sid)
+	if (!is_given(l, r, (uint32_t)r->dst_sid))
 		return;
 	spot_drop_state(l);
 	release(p, l);
+}
+
+static void not_taken(struct places *p, struct spot *l, const struct frame_record *r)
+{
+	if (!is_given(l, r, (uint32_t)r->dst_sid) || l->declined)
+		return;
+	l->declined = r->rule == 1;
+	if (l->declined)
+		p->out.declined(p->out.arg, l->name, l->given_to);
+	else
+		again_in(p, l, AGAIN_MS);
 }
 
 static void whose(struct places *p, struct spot *l, const struct frame_record *r)
@@ -427,8 +419,10 @@ static void whose(struct places *p, struct spot *l, const struct frame_record *r
 static void keep_state(struct places *p, struct spot *l, const struct frame_record *r)
 {
 	bool waits = l->step == CLAIMS || l->step == RELEASES;
-	if (r->dst_sid == p->view->self || l->step == GIVEN)
+	if (l->step == GIVEN) {
+		spot_answer_state(p, r, PLACES_NOT, false);
 		return;
+	}
 	if (waits && r->osm >= l->state_fence) {
 		spot_drop_state(l);
 		l->has_state = r->rule == 1;
@@ -439,7 +433,7 @@ static void keep_state(struct places *p, struct spot *l, const struct frame_reco
 		if (r->osm > l->known)
 			l->known = r->osm;
 	}
-	spot_say(p, l, (struct frame_record){ .kind = PLACES_GOT, .osm = r->osm }, (uint32_t)r->dst_sid);
+	spot_answer_state(p, r, PLACES_GOT, false);
 }
 
 static void take_now(struct places *p, struct spot *l, const struct frame_record *r)
@@ -465,9 +459,14 @@ static struct spot *find_or_make(struct places *p, const struct frame_record *r)
 /* Who gives it away gives the claim as soon as he hears that it is here: then it is time to claim. */
 static void state_came(struct places *p, const struct frame_record *r)
 {
-	struct spot *l = p->ended || !p->view || !p->view->self ? NULL : find_or_make(p, r);
-	if (!l)
+	bool takes = !p->ended && p->view && p->view->self;
+	struct spot *l = takes ? find_or_make(p, r) : NULL;
+	if (takes && r->dst_sid == p->view->self)
 		return;
+	if (!l) {
+		spot_answer_state(p, r, PLACES_NOT, false);
+		return;
+	}
 	if (!l->again_ms)
 		l->again_ms = p->now_ms + AGAIN_MS;
 	keep_state(p, l, r);
@@ -530,6 +529,8 @@ static void record(struct places *p, const struct frame_record *r)
 		state_came(p, r);
 	else if (r->kind == PLACES_GOT)
 		got(p, spot_find(p, r->to), r);
+	else if (r->kind == PLACES_NOT)
+		not_taken(p, spot_find(p, r->to), r);
 	else
 		whose(p, spot_find(p, r->to), r);
 }
@@ -539,6 +540,20 @@ void places_record(struct places *p, const struct frame_record *r, uint64_t now_
 	enter(p, now_ms);
 	record(p, r);
 	exit_from(p);
+}
+
+void places_given_back(struct places *p, uint32_t to, const struct frame_record *r, uint64_t now_ms)
+{
+	struct spot *l = spot_find(p, r->to);
+	enter(p, now_ms);
+	if (is_given(l, r, to))
+		l->again_ms = p->now_ms + AGAIN_MS;
+	exit_from(p);
+}
+
+void places_decline(struct places *p, const struct frame_record *r)
+{
+	spot_answer_state(p, r, PLACES_NOT, true);
 }
 
 bool places_takes(struct places *p, struct str name, uint64_t fp, uint64_t now_ms)
@@ -619,8 +634,8 @@ static void look(struct places *p, struct spot *l)
 	if (l->step == GIVEN && l->unsure) {
 		renew(p, l);
 	} else if (l->step == GIVEN) {
-		l->again_ms = p->now_ms + AGAIN_MS;
-		spot_send_state(p, l);
+		if (!l->declined)
+			send_state(p, l);
 	} else if (l->step == RELEASES) {
 		release(p, l);
 	}
@@ -649,8 +664,8 @@ static void renew_some(struct places *p)
 void places_tick(struct places *p, uint64_t now_ms)
 {
 	enter(p, now_ms);
-	if (is_in_doubt(p))
-		become_unsure(p);
+	if (places_are_in_doubt(p))
+		places_become_unsure(p);
 	each_spot(p, look);
 	if (p->view && p->view->self)
 		renew_some(p);
@@ -661,8 +676,11 @@ void places_tell_all(struct places *p)
 {
 	struct str key;
 	void *value;
-	for (size_t i = 0; map_next(&p->names, &i, &key, &value);)
-		((struct spot *)value)->again_ms = p->now_ms;
+	for (size_t i = 0; map_next(&p->names, &i, &key, &value);) {
+		struct spot *l = value;
+		if (l->step != GIVEN) /* it need not know of a state that is on its way */
+			l->again_ms = p->now_ms;
+	}
 }
 
 /* ---- life ---- */
@@ -716,46 +734,4 @@ void places_free(struct places *p)
 	view_unref(p->company);
 	view_unref(p->view);
 	free(p);
-}
-
-uint32_t places_where(const struct places *p, uint64_t fp)
-{
-	return spot_place_of(p, fp);
-}
-
-size_t places_count(const struct places *p)
-{
-	return map_count(&p->names);
-}
-
-/* A state that came here, before its sender knew that it belongs elsewhere, goes on once it has its claim. */
-static bool is_leaving(const struct places *p, const struct spot *l)
-{
-	bool asks = l->step == RELEASES || (l->step == CLAIMS && l->has_state);
-	return l->step == GIVEN || (asks && p->view->registry_ok) || (l->step == SERVED && !spot_is_here(p, l->fp));
-}
-
-size_t places_leaving(const struct places *p)
-{
-	struct str key;
-	void *value;
-	size_t n = 0;
-	for (size_t i = 0; map_next(&p->names, &i, &key, &value);)
-		n += is_leaving(p, value);
-	return n;
-}
-
-size_t places_held(const struct places *p)
-{
-	struct str key;
-	void *value;
-	size_t n = 0;
-	for (size_t i = 0; map_next(&p->names, &i, &key, &value);)
-		n += ((const struct spot *)value)->holds > 0;
-	return n;
-}
-
-void places_stats(const struct places *p, struct places_stats *out)
-{
-	*out = p->stats;
 }

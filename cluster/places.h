@@ -13,6 +13,8 @@
  *     goes to the next one, or is taken back. Who has a state claims and serves the place, and should it belong elsewhere by then, gives it
  *     away in his turn, with his next view or after half a second: two nodes that disagree do not throw it to and fro. When its node dies
  *     the next one claims the place without a state: what the store has counts.
+ *     A state is large, and links lose nothing: it is sent again when a link gives it back, when he says that he cannot take it now, each
+ *     time after twice as long, and, as he may know no such word, after RESEND_MS. When he says that he never will, it is not.
  *  5. What arrives for a place that cannot take it now waits, WAITING_MAX records and REFUSE_MS at most; then it is refused. So does what
  *     went round between nodes that disagree on where it belongs: PLACES_QUICK hops go at once, each of the others half a second later, or
  *     with the next view.
@@ -38,6 +40,7 @@
 #include "proto/base/err.h"
 
 #define PLACES_PROTOCOL 2 /* who speaks less knows nothing of places */
+#define PLACES_ANSWERS  4 /* who speaks less knows no PLACES_NOT */
 #define PLACES_QUICK    4 /* hops */
 #define PLACES_TTL      28 /* of something for a place: about REFUSE_MS */
 
@@ -49,6 +52,8 @@ enum {
 	PLACES_DATA,  /* something for the place */
 	PLACES_GOT,   /* new (dst_sid) -> old: the state under the fence osm is here */
 	PLACES_YOURS, /* old -> new: if `rule` is 1 the claim is yours now, else never mind: it goes elsewhere */
+	PLACES_NOT,   /* new (dst_sid) -> old: the state under the fence osm was not taken: not now, or never, if `rule` is 1. Not to a node
+			 that speaks less than PLACES_ANSWERS */
 	PLACES_KIND_COUNT
 };
 
@@ -70,6 +75,8 @@ struct places_out {
 	void (*take)(void *arg, void *place, const struct frame_record *r);
 	/* Nobody can serve it now. */
 	void (*refuse)(void *arg, const struct frame_record *r);
+	/* The node where the place belongs has no such service: its state stays here, unserved, until it belongs elsewhere. */
+	void (*declined)(void *arg, struct str name, uint32_t epoch);
 };
 
 /* `seed`: of the table of names, secret. `max`: names; what would be one more is refused. */
@@ -82,6 +89,10 @@ void places_view(struct places *p, struct view *v, uint64_t now_ms);
 void places_record(struct places *p, const struct frame_record *r, uint64_t now_ms);
 /* Would places_record hand this to `take` before it returns? Then its xml may be anything the two agree on. */
 bool places_takes(struct places *p, struct str name, uint64_t fp, uint64_t now_ms);
+/* A state of ours that a link gave back: the node lives, or the next view says that it does not. */
+void places_given_back(struct places *p, uint32_t to, const struct frame_record *r, uint64_t now_ms);
+/* A state that came, of a service that is none here. */
+void places_decline(struct places *p, const struct frame_record *r);
 /* Answers. ERR_NONE: `winner` has it, with this fence; ERR_DENIED: our incarnation is dead; anything else: the registry cannot be asked. */
 void places_claimed(struct places *p, struct str name, enum err err, uint32_t winner, uint64_t fence, uint64_t now_ms);
 void places_renewed(struct places *p, struct str name, uint64_t fence, enum err err, uint64_t now_ms);

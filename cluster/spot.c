@@ -150,6 +150,18 @@ void spot_say(struct places *p, const struct spot *l, struct frame_record r, uin
 		p->out.send(p->out.arg, to, &r);
 }
 
+void spot_answer_state(struct places *p, const struct frame_record *state, unsigned kind, bool rule)
+{
+	uint32_t self = p->view ? p->view->self : 0, to = (uint32_t)state->dst_sid;
+	struct frame_record r = {
+		.kind = (uint8_t)kind, .rule = rule, .ttl = FRAME_TTL, .osm = state->osm, .dst_fp = state->dst_fp, .dst_sid = self,
+		.to = state->to,
+	};
+	const struct view_node *n = self ? view_find(p->view, to) : NULL;
+	if (n && to != self && (kind != PLACES_NOT || n->speaks >= PLACES_ANSWERS))
+		p->out.send(p->out.arg, to, &r);
+}
+
 void spot_send_state(struct places *p, const struct spot *l)
 {
 	struct frame_record r = { .kind = PLACES_STATE, .rule = l->has_state, .osm = l->fence };

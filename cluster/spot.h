@@ -41,6 +41,8 @@ struct spot {
 	uint64_t state_fence;
 	uint32_t state_from;   /* CLAIMS: who had it */
 	uint32_t given_to;     /* GIVEN, RELEASES: whose it is to be; 0: nobody's */
+	bool declined;         /* GIVEN: he will not have it */
+	uint8_t times;         /* GIVEN: that the state was sent to him */
 	struct waiter *first, **end;
 	unsigned n_waiting;
 	size_t waiting_bytes;
@@ -91,9 +93,20 @@ void spot_send_on(struct places *p, uint32_t epoch, const struct frame_record *r
 void spot_send_waiting(struct places *p, struct spot *l, uint32_t to);
 /* A record of ours: its address is filled in. To ourselves nothing is said. */
 void spot_say(struct places *p, const struct spot *l, struct frame_record r, uint32_t to);
+/* To whoever sent a state, about it. */
+void spot_answer_state(struct places *p, const struct frame_record *state, unsigned kind, bool rule);
 /* To l->given_to. */
 void spot_send_state(struct places *p, const struct spot *l);
 /* The same one has the claim now; or never mind. */
 void spot_say_whose(struct places *p, const struct spot *l, bool yours);
+
+/* ---- places_doubt.c: rule 6 ---- */
+
+/* Nothing is served until its claim was confirmed. */
+void places_become_unsure(struct places *p);
+/* The registry is away, and somebody who was there is missing. */
+bool places_are_in_doubt(const struct places *p);
+/* There is a new view: is it there? */
+void places_note_registry(struct places *p);
 
 #endif

@@ -499,8 +499,9 @@ void fleet_orphan(struct node_worker *nw, const struct frame_record *r)
 static void on_lost(struct worker *w, uint32_t to, const struct frame_record *r)
 {
 	struct node_worker *nw = nw_of(w);
-	/* A place's state is kept by whoever gives it away. */
-	if (r->kind == FLEET_DOWN && (r->flags & FRAME_KEPT))
+	if (r->kind == FLEET_PLACE + PLACES_STATE) /* we have it still */
+		placing_given_back(nw, to, r);
+	else if (r->kind == FLEET_DOWN && (r->flags & FRAME_KEPT))
 		far_lost(nw, to, r);
 	else if (r->kind == FLEET_STANZA || r->kind == FLEET_PLACE + PLACES_DATA || (r->kind == FLEET_DOWN && r->rule != STANZA_PRESENCE))
 		keep_lost(nw, r, fleet_stanza(nw, r));

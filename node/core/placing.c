@@ -188,6 +188,13 @@ static void on_refuse(void *arg, const struct frame_record *r)
 	bounce_record(g, r, STANZA_RESOURCE_CONSTRAINT, STR("this cannot be served at the moment"));
 }
 
+static void on_declined(void *arg, struct str name, uint32_t epoch)
+{
+	(void)arg;
+	LOG(LOG_ERROR, "places", "the node where it belongs does not have this service: it is not served until that changes",
+	    L_STR("place", name), L_UINT("node", epoch));
+}
+
 /* ---- time ---- */
 
 static void tell(struct placing *g)
@@ -273,10 +280,19 @@ void placing_record(struct node_worker *nw, const struct frame_record *r)
 	struct placing *g = nw->placing;
 	if (!is_name(nw, r))
 		LOG(LOG_ERROR, "fleet", "a node sent something to the wrong place");
-	else if (!placing_find(nw->node, domain_of(r->to)))
-		bounce_record(g, r, STANZA_REMOTE_SERVER_NOT_FOUND, STR("the nodes of this service do not have the same services"));
-	else
+	else if (placing_find(nw->node, domain_of(r->to)))
 		give(g, r);
+	else if (r->kind == PLACES_STATE)
+		places_decline(g->places, r);
+	else
+		bounce_record(g, r, STANZA_REMOTE_SERVER_NOT_FOUND, STR("the nodes of this service do not have the same services"));
+}
+
+void placing_given_back(struct node_worker *nw, uint32_t to, const struct frame_record *r)
+{
+	struct frame_record state = *r;
+	state.kind = PLACES_STATE;
+	places_given_back(nw->placing->places, to, &state, nw->worker->now_ms);
 }
 
 /* ---- the service's ---- */
@@ -366,7 +382,7 @@ static struct places *make_places(struct placing *g)
 {
 	struct places_out out = {
 		.arg = g, .send = on_send, .claim = on_claim, .renew = on_renew, .release = on_release, .begin = on_begin,
-		.freeze = on_freeze, .end = on_end, .take = on_take, .refuse = on_refuse,
+		.freeze = on_freeze, .end = on_end, .take = on_take, .refuse = on_refuse, .declined = on_declined,
 	};
 	return places_new(&out, g->nw->node->hash_key, g->nw->node->settings.places_max / g->nw->node->n_workers + 1);
 }

@@ -45,6 +45,8 @@ struct places *placing_places(const struct node_worker *nw);
 void placing_view(struct node_worker *nw, struct view *v);
 /* A record of places.h (its kind is one of these). */
 void placing_record(struct node_worker *nw, const struct frame_record *r);
+/* A state that did not reach its node, as the fleet's record. */
+void placing_given_back(struct node_worker *nw, uint32_t to, const struct frame_record *r);
 /* The registry must be told again. */
 void placing_tell_all(struct node_worker *nw);
 

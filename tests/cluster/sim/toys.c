@@ -268,6 +268,12 @@ static void on_refuse(void *arg, const struct frame_record *r)
 	t->w->turned_away++;
 }
 
+static void on_declined(void *arg, struct str name, uint32_t epoch)
+{
+	struct toys *t = arg;
+	sim_fail(t->w, "%u declines t%u, whose service it has", epoch, name_of(name));
+}
+
 /* ---- the store ---- */
 
 static void write_number(struct sim_world *w, struct toy_errand *e)
@@ -351,11 +357,11 @@ void toys_record(struct toys *t, const struct frame_record *r)
 	places_record(places_for(t, name_of(r->to)), &in, t->w->now);
 }
 
-/* Whoever gives a state away keeps it himself. */
 void toys_given_back(struct toys *t, uint32_t to, const struct frame_record *r)
 {
 	struct frame_record again = *r;
-	(void)to;
+	if (r->kind == TOYS_KIND + PLACES_STATE)
+		places_given_back(places_for(t, name_of(r->to)), to, r, t->w->now);
 	if (r->kind != TOYS_KIND + PLACES_DATA)
 		return;
 	again.flags |= FRAME_MAYBE_DUP;
@@ -441,7 +447,7 @@ struct toys *toys_new(struct sim_world *w, unsigned node)
 	struct toys *t = xzalloc(sizeof *t);
 	struct places_out out = {
 		.arg = t, .send = on_send, .claim = on_claim, .renew = on_renew, .release = on_release, .begin = on_begin,
-		.freeze = on_freeze, .end = on_end, .take = on_take, .refuse = on_refuse,
+		.freeze = on_freeze, .end = on_end, .take = on_take, .refuse = on_refuse, .declined = on_declined,
 	};
 	t->w = w;
 	t->node = node;

@@ -69,6 +69,11 @@ static void on_take(void *arg, void *place, const struct frame_record *r)
 {
 }
 
+static void on_declined(void *arg, struct str name, uint32_t epoch)
+{
+	fail();
+}
+
 static void on_refuse(void *arg, const struct frame_record *r)
 {
 	fail();
@@ -78,7 +83,7 @@ static int set_up(void **state)
 {
 	static const uint64_t seed[2] = { 1, 2 };
 	struct places_out out = { .send = on_send, .claim = on_claim, .renew = on_renew, .release = on_release, .begin = on_begin,
-				  .freeze = on_freeze, .end = on_end, .take = on_take, .refuse = on_refuse };
+				  .freeze = on_freeze, .end = on_end, .take = on_take, .refuse = on_refuse, .declined = on_declined };
 	struct view *v = view_new(1);
 	memset(&all, 0, sizeof all);
 	all.now = 1000;

@@ -158,6 +158,9 @@ static void a_place_comes_with_its_state_and_goes_with_it(void **state)
 	struct frame_record gone = expect(FLEET_PLACE + PLACES_STATE);
 	assert_true(str_is(gone.xml, "learnt there"));
 	assert_int_equal(ended, 1);
+	post(gone, true); /* the link has lost it */
+	gone = expect(FLEET_PLACE + PLACES_STATE);
+	assert_true(str_is(gone.xml, "learnt there"));
 	struct frame_record got = place_record(PLACES_GOT, name);
 	got.osm = gone.osm;
 	got.dst_sid = OTHER;
@@ -187,6 +190,21 @@ static void records_of_a_node_with_a_bug_make_no_places(void **state)
 	RIG_HEAR(&client, "<remote-server-not-found");
 }
 
+/* Its giver keeps it, and need not try again. */
+static void a_state_of_a_service_that_is_none_here_is_declined(void **state)
+{
+	other_speaks = PLACES_ANSWERS;
+	look(NODE_UP);
+	struct frame_record come = place_record(PLACES_STATE, "x@carrot.localhost");
+	come.osm = 50;
+	come.dst_sid = OTHER;
+	other_says(come);
+	struct frame_record not = expect(FLEET_PLACE + PLACES_NOT);
+	assert_int_equal(not.osm, 50);
+	assert_int_equal(not.rule, 1);
+	assert_true(str_is(not.to, "x@carrot.localhost"));
+}
+
 static void what_a_dead_node_did_not_take_goes_where_its_place_is_now(void **state)
 {
 	const char *name = name_at(OTHER);
@@ -208,6 +226,7 @@ int main(void)
 		CASE(a_place_elsewhere_gets_what_is_sent_to_it_and_its_answers_come),
 		CASE(a_place_comes_with_its_state_and_goes_with_it),
 		CASE(records_of_a_node_with_a_bug_make_no_places),
+		CASE(a_state_of_a_service_that_is_none_here_is_declined),
 		CASE(what_a_dead_node_did_not_take_goes_where_its_place_is_now),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
