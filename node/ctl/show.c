@@ -102,7 +102,7 @@ static void print_cell(struct str s, size_t width, bool last, bool head, FILE *o
 		fprintf(out, "%*s", (int)(width - width_of(s) + 2), "");
 }
 
-void show_table(const json_t *rows, bool head, FILE *out)
+static void print_table(const json_t *rows, bool head, FILE *out)
 {
 	size_t r;
 	const json_t *row;
@@ -122,6 +122,60 @@ void show_table(const json_t *rows, bool head, FILE *out)
 		for (size_t i = 0; i < t.n; i++)
 			print_cell(cell_of(&t, row, i), t.widths[i], i + 1 == t.n, head, out);
 	buf_fini(&t.cell);
+}
+
+/* The first member that is a list of objects in any of the rows; NULL: there is none. */
+static const char *inner_key(const json_t *rows)
+{
+	size_t r;
+	const json_t *row, *v;
+	const char *key;
+	json_array_foreach(rows, r, row)
+		json_object_foreach((json_t *)(uintptr_t)row, key, v)
+			if (json_is_array(v) && json_is_object(json_array_get(v, 0)))
+				return key;
+	return NULL;
+}
+
+/* What the rows have under that key, which they lose: each item after the first member of the row that it was in. */
+static json_t *take_inner(json_t *rows, const char *key)
+{
+	json_t *all = json_array(), *row, *item;
+	size_t r, i;
+	json_array_foreach(rows, r, row)
+	{
+		void *first = json_object_iter(row);
+		json_array_foreach(json_object_get(row, key), i, item)
+		{
+			json_t *o = json_object();
+			json_object_set(o, json_object_iter_key(first), json_object_iter_value(first));
+			json_object_update_missing(o, item);
+			json_array_append_new(all, o);
+		}
+		json_object_del(row, key);
+	}
+	return all;
+}
+
+void show_table(const json_t *rows, bool head, FILE *out)
+{
+	json_t *own = json_deep_copy(rows), *inner = json_array();
+	const json_t *table;
+	const char *key;
+	size_t i;
+	while ((key = inner_key(own))) {
+		char *name = xstrndup(key, strlen(key)); /* it goes with what it names */
+		json_array_append_new(inner, take_inner(own, name));
+		free(name);
+	}
+	print_table(own, head, out);
+	json_array_foreach(inner, i, table)
+	{
+		fputc('\n', out);
+		print_table(table, head, out);
+	}
+	json_decref(inner);
+	json_decref(own);
 }
 
 /* ---- answers ---- */
@@ -183,7 +237,8 @@ void show_line(const json_t *line, bool as_json, FILE *out)
 
 static const char *order_key(const json_t *v)
 {
-	const char *text = json_string_value(json_is_object(v) ? json_object_get(v, "jid") : v);
+	const json_t *name = json_is_object(v) ? json_object_get(v, "jid") : v;
+	const char *text = json_string_value(name ? name : json_object_get(v, "node"));
 	return text ? text : "";
 }
 

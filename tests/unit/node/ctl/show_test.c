@@ -101,6 +101,25 @@ static void a_table_for_a_pipe_has_tabs_and_no_head(void **state)
 	free(t);
 }
 
+static void lists_of_objects_in_rows_are_a_table_below(void **state)
+{
+	const char *rows = "[{\"node\":\"a\",\"links\":[{\"to\":\"b\",\"ms\":1},{\"to\":\"c\",\"ms\":22}],\"n\":1},"
+			   "{\"node\":\"b\",\"links\":[{\"to\":\"a\",\"ms\":3}],\"n\":2},{\"node\":\"c\",\"links\":[],\"n\":3}]";
+	char *t = table(rows, true);
+	assert_string_equal(t, "node  n\na     1\nb     2\nc     3\n\nnode  to  ms\na     b   1\na     c   22\nb     a   3\n");
+	free(t);
+	t = table(rows, false);
+	assert_string_equal(t, "a\t1\nb\t2\nc\t3\n\na\tb\t1\na\tc\t22\nb\ta\t3\n");
+	free(t);
+}
+
+static void nodes_are_in_the_order_of_their_names(void **state)
+{
+	json_t *sorted = show_sorted(json_loads("[{\"node\":\"n2\"},{\"node\":\"n1\"}]", 0, NULL), 0);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(sorted, 0), "node")), "n1");
+	json_decref(sorted);
+}
+
 static void control_characters_do_not_reach_the_terminal(void **state)
 {
 	struct shown s = show("{\"code\":0,\"text\":\"\",\"data\":[\"a\\u001b[2Jb\\tc\"]}", false);
@@ -143,6 +162,8 @@ int main(void)
 		cmocka_unit_test(lists_are_one_item_a_line_and_objects_one_member_a_line),
 		cmocka_unit_test(a_table_is_aligned_under_its_head),
 		cmocka_unit_test(a_table_for_a_pipe_has_tabs_and_no_head),
+		cmocka_unit_test(lists_of_objects_in_rows_are_a_table_below),
+		cmocka_unit_test(nodes_are_in_the_order_of_their_names),
 		cmocka_unit_test(control_characters_do_not_reach_the_terminal),
 		cmocka_unit_test(help_and_manual_name_every_command),
 	};
