@@ -337,6 +337,8 @@ static void message_goes(struct accounts *a, const struct frame_record *r)
 	struct homes *h = accounts_homes(a, account);
 	uint32_t where = homes_where(h, r->dst_fp);
 	f->strayed |= where != a->self && (r->ttl <= 1 || order_times_here(a, f) > 1);
+	sim_log(a->w, "n%u: message %llu for account %u goes to %u, ttl %u%s%s", a->node, (unsigned long long)r->dst_sid, account, where,
+		r->ttl, r->flags & FRAME_MAYBE_DUP ? ", given back" : "", f->strayed ? ", strayed" : "");
 	if (where != a->self && where && r->ttl > 1) {
 		struct frame_record on = *r;
 		on.ttl--;
@@ -385,6 +387,8 @@ static void message(struct accounts *a, const struct frame_record *r)
 	if (a->w->mutation == MUTATE_LOSE_MESSAGE && sim_rand(a->w, 100) == 0)
 		return;
 	bool waits = ways_waits(homes_ways(h), r->dst_fp, homes_where(h, r->dst_fp), r->osm, a->w->now);
+	if (waits)
+		sim_log(a->w, "n%u: message %llu for account %u waits", a->node, (unsigned long long)r->dst_sid, account);
 	if (!waits || a->w->mutation == MUTATE_HURRY) {
 		message_goes(a, r);
 		return;
@@ -752,6 +756,7 @@ void accounts_free(struct sim_world *w, struct accounts *a)
 {
 	if (!a)
 		return;
+	order_ends(a);
 	for (unsigned i = 0; i < w->plan.workers; i++)
 		homes_free(a->homes[i]);
 	toys_free(a->toys);
@@ -767,6 +772,7 @@ void accounts_free(struct sim_world *w, struct accounts *a)
 void accounts_begin(void)
 {
 	toys_begin();
+	order_begin();
 	free(accounts_fates);
 	accounts_fates = NULL;
 	accounts_n_fates = cap_fates = 0;

@@ -3,6 +3,26 @@
 /* Rule 8 of homes.h: what one node writes to one account arrives in that order, unless one of those through whom it went is gone, it was
  * given back, went to and fro, or somebody did not wait to the end. */
 
+static uint64_t hurried_before[ACCOUNTS]; /* by processes that run no more */
+
+void order_begin(void)
+{
+	memset(hurried_before, 0, sizeof hurried_before);
+}
+
+static uint64_t hurried_here(const struct accounts *a, unsigned account)
+{
+	struct homes_stats st;
+	homes_stats(accounts_homes(a, account), &st);
+	return st.ways.hurried;
+}
+
+void order_ends(const struct accounts *a)
+{
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		hurried_before[i] += hurried_here(a, i);
+}
+
 void order_view(struct sim_world *w, const struct view *v)
 {
 	for (unsigned i = 0; i < v->n; i++)
@@ -19,15 +39,10 @@ static bool is_gone(const struct sim_world *w, const struct message_fate *f)
 
 uint64_t order_hurried(const struct sim_world *w, unsigned account)
 {
-	uint64_t n = 0;
-	struct homes_stats st;
-	for (unsigned i = 0; i < w->plan.nodes; i++) {
-		const struct accounts *a = w->nodes[i].runs ? w->nodes[i].accounts : NULL;
-		if (!a)
-			continue;
-		homes_stats(accounts_homes(a, account), &st);
-		n += st.ways.hurried;
-	}
+	uint64_t n = hurried_before[account];
+	for (unsigned i = 0; i < w->plan.nodes; i++)
+		if (w->nodes[i].runs && w->nodes[i].accounts)
+			n += hurried_here(w->nodes[i].accounts, account);
 	return n;
 }
 

@@ -94,7 +94,10 @@ void order_arrived(struct accounts *a, uint64_t id, unsigned account);
 void order_passes(const struct accounts *a, struct message_fate *f);
 /* How often it passed here. */
 unsigned order_times_here(const struct accounts *a, const struct message_fate *f);
-/* How often a worker of any node did not wait to the end (cluster/ways.h). */
+void order_begin(void);
+/* Its process ends. */
+void order_ends(const struct accounts *a);
+/* How often a worker of any node, of one that is gone too, did not wait to the end (cluster/ways.h): it never becomes less. */
 uint64_t order_hurried(const struct sim_world *w, unsigned account);
 /* Who is gone in somebody's eyes. */
 void order_view(struct sim_world *w, const struct view *v);
