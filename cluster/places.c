@@ -284,10 +284,10 @@ static bool is_old_answer(struct spot *l)
 	return old;
 }
 
-static void granted(struct places *p, struct spot *l, uint64_t fence)
+static void granted(struct places *p, struct spot *l, uint64_t fence, uint64_t after)
 {
 	l->fence = fence;
-	begin(p, l, l->has_state && l->state_fence < fence);
+	begin(p, l, l->has_state && l->state_fence < fence && l->state_fence >= after);
 	settle(p, l);
 }
 
@@ -311,7 +311,7 @@ static void others(struct places *p, struct spot *l, uint32_t winner, uint64_t f
 		leave(p, l);
 }
 
-void places_claimed(struct places *p, struct str name, enum err err, uint32_t winner, uint64_t fence, uint64_t now_ms)
+void places_claimed(struct places *p, struct str name, enum err err, uint32_t winner, uint64_t fence, uint64_t after, uint64_t now_ms)
 {
 	struct spot *l = spot_find(p, name);
 	bool ours = err == ERR_NONE && p->view && winner && winner == p->view->self;
@@ -324,7 +324,7 @@ void places_claimed(struct places *p, struct str name, enum err err, uint32_t wi
 	else if (l && l->step == CLAIMS && ours && old)
 		claim(p, l);
 	else if (l && l->step == CLAIMS && ours)
-		granted(p, l, fence);
+		granted(p, l, fence, after);
 	else if (l && l->step == CLAIMS && err == ERR_NONE)
 		others(p, l, winner, fence);
 	exit_from(p);

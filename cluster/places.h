@@ -12,7 +12,8 @@
  *     Whoever gets it says so; then the claim is made his, and nobody else's, and he claims. Until then the state is kept: if he dies it
  *     goes to the next one, or is taken back. Who has a state claims and serves the place, and should it belong elsewhere by then, gives it
  *     away in his turn, with his next view or after half a second: two nodes that disagree do not throw it to and fro. When its node dies
- *     the next one claims the place without a state: what the store has counts.
+ *     the next one claims the place without a state: what the store has counts. So it does when a third one had the place since the state
+ *     was frozen: whoever gave it went meanwhile, or was taken for dead.
  *     A state is large, and links lose nothing: it is sent again when a link gives it back, when he says that he cannot take it now, each
  *     time after twice as long, and, as he may know no such word, after RESEND_MS. When he says that he never will, it is not.
  *  5. What arrives for a place that cannot take it now waits, WAITING_MAX records and REFUSE_MS at most; then it is refused. So does what
@@ -93,8 +94,9 @@ bool places_takes(struct places *p, struct str name, uint64_t fp, uint64_t now_m
 void places_given_back(struct places *p, uint32_t to, const struct frame_record *r, uint64_t now_ms);
 /* A state that came, of a service that is none here. */
 void places_decline(struct places *p, const struct frame_record *r);
-/* Answers. ERR_NONE: `winner` has it, with this fence; ERR_DENIED: our incarnation is dead; anything else: the registry cannot be asked. */
-void places_claimed(struct places *p, struct str name, enum err err, uint32_t winner, uint64_t fence, uint64_t now_ms);
+/* Answers. ERR_NONE: `winner` has it, with this fence; ERR_DENIED: our incarnation is dead; anything else: the registry cannot be asked.
+ * `after`: the fence of the last other one that had it; 0: none is known. */
+void places_claimed(struct places *p, struct str name, enum err err, uint32_t winner, uint64_t fence, uint64_t after, uint64_t now_ms);
 void places_renewed(struct places *p, struct str name, uint64_t fence, enum err err, uint64_t now_ms);
 void places_released(struct places *p, struct str name, uint64_t fence, enum err err, uint64_t now_ms);
 /* At least every second. */

@@ -336,7 +336,7 @@ static const enum err codes[] = { ERR_NONE, ERR_NOT_FOUND, ERR_EXISTS, ERR_LIMIT
 
 static size_t least_elements(enum registry_verb v)
 {
-	return v == REGISTRY_JOIN || v == REGISTRY_HOME_CLAIM || v == REGISTRY_PLACE_CLAIM ? 3 : v == REGISTRY_PURGE ? 2 : 1;
+	return v == REGISTRY_PLACE_CLAIM ? 4 : v == REGISTRY_JOIN || v == REGISTRY_HOME_CLAIM ? 3 : v == REGISTRY_PURGE ? 2 : 1;
 }
 
 /* False: this is no answer of our script. */
@@ -367,6 +367,7 @@ static bool answer_read(struct registry_call *c, const redisReply *reply)
 	case REGISTRY_PLACE_CLAIM:
 		c->winner = (uint32_t)number_of(reply->element[1]);
 		c->fence = number_of(reply->element[2]);
+		c->after = number_of(reply->element[3]);
 		break;
 	case REGISTRY_PURGE:
 		rows_read(c, reply);

@@ -13,7 +13,8 @@
  *                                     absent lease proves nothing yet, nor while nobody is heard
  *   s:{<bare>}        HASH            "" -> home: epoch|hlc;  <resource> -> home epoch|edge epoch|sid|hlc|priority|flags
  *   n:<epoch>:<0..63>:<0..255> HASH   bare -> "": whose home or session this incarnation has; places as well: for the purge
- *   r:{<name>}        HASH            a named place (room, service): epoch, fence
+ *   r:{<name>}        HASH            a named place (room, service): epoch, fence; after: that of the last one before it
+ *   r:0:{<name>}      STRING, PX      the fence of the last one, when nobody has it; kept 10 minutes
  *   c:log             STREAM, MAXLEN  joins, leaves, fences
  *
  * An incarnation is dead when it is in c:dead; it is as good as dead for claims and fences when it has no lease and Redis is not young.
@@ -61,7 +62,8 @@ enum registry_verb {
 	REGISTRY_PURGE,        /* epoch of a dead node, bucket 0..63, limit: accounts (0: 100; a small bucket is always done whole)
 				  -> rows: bare, resource ("" for the home), flags; more. ERR_DENIED: it is not dead */
 	REGISTRY_PLACE_CLAIM,  /* key = name of a place, epoch, fence: the highest it knows -> winner, fence: who gets it, or has it
-				  already, gets another one each time (it grows; the wall time in ms or more) */
+				  already, gets another one each time (it grows; the wall time in ms or more); after: that of the last
+				  other one that had it, 0: not known; a state that was frozen under an older one is stale */
 	REGISTRY_PLACE_RENEW,  /* key, epoch, fence -> ERR_DENIED: it is somebody else's now. An absent one is made again */
 	REGISTRY_PLACE_RELEASE,/* key, epoch, fence; edge: the incarnation that has it from now on, 0: nobody -> ERR_DENIED */
 	REGISTRY_VERB_COUNT
@@ -108,7 +110,7 @@ struct registry_call {
 	enum err err;
 	uint16_t id;               /* JOIN again: in as well */
 	uint32_t winner;
-	uint64_t winner_hlc;
+	uint64_t winner_hlc, after;
 	struct registry_node *nodes;
 	struct registry_row *rows;
 	unsigned n_nodes, n_rows;

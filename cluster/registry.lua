@@ -63,6 +63,17 @@ local function add_nodes(answer)
 	end
 	return answer
 end
+-- Nobody has the place any more. What was frozen there before may still be on its way somewhere, and whoever claims it with that is told.
+local function was(member) return P .. 'r:0:' .. string.sub(member, 3) end
+local function place_end(member, fence)
+	call('DEL', P .. member)
+	call('SET', was(member), fence, 'PX', 600000)
+end
+local function place_set(member, bucket, epoch, fence, after)
+	call('HSET', P .. member, 'epoch', epoch, 'fence', fence, 'after', after)
+	call('DEL', was(member))
+	index_add(epoch, bucket, member)
+end
 local function bury(epoch, state, event)
 	call('ZADD', DEAD, now_ms(), epoch)
 	call('DEL', lease(epoch))
@@ -239,8 +250,9 @@ for small = 0, 255 do
 	for _, member in ipairs(members) do
 		if string.sub(member, 1, 3) ~= 'r:{' then
 			purge_account(member)
-		elseif call('HGET', P .. member, 'epoch') == epoch then
-			call('DEL', P .. member)
+		else
+			local place = call('HMGET', P .. member, 'epoch', 'fence')
+			if place[1] == epoch then place_end(member, place[2]) end
 		end
 	end
 	n = n + #members
@@ -252,14 +264,15 @@ return answer
 local key, member, bucket, epoch, known = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 if dead(epoch) then return {DENIED} end
 revive(epoch)
-local place = call('HMGET', key, 'epoch', 'fence')
-local holder, fence = place[1], place[2]
-if holder and holder ~= epoch and not gone(holder) then return {OK, holder, fence} end
-fence = string.format('%.0f', math.max(now_ms(), tonumber(fence or '0') + 1, known + 1))
-call('HSET', key, 'epoch', epoch, 'fence', fence)
-index_add(epoch, bucket, member)
+local place = call('HMGET', key, 'epoch', 'fence', 'after')
+local holder, fence, after = place[1], place[2], place[3] or '0'
+if holder and holder ~= epoch and not gone(holder) then return {OK, holder, fence, '0'} end
+if not holder then fence = call('GET', was(member)) or '0' end
+if holder ~= epoch then after = fence end -- else it asks again, as it has not heard the answer
+fence = string.format('%.0f', math.max(now_ms(), tonumber(fence) + 1, known + 1))
 if holder and holder ~= epoch then index_del(holder, bucket, member) end
-return {OK, epoch, fence}
+place_set(member, bucket, epoch, fence, after)
+return {OK, epoch, fence, after}
 
 -- @place-renew member bucket epoch fence
 local key, epoch, fence = KEYS[1], ARGV[3], ARGV[4]
@@ -268,8 +281,8 @@ revive(epoch)
 local place = call('HMGET', key, 'epoch', 'fence')
 if place[1] and (place[1] ~= epoch or place[2] ~= fence) then return {DENIED} end
 if not place[1] then
-	call('HSET', key, 'epoch', epoch, 'fence', fence)
-	index_add(epoch, ARGV[2], ARGV[1])
+	if tonumber(call('GET', was(ARGV[1])) or '0') > tonumber(fence) then return {DENIED} end
+	place_set(ARGV[1], ARGV[2], epoch, fence, '0')
 end
 return {OK}
 
@@ -281,9 +294,8 @@ if place[1] ~= epoch or place[2] ~= ARGV[4] then return {DENIED} end
 if heir == epoch then return {OK} end
 index_del(epoch, ARGV[2], ARGV[1])
 if heir == '0' then
-	call('DEL', key)
+	place_end(ARGV[1], place[2])
 else
-	call('HSET', key, 'epoch', heir)
-	index_add(heir, ARGV[2], ARGV[1])
+	place_set(ARGV[1], ARGV[2], heir, place[2], place[2])
 end
 return {OK}

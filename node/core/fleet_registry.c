@@ -88,7 +88,7 @@ static void on_place(struct registry_call *c)
 	}
 	struct places *p = placing_places(nw);
 	if (c->verb == REGISTRY_PLACE_CLAIM)
-		places_claimed(p, c->key, c->err, c->winner, c->fence, now_ms);
+		places_claimed(p, c->key, c->err, c->winner, c->fence, c->after, now_ms);
 	else if (c->verb == REGISTRY_PLACE_RENEW)
 		places_renewed(p, c->key, c->fence, c->err, now_ms);
 	else

@@ -86,7 +86,7 @@ static void on_claim(void *arg, struct str name, uint64_t fence)
 	if (g->nw->fleet)
 		fleet_place(g->nw->fleet, REGISTRY_PLACE_CLAIM, name, fence, 0);
 	else
-		places_claimed(g->places, name, ERR_NONE, ALONE, own_fence(g, fence), g->nw->worker->now_ms);
+		places_claimed(g->places, name, ERR_NONE, ALONE, own_fence(g, fence), 0, g->nw->worker->now_ms);
 }
 
 static void on_renew(void *arg, struct str name, uint64_t fence)

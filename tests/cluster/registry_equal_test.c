@@ -65,7 +65,8 @@ static const char dump_script[] =
 	"  elseif string.sub(k, 1, 2) == 's:' then\n"
 	"    local all = redis.call('HGETALL', key)\n"
 	"    for i = 1, #all, 2 do add('%s%s = %s', k, all[i] == '' and '' or ' ' .. all[i], all[i + 1]) end\n"
-	"  elseif string.sub(k, 1, 2) == 'r:' then add('%s %s %s', k, unpack(redis.call('HMGET', key, 'epoch', 'fence')))\n"
+	"  elseif string.sub(k, 1, 4) == 'r:0:' then add('%s %s %d', k, redis.call('GET', key), redis.call('PTTL', key))\n"
+	"  elseif string.sub(k, 1, 2) == 'r:' then add('%s %s %s %s', k, unpack(redis.call('HMGET', key, 'epoch', 'fence', 'after')))\n"
 	"  elseif string.sub(k, 1, 2) == 'n:' then\n"
 	"    for _, m in ipairs(redis.call('HKEYS', key)) do add('%s %s', k, m) end\n"
 	"  else add('unknown key %s', k) end\n"
@@ -229,9 +230,9 @@ static void compare_answers(const char *call, struct registry_call *a, struct re
 	if (a->err)
 		return;
 	if (a->epoch != b->epoch || a->id != b->id || a->winner != b->winner || a->winner_hlc != b->winner_hlc ||
-	    a->fence != b->fence)
-		fail_msg("%s: epoch %u %u id %u %u winner %u %u fence %" PRIu64 " %" PRIu64, call, a->epoch, b->epoch, a->id, b->id,
-			 a->winner, b->winner, a->fence, b->fence);
+	    a->fence != b->fence || a->after != b->after)
+		fail_msg("%s: epoch %u %u id %u %u winner %u %u fence %" PRIu64 " %" PRIu64 " after %" PRIu64 " %" PRIu64, call, a->epoch,
+			 b->epoch, a->id, b->id, a->winner, b->winner, a->fence, b->fence, a->after, b->after);
 	compare_nodes(call, a, b);
 	compare_rows(call, a, b);
 }

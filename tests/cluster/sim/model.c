@@ -50,5 +50,5 @@ void model_add_wide(struct buf *out, uint64_t n)
 void model_dump(const struct model *m, int64_t now_ms, struct buf *out)
 {
 	model_nodes_dump(m, now_ms, out);
-	model_names_dump(m, out);
+	model_names_dump(m, now_ms, out);
 }

@@ -3,6 +3,7 @@
 #include "tests/cluster/sim/model_private.h"
 
 #define PURGE_LIMIT 100
+#define WAS_MS      600000
 
 /* ---- the index ---- */
 
@@ -207,7 +208,7 @@ static void spot_free(struct spot *s)
 	free(s);
 }
 
-static void spot_set(struct model *m, struct str name, uint32_t epoch, uint64_t fence_)
+static struct spot *spot_set(struct model *m, struct str name, uint32_t epoch, uint64_t fence_, uint64_t after)
 {
 	struct spot *s = map_get(&m->places, name);
 	if (!s) {
@@ -217,8 +218,30 @@ static void spot_set(struct model *m, struct str name, uint32_t epoch, uint64_t 
 	}
 	s->epoch = epoch;
 	s->fence = fence_;
+	s->after = after;
 	s->lapsed = false;
 	place_index(m, epoch, name, true);
+	return s;
+}
+
+/* Nobody has it any more. */
+static void spot_end(struct spot *s, int64_t now_ms)
+{
+	s->epoch = 0;
+	s->until = now_ms + WAS_MS;
+}
+
+static struct spot *spot_find(const struct model *m, struct str name)
+{
+	struct spot *s = map_get(&m->places, name);
+	return s && s->epoch ? s : NULL;
+}
+
+/* The fence of the last one, when nobody has it; 0: not known. */
+static uint64_t spot_was(const struct model *m, struct str name, int64_t now_ms)
+{
+	const struct spot *s = map_get(&m->places, name);
+	return s && !s->epoch && s->until >= now_ms ? s->fence : 0;
 }
 
 static enum err place_claim(struct model *m, struct registry_call *c, int64_t now_ms)
@@ -226,9 +249,10 @@ static enum err place_claim(struct model *m, struct registry_call *c, int64_t no
 	if (model_nodes_is_dead(m, c->epoch))
 		return ERR_DENIED;
 	model_nodes_revive(m, c->epoch, now_ms);
-	const struct spot *s = map_get(&m->places, c->key);
+	const struct spot *s = spot_find(m, c->key);
 	uint32_t holder = s ? s->epoch : 0;
-	uint64_t next = s ? s->fence + 1 : 0;
+	uint64_t fence = s ? s->fence : spot_was(m, c->key, now_ms), next = fence + 1;
+	c->after = 0;
 	if (s && holder != c->epoch && !model_nodes_is_gone(m, holder, now_ms)) {
 		c->winner = holder;
 		c->fence = s->fence;
@@ -238,11 +262,10 @@ static enum err place_claim(struct model *m, struct registry_call *c, int64_t no
 		next = c->fence + 1;
 	if (next < (uint64_t)now_ms)
 		next = (uint64_t)now_ms;
-	spot_set(m, c->key, c->epoch, next);
-	if (holder && holder != c->epoch) {
+	c->after = holder == c->epoch ? s->after : fence;
+	spot_set(m, c->key, c->epoch, next, c->after)->lapsed = holder && holder != c->epoch;
+	if (holder && holder != c->epoch)
 		place_index(m, holder, c->key, false);
-		((struct spot *)map_get(&m->places, c->key))->lapsed = true;
-	}
 	c->winner = c->epoch;
 	c->fence = next;
 	return ERR_NONE;
@@ -250,33 +273,26 @@ static enum err place_claim(struct model *m, struct registry_call *c, int64_t no
 
 bool model_place_lapsed(const struct model *m, struct str name)
 {
-	const struct spot *s = map_get(&m->places, name);
+	const struct spot *s = spot_find(m, name);
 	return s && s->lapsed;
 }
 
 static enum err place_renew(struct model *m, const struct registry_call *c, int64_t now_ms)
 {
-	const struct spot *s = map_get(&m->places, c->key);
+	const struct spot *s = spot_find(m, c->key);
 	if (model_nodes_is_dead(m, c->epoch))
 		return ERR_DENIED;
 	model_nodes_revive(m, c->epoch, now_ms);
-	if (s && (s->epoch != c->epoch || s->fence != c->fence))
+	if (s ? s->epoch != c->epoch || s->fence != c->fence : spot_was(m, c->key, now_ms) > c->fence)
 		return ERR_DENIED;
 	if (!s)
-		spot_set(m, c->key, c->epoch, c->fence);
+		spot_set(m, c->key, c->epoch, c->fence, 0);
 	return ERR_NONE;
 }
 
-static void spot_del(struct model *m, struct str name)
+static enum err place_release(struct model *m, const struct registry_call *c, int64_t now_ms)
 {
-	struct spot *s = map_del(&m->places, name);
-	if (s)
-		spot_free(s);
-}
-
-static enum err place_release(struct model *m, const struct registry_call *c)
-{
-	const struct spot *s = map_get(&m->places, c->key);
+	struct spot *s = spot_find(m, c->key);
 	if (!s)
 		return ERR_NONE;
 	if (s->epoch != c->epoch || s->fence != c->fence)
@@ -285,9 +301,9 @@ static enum err place_release(struct model *m, const struct registry_call *c)
 		return ERR_NONE;
 	place_index(m, c->epoch, c->key, false);
 	if (c->edge)
-		spot_set(m, c->key, c->edge, c->fence);
+		spot_set(m, c->key, c->edge, c->fence, c->fence);
 	else
-		spot_del(m, c->key);
+		spot_end(s, now_ms);
 	return ERR_NONE;
 }
 
@@ -322,11 +338,11 @@ static void purge_account(struct model *m, struct registry_call *c, struct str b
 	account_trim(m, a);
 }
 
-static void purge_place(struct model *m, const struct registry_call *c, struct str name)
+static void purge_place(struct model *m, const struct registry_call *c, struct str name, int64_t now_ms)
 {
-	const struct spot *s = map_get(&m->places, name);
+	struct spot *s = spot_find(m, name);
 	if (s && s->epoch == c->epoch)
-		spot_del(m, name);
+		spot_end(s, now_ms);
 }
 
 static const struct member *small_first(const struct model *m, uint32_t epoch, unsigned bucket, unsigned small)
@@ -339,15 +355,15 @@ static const struct member *small_first(const struct model *m, uint32_t epoch, u
 	return NULL;
 }
 
-static void purge_member(struct model *m, struct registry_call *c, struct str text)
+static void purge_member(struct model *m, struct registry_call *c, struct str text, int64_t now_ms)
 {
 	if (str_starts(text, STR("r:{")))
-		purge_place(m, c, str_span(text.p + 3, text.len - 4));
+		purge_place(m, c, str_span(text.p + 3, text.len - 4), now_ms);
 	else
 		purge_account(m, c, text);
 }
 
-static enum err purge(struct model *m, struct registry_call *c)
+static enum err purge(struct model *m, struct registry_call *c, int64_t now_ms)
 {
 	const struct member *x;
 	unsigned n = 0, limit = c->limit ? c->limit : PURGE_LIMIT;
@@ -363,7 +379,7 @@ static enum err purge(struct model *m, struct registry_call *c)
 		while (!c->more && (x = small_first(m, c->epoch, c->bucket, small))) {
 			struct str text = arena_str(c->arena, str_of(x->text));
 			member_del(m, c->epoch, text);
-			purge_member(m, c, text);
+			purge_member(m, c, text, now_ms);
 			n++;
 		}
 	}
@@ -386,13 +402,13 @@ enum err model_names_ask(struct model *m, struct registry_call *c, int64_t now_m
 	case REGISTRY_UNBIND:
 		return unbind(m, c);
 	case REGISTRY_PURGE:
-		return purge(m, c);
+		return purge(m, c, now_ms);
 	case REGISTRY_PLACE_CLAIM:
 		return place_claim(m, c, now_ms);
 	case REGISTRY_PLACE_RENEW:
 		return place_renew(m, c, now_ms);
 	case REGISTRY_PLACE_RELEASE:
-		return place_release(m, c);
+		return place_release(m, c, now_ms);
 	default:
 		return ERR_INVALID;
 	}
@@ -433,16 +449,22 @@ static void dump_account(const struct account *a, struct buf *out)
 	}
 }
 
-void model_names_dump(const struct model *m, struct buf *out)
+static void dump_place(const struct spot *s, int64_t now_ms, struct buf *out)
+{
+	if (s->epoch)
+		buf_addf(out, "r:{%.*s} %" PRIu32 " %" PRIu64 " %" PRIu64 "\n", STR_ARG(s->name), s->epoch, s->fence, s->after);
+	else if (s->until >= now_ms)
+		buf_addf(out, "r:0:{%.*s} %" PRIu64 " %" PRId64 "\n", STR_ARG(s->name), s->fence, s->until - now_ms);
+}
+
+void model_names_dump(const struct model *m, int64_t now_ms, struct buf *out)
 {
 	struct str key;
 	void *value;
 	for (size_t i = 0; map_next(&m->accounts, &i, &key, &value);)
 		dump_account(value, out);
-	for (size_t i = 0; map_next(&m->places, &i, &key, &value);) {
-		const struct spot *s = value;
-		buf_addf(out, "r:{%.*s} %" PRIu32 " %" PRIu64 "\n", STR_ARG(s->name), s->epoch, s->fence);
-	}
+	for (size_t i = 0; map_next(&m->places, &i, &key, &value);)
+		dump_place(value, now_ms, out);
 	for (unsigned i = 0; i < m->n_members; i++)
 		buf_addf(out, "n:%" PRIu32 ":%u:%u %s\n", m->members[i].epoch, m->members[i].bucket, m->members[i].small,
 			 m->members[i].text);

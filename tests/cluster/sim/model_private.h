@@ -35,8 +35,9 @@ struct account {
 
 struct spot { /* a place */
 	struct str name;
-	uint32_t epoch;
-	uint64_t fence;
+	uint32_t epoch;        /* 0: nobody has it, and until when it is known who had it: */
+	int64_t until;
+	uint64_t fence, after; /* after: of the last other one */
 	bool lapsed;
 };
 
@@ -78,7 +79,7 @@ void model_nodes_dump(const struct model *m, int64_t now_ms, struct buf *out);
 /* The others. */
 enum err model_names_ask(struct model *m, struct registry_call *c, int64_t now_ms);
 void model_names_clear(struct model *m);
-void model_names_dump(const struct model *m, struct buf *out);
+void model_names_dump(const struct model *m, int64_t now_ms, struct buf *out);
 void model_add_wide(struct buf *out, uint64_t n);
 
 #endif

@@ -103,9 +103,13 @@ static struct toy_fate *in_hand(struct toys *t, uint64_t id)
 
 static void on_send(void *arg, uint32_t epoch, const struct frame_record *r)
 {
+	static const char *const names[PLACES_KIND_COUNT] = { "state", "data", "got", "yours", "not" };
 	struct toys *t = arg;
 	struct frame_record out = *r;
 	struct buf b;
+	if (r->kind != PLACES_DATA)
+		sim_log(t->w, "n%u says %s of t%u to %u: %.*s under %llu, %u", t->node, names[r->kind], name_of(r->to), epoch,
+			STR_ARG(r->xml), (unsigned long long)r->osm, r->rule);
 	out.kind = (uint8_t)(r->kind + TOYS_KIND);
 	buf_init(&b, FRAME_MAX);
 	BUG_ON(frame_add_record(&b, &out) != ERR_NONE);
@@ -282,6 +286,7 @@ static void write_number(struct sim_world *w, struct toy_errand *e)
 	if (e->n != before + 1)
 		sim_fail(w, "n%u writes %llu for t%u under %llu, where %llu is", e->node, (unsigned long long)e->n, e->name,
 			 (unsigned long long)e->fence, (unsigned long long)before);
+	sim_log(w, "n%u writes %llu for t%u under %llu", e->node, (unsigned long long)e->n, e->name, (unsigned long long)e->fence);
 	all.store[e->name].n = e->n;
 	all.fates[e->message - 1].taken++;
 	w->counted++;
@@ -332,7 +337,7 @@ void toys_event(struct toys *t, const struct sim_event *ev)
 	if (e->kind != ASKS)
 		on_stored(t, e);
 	else if (c->verb == REGISTRY_PLACE_CLAIM)
-		places_claimed(p, c->key, c->err, c->winner, c->fence, t->w->now);
+		places_claimed(p, c->key, c->err, c->winner, c->fence, c->after, t->w->now);
 	else if (c->verb == REGISTRY_PLACE_RENEW)
 		places_renewed(p, c->key, c->fence, c->err, t->w->now);
 	else

@@ -36,7 +36,7 @@ static void on_send(void *arg, uint32_t epoch, const struct frame_record *r)
 
 static void on_claim(void *arg, struct str name, uint64_t fence)
 {
-	places_claimed(all.places, name, ERR_NONE, SELF, ++all.fence, all.now);
+	places_claimed(all.places, name, ERR_NONE, SELF, ++all.fence, 0, all.now);
 }
 
 static void on_renew(void *arg, struct str name, uint64_t fence)

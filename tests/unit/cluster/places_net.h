@@ -34,7 +34,7 @@ static struct net {
 	struct places *places[NODES];
 	bool alive[NODES];
 	struct counter *served[NODES][NAMES];
-	struct { uint32_t owner; uint64_t fence; } registry[NAMES];
+	struct { uint32_t owner; uint64_t fence, after; } registry[NAMES];
 	uint64_t fence, now;
 	unsigned refused, taken, stale_writes, renewals;
 	uint32_t stored[NAMES];       /* what the service wrote last, and under which fence */
@@ -90,14 +90,17 @@ static inline void on_claim(void *arg, struct str name, uint64_t fence)
 	unsigned n = number_of(name), i = me(arg);
 	uint32_t owner = net.registry[n].owner;
 	if (net.registry_away || net.no_claims) {
-		places_claimed(net.places[i], name, ERR_UNAVAILABLE, 0, 0, net.now);
+		places_claimed(net.places[i], name, ERR_UNAVAILABLE, 0, 0, 0, net.now);
 		return;
 	}
 	if (!owner || owner == 10 + i || !net.alive[owner - 10]) {
+		if (owner != 10 + i)
+			net.registry[n].after = net.registry[n].fence;
 		net.registry[n].owner = 10 + i;
 		net.registry[n].fence = net.fence = (fence > net.fence ? fence : net.fence) + 1;
 	}
-	places_claimed(net.places[i], name, ERR_NONE, net.registry[n].owner, net.registry[n].fence, net.now);
+	places_claimed(net.places[i], name, ERR_NONE, net.registry[n].owner, net.registry[n].fence, net.registry[n].after,
+		       net.now);
 }
 
 static inline void on_renew(void *arg, struct str name, uint64_t fence)
@@ -112,8 +115,10 @@ static inline void on_renew(void *arg, struct str name, uint64_t fence)
 static inline void on_release(void *arg, struct str name, uint64_t fence, uint32_t heir)
 {
 	unsigned n = number_of(name);
-	if (net.registry[n].owner == 10 + me(arg) && net.registry[n].fence == fence)
-		net.registry[n].owner = net.registry_away ? net.registry[n].owner : heir;
+	if (net.registry[n].owner == 10 + me(arg) && net.registry[n].fence == fence && !net.registry_away) {
+		net.registry[n].owner = heir;
+		net.registry[n].after = fence;
+	}
 	places_released(net.places[me(arg)], name, fence, net.registry_away ? ERR_UNAVAILABLE : ERR_NONE, net.now);
 }
 

@@ -119,6 +119,31 @@ static void places_ask_no_word_of_a_node_that_does_not_know_it(void **state)
 	drop_mail();
 }
 
+/* A state that node 1 has frozen comes to where the place is now; its giver is gone before he can give the claim. */
+static void give_state(unsigned to, unsigned name, uint64_t fence, uint32_t n)
+{
+	struct frame_record r = {
+		.kind = PLACES_STATE, .ttl = FRAME_TTL, .dst_fp = fp_of(name), .dst_sid = 10 + 1, .osm = fence, .rule = 1,
+		.to = str_of(names[name]), .xml = str_span((const char *)&n, sizeof n),
+	};
+	arrive(to, &r);
+	tick(1000);
+}
+
+static void places_begin_without_a_state_when_somebody_served_since_it_was_frozen(void **state)
+{
+	unsigned to = 2, name = name_at(to);
+	places_close(net.places[to], str_of(names[name]), net.now);
+	uint64_t last = net.registry[name].fence;
+	net.stored[name] = 7;
+	give_state(to, name, last - 1, 3); /* older than what was served here just now, and is nobody's any more */
+	assert_int_equal(only(name)->n, 7);
+	places_close(net.places[to], str_of(names[name]), net.now);
+	last = net.registry[name].fence;
+	give_state(to, name, last, 9); /* nobody has served it after that */
+	assert_int_equal(only(name)->n, 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +152,7 @@ int main(void)
 		CASE(places_whose_service_the_next_node_lacks_are_kept_and_told_once),
 		CASE(places_that_find_no_room_are_sent_again_each_time_later),
 		CASE(places_ask_no_word_of_a_node_that_does_not_know_it),
+		CASE(places_begin_without_a_state_when_somebody_served_since_it_was_frozen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
