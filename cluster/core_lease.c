@@ -94,11 +94,12 @@ static bool is_listed(const struct registry_call *a, uint32_t epoch)
 }
 
 /* Nobody renews a dead one's lease: a registry that forgot gave its number to another. That one is told that it is dead, and takes a new
- * number, unless it holds us for dead too, for the same reason: then neither listens to the other. */
+ * number, unless it holds us for dead too, for the same reason: then neither listens to the other. While the registry is to be told of a
+ * majority's word it may be that one itself; if it is only asked who is to purge it, it would have said so by now. */
 static bool is_deaf_to_us(struct core *c, const struct registry_node *n)
 {
 	struct core_dead *d = core_dead_find(c, n->epoch);
-	if (!d || d->tell || n->dead || n->lease_ms <= 0 || c->now - d->ms <= 2 * (uint64_t)c->o.lease_ms)
+	if (!d || (d->tell && d->votes) || n->dead || n->lease_ms <= 0 || c->now - d->ms <= 2 * (uint64_t)c->o.lease_ms)
 		return false;
 	d->ms = c->now; /* under our new number it will listen; it has as long again */
 	return true;

@@ -275,6 +275,30 @@ static void who_hold_one_another_for_dead_come_together(void **state)
 	end();
 }
 
+/* As above, but the other one is not held for dead yet: this node looks for it where it is no more, and never asks where it is. */
+static void who_gave_up_a_number_that_lives_on_gives_up_the_next(void **state)
+{
+	begin(2);
+	run(3000);
+	uint32_t silent = epoch_of(1);
+	stop(1);
+	run(500);
+	net.n_rows = 0;
+	net.last_epoch = epoch_of(0) - 1;
+	start(2);
+	settle();
+	assert_int_equal(epoch_of(2), epoch_of(0));
+	row_of(epoch_of(0))->node = 0;
+	run(10000);
+	assert_int_equal(epoch_of(2), silent);
+	assert_int_equal(state_at(0, silent), NODE_SUSPECT);
+	run(30000);
+	assert_int_not_equal(epoch_of(2), silent);
+	assert_int_equal(state_at(0, epoch_of(2)), NODE_UP);
+	assert_int_equal(state_at(2, epoch_of(0)), NODE_UP);
+	end();
+}
+
 /* It joins, is told in the same answer to give that number up again, and of a peer's death as well: which it must not note by half. */
 static void who_joins_twice_at_once_buries_the_dead(void **state)
 {
@@ -328,6 +352,7 @@ int main(void)
 		cmocka_unit_test(node_cut_off_from_the_registry_lives_by_its_peers),
 		cmocka_unit_test(nodes_register_again_when_the_registry_forgot_them),
 		cmocka_unit_test(who_hold_one_another_for_dead_come_together),
+		cmocka_unit_test(who_gave_up_a_number_that_lives_on_gives_up_the_next),
 		cmocka_unit_test(who_joins_twice_at_once_buries_the_dead),
 		cmocka_unit_test(number_given_twice_is_given_up_by_both),
 	};
