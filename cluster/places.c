@@ -105,6 +105,7 @@ static void send_state(struct places *p, struct spot *l)
 static void give_to(struct places *p, struct spot *l, uint32_t to)
 {
 	l->given_to = to;
+	l->givings++;
 	l->times = 0;
 	l->declined = false;
 	send_state(p, l);
@@ -379,9 +380,10 @@ void places_released(struct places *p, struct str name, uint64_t fence, enum err
 
 /* ---- records ---- */
 
+/* An answer to our last word. A node of the version before answers with no number. */
 static bool is_given(const struct spot *l, const struct frame_record *r, uint32_t to)
 {
-	return l && l->step == GIVEN && l->fence == r->osm && l->given_to == to;
+	return l && l->step == GIVEN && l->fence == r->osm && l->given_to == to && (!r->oseq || r->oseq == l->givings);
 }
 
 static void got(struct places *p, struct spot *l, const struct frame_record *r)

@@ -49,9 +49,10 @@ struct places;
 
 /* Kinds of records; `to`: the place's name, dst_fp: its fingerprint. */
 enum {
-	PLACES_STATE, /* old -> new. xml: a frozen state, if `rule` is 1; osm: its fence; dst_sid: who gives it away */
+	PLACES_STATE, /* old -> new. xml: a frozen state, if `rule` is 1; osm: its fence; oseq: how often
+			 it was given under that; dst_sid: who gives it away */
 	PLACES_DATA,  /* something for the place */
-	PLACES_GOT,   /* new (dst_sid) -> old: the state under the fence osm is here */
+	PLACES_GOT,   /* new (dst_sid) -> old: the state under the fence osm, given for the oseq-th time, is here */
 	PLACES_YOURS, /* old -> new: if `rule` is 1 the claim is yours now, else never mind: it goes elsewhere */
 	PLACES_NOT,   /* new (dst_sid) -> old: the state under the fence osm was not taken: not now, or never, if `rule` is 1. Not to a node
 			 that speaks less than PLACES_ANSWERS */

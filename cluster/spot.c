@@ -154,8 +154,8 @@ void spot_answer_state(struct places *p, const struct frame_record *state, unsig
 {
 	uint32_t self = p->view ? p->view->self : 0, to = (uint32_t)state->dst_sid;
 	struct frame_record r = {
-		.kind = (uint8_t)kind, .rule = rule, .ttl = FRAME_TTL, .osm = state->osm, .dst_fp = state->dst_fp, .dst_sid = self,
-		.to = state->to,
+		.kind = (uint8_t)kind, .rule = rule, .ttl = FRAME_TTL, .osm = state->osm, .oseq = state->oseq, .dst_fp = state->dst_fp,
+		.dst_sid = self, .to = state->to,
 	};
 	const struct view_node *n = self ? view_find(p->view, to) : NULL;
 	if (n && to != self && (kind != PLACES_NOT || n->speaks >= PLACES_ANSWERS))
@@ -164,7 +164,7 @@ void spot_answer_state(struct places *p, const struct frame_record *state, unsig
 
 void spot_send_state(struct places *p, const struct spot *l)
 {
-	struct frame_record r = { .kind = PLACES_STATE, .rule = l->has_state, .osm = l->fence };
+	struct frame_record r = { .kind = PLACES_STATE, .rule = l->has_state, .osm = l->fence, .oseq = l->givings };
 	if (l->has_state)
 		r.xml = buf_str(&l->state);
 	spot_say(p, l, r, l->given_to);

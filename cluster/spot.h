@@ -41,6 +41,7 @@ struct spot {
 	uint64_t state_fence;
 	uint32_t state_from;   /* CLAIMS: who had it */
 	uint32_t given_to;     /* GIVEN, RELEASES: whose it is to be; 0: nobody's */
+	uint32_t givings;      /* under this claim; an answer names the one that it is to, as one may be taken back meanwhile */
 	bool declined;         /* GIVEN: he will not have it */
 	uint8_t times;         /* GIVEN: that the state was sent to him */
 	struct waiter *first, **end;

@@ -144,6 +144,30 @@ static void places_begin_without_a_state_when_somebody_served_since_it_was_froze
 	assert_int_equal(only(name)->n, 9);
 }
 
+/* It was given, taken back, and given again, when the answer to the first comes: of the second nothing is there yet. */
+static void places_that_were_taken_back_are_given_when_that_is_answered(void **state)
+{
+	unsigned name = name_that_is_given(), to = net.first->to;
+	struct frame_record r, late = {
+		.kind = PLACES_GOT, .ttl = FRAME_TTL, .dst_fp = fp_of(name), .dst_sid = 10 + to, .osm = net.registry[name].fence,
+		.to = str_of(names[name]),
+	};
+	struct str body = buf_str(&net.first->body);
+	assert_int_equal(frame_next_record(&body, &r), ERR_NONE);
+	late.oseq = r.oseq;
+	net.drains = 0;
+	look();
+	uint32_t n = only(name)->n;
+	net.drains = 2;
+	look();
+	places_record(net.places[2], &late, net.now);
+	assert_int_equal(net.registry[name].owner, 10 + 2);
+	deliver();
+	tick(500);
+	assert_int_equal(only(name)->node, to);
+	assert_int_equal(only(name)->n, n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +176,7 @@ int main(void)
 		CASE(places_whose_service_the_next_node_lacks_are_kept_and_told_once),
 		CASE(places_that_find_no_room_are_sent_again_each_time_later),
 		CASE(places_ask_no_word_of_a_node_that_does_not_know_it),
+		CASE(places_that_were_taken_back_are_given_when_that_is_answered),
 		CASE(places_begin_without_a_state_when_somebody_served_since_it_was_frozen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
