@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "node/core/fleet.h"
 #include "node/core/life.h"
 #include "node/core/log.h"
 #include "node/core/log_options.h"
@@ -170,10 +171,11 @@ static int run(const struct arguments *args, const struct config_schema *schema,
 	struct node n = { .schema = schema, .config_path = args->config };
 	struct signals sig;
 	struct buf why;
+	char name[VIEW_NAME_MAX];
 	bool again = false;
 	buf_init(&why, 4096);
 	notify_init();
-	if (log_apply(config, STR_NONE, &why) != ERR_NONE || inherited_read(&why) != ERR_NONE) {
+	if (log_apply(config, fleet_name(config, name), &why) != ERR_NONE || inherited_read(&why) != ERR_NONE) {
 		fprintf(stderr, "starling: %.*s\n", STR_ARG(buf_str(&why)));
 		buf_fini(&why);
 		config_unref(config);
@@ -188,7 +190,7 @@ static int run(const struct arguments *args, const struct config_schema *schema,
 		signals_start(&sig, &n);
 		for (unsigned i = 0; i < n.n_listens; i++)
 			LOG(LOG_INFO, "node", "listening", L_STR("on", n.listens[i].text));
-		LOG(LOG_INFO, "node", "ready", L_Z("version", STARLING_VERSION), L_UINT("workers", n.n_workers),
+		LOG(LOG_INFO, "node", "started", L_Z("version", STARLING_VERSION), L_UINT("workers", n.n_workers),
 		    L_UINT("hosts", n.n_hosts));
 		notify_send("READY=1\nSTATUS=Serving %u host%s", n.n_hosts, n.n_hosts == 1 ? "" : "s");
 		if (!args->config) /* somebody tries it out: say how to go on */

@@ -365,7 +365,7 @@ static void pay(struct far *f, struct user *u)
 	if (!wait_ms || (paused && now_ms + wait_ms < f->paused_until_ms + PAUSE_STEP))
 		return;
 	if (!paused) {
-		LOG(LOG_INFO, "fleet", "a client sends too fast: it is not read for a while", L_UINT("node", f->edge),
+		LOG(LOG_INFO, "fleet", "a client sends too fast: it is not read for a while", L_UINT("edge", f->edge),
 		    L_Z("limit", limit_text(LIMIT_ACCOUNT_RATE)), L_STR("jid", jid_str(&u->jid)), L_UINT("wait_ms", wait_ms));
 		count_limit(f->nw, LIMIT_ACCOUNT_RATE);
 	}
@@ -514,7 +514,7 @@ static void bind_here(struct node_worker *nw, uint32_t from, const struct frame_
 	BUG_ON(s->sid != f->sid);
 	if (r->xml.len)
 		thaw(s, r->xml);
-	LOG(LOG_INFO, "fleet", "session bound for a client of another node", L_STR("jid", jid_str(full)), L_UINT("node", from),
+	LOG(LOG_INFO, "fleet", "session bound for a client of another node", L_STR("jid", jid_str(full)), L_UINT("edge", from),
 	    L_BOOL("moved", r->xml.len > 0));
 }
 

@@ -302,7 +302,7 @@ static void on_moved(void *arg, uint64_t fp, uint32_t epoch)
 	struct fleet_worker *fw = arg;
 	struct user *u = user_of_fp(fw->nw, fp);
 	LOG(LOG_INFO, "fleet", "an account was at home on two nodes; its sessions go to the other",
-	    L_STR("jid", u ? jid_str(&u->jid) : STR("")), L_UINT("node", epoch));
+	    L_STR("jid", u ? jid_str(&u->jid) : STR("")), L_UINT("epoch", epoch));
 	if (u)
 		fleet_send_away(u);
 }

@@ -130,6 +130,8 @@ struct fleet {
 /* ---- main thread ---- */
 
 void fleet_register(struct config_schema *s);
+/* What this node is called among the others: cluster.name, or the machine's name, put into `space`. A node alone: absent. */
+struct str fleet_name(const struct config *c, char space[VIEW_NAME_MAX]);
 /* Whether the configuration wants one: then the keys that all nodes share are read into n, and n->fleet is there. */
 MUST_CHECK enum err fleet_make(struct node *n, const struct config *c, struct buf *why);
 /* After the workers have begun. */

@@ -194,52 +194,50 @@ static struct redis_options *redis_from(struct arena *a, const struct config *c)
 	return r;
 }
 
-static struct str name_from(struct arena *a, const struct config *c)
+struct str fleet_name(const struct config *c, char space[VIEW_NAME_MAX])
 {
-	char host[VIEW_NAME_MAX] = "";
 	struct str name = config_str(c, "cluster.name");
+	if (!config_bool(c, "cluster.enabled"))
+		return STR_NONE;
 	if (str_present(name) && !str_empty(name))
 		return name;
-	gethostname(host, sizeof host - 1);
-	return arena_str(a, str_of(*host ? host : "node"));
+	memset(space, 0, VIEW_NAME_MAX);
+	gethostname(space, VIEW_NAME_MAX - 1);
+	return str_of(*space ? space : "node");
 }
 
 /* ---- beginning and end ---- */
 
-static const char *const event_texts[CORE_EVENT_COUNT] = {
-	[CORE_JOINED] = "joined the cluster",
-	[CORE_PEER_SEEN] = "a node is known",
-	[CORE_PEER_UP] = "a node is up",
-	[CORE_PEER_SUSPECT] = "a node is silent",
-	[CORE_PEER_DEAD] = "a node is dead",
-	[CORE_PEER_LEFT] = "a node has left",
-	[CORE_FENCED] = "the others took this node for dead; it joins again",
-	[CORE_ISOLATED] = "isolated: neither the registry nor most of the nodes can be reached",
-	[CORE_HEALED] = "no longer isolated",
-	[CORE_REGISTRY_DOWN] = "Redis is away; the nodes go on without it",
-	[CORE_REGISTRY_UP] = "Redis is there",
-	[CORE_BAD_FRAME] = "a node or a stranger was refused, or sent what is no frame",
-	[CORE_RELAYING] = "a node is reached through a third one",
-	[CORE_CLOCK_SKEW] = "this node's clock differs from the others'",
-	[CORE_INCOMPATIBLE] = "a node of another version is left out: no common protocol",
-	[CORE_PEER_SLOW] = "a node is slow, or no longer",
-	[CORE_PEER_REFUSED] = "somebody without the cluster's secret was refused",
-};
-
 static void on_event(void *arg, enum core_event e, uint32_t epoch, const char *text)
 {
-	static const bool bad[CORE_EVENT_COUNT] = {
-		[CORE_PEER_SUSPECT] = true, [CORE_PEER_DEAD] = true, [CORE_FENCED] = true,	[CORE_ISOLATED] = true,
-		[CORE_REGISTRY_DOWN] = true, [CORE_BAD_FRAME] = true, [CORE_RELAYING] = true, [CORE_CLOCK_SKEW] = true,
-		[CORE_INCOMPATIBLE] = true, [CORE_PEER_REFUSED] = true, [CORE_PEER_SLOW] = true,
-	};
 	(void)arg;
-	bool waits = e == CORE_REGISTRY_DOWN && !epoch;
-	if (waits)
-		LOG(LOG_WARN, "cluster", "Redis does not answer: this node waits for it, to join", L_Z("text", text));
-	else if ((unsigned)e < CORE_EVENT_COUNT)
-		LOG(bad[e] ? LOG_WARN : LOG_INFO, "cluster", "event", L_Z("what", event_texts[e]), L_UINT("node", epoch),
-		    L_Z("text", text));
+#define SAY(level, message) LOG(level, "cluster", message, L_Z("text", text), L_UINT("epoch", epoch))
+	switch (e) {
+	case CORE_JOINED: SAY(LOG_INFO, "joined the cluster"); break;
+	case CORE_PEER_SEEN: SAY(LOG_INFO, "a node is known"); break;
+	case CORE_PEER_UP: SAY(LOG_INFO, "a node is up"); break;
+	case CORE_PEER_SUSPECT: SAY(LOG_WARN, "a node is silent"); break;
+	case CORE_PEER_DEAD: SAY(LOG_WARN, "a node is dead"); break;
+	case CORE_PEER_LEFT: SAY(LOG_INFO, "a node has left"); break;
+	case CORE_FENCED: SAY(LOG_WARN, "the others took this node for dead; it joins again"); break;
+	case CORE_ISOLATED: SAY(LOG_WARN, "isolated: neither the registry nor most of the nodes can be reached"); break;
+	case CORE_HEALED: SAY(LOG_INFO, "no longer isolated"); break;
+	case CORE_REGISTRY_DOWN:
+		if (epoch)
+			LOG(LOG_WARN, "cluster", "Redis is away; the nodes go on without it", L_Z("text", text));
+		else
+			LOG(LOG_WARN, "cluster", "Redis does not answer: this node waits for it, to join", L_Z("text", text));
+		break;
+	case CORE_REGISTRY_UP: LOG(LOG_INFO, "cluster", "Redis is there", L_Z("text", text)); break;
+	case CORE_BAD_FRAME: SAY(LOG_WARN, "a node or a stranger was refused, or sent what is no frame"); break;
+	case CORE_RELAYING: SAY(LOG_WARN, "a node is reached through a third one"); break;
+	case CORE_CLOCK_SKEW: SAY(LOG_WARN, "this node's clock differs from the others'"); break;
+	case CORE_INCOMPATIBLE: SAY(LOG_WARN, "a node of another version is left out: no common protocol"); break;
+	case CORE_PEER_SLOW: SAY(LOG_WARN, "a node is slow, or no longer"); break;
+	case CORE_PEER_REFUSED: LOG(LOG_WARN, "cluster", "somebody without the cluster's secret was refused", L_Z("text", text)); break;
+	case CORE_EVENT_COUNT: break;
+	}
+#undef SAY
 }
 
 /* For tests of upgrades: "1-3" in this variable has the node say that it speaks these versions of the protocol. */
@@ -258,8 +256,9 @@ enum err fleet_start(struct node *n, struct buf *why)
 	if (!n->fleet)
 		return ERR_NONE;
 	struct str secret = str_trim(config_str(n->config, "cluster.secret"));
+	char space[VIEW_NAME_MAX];
 	struct mesh_options o = {
-		.core = { .name = name_from(n->arena, n->config), .version = STR(STARLING_VERSION), .workers = (uint16_t)n->n_workers },
+		.core = { .name = fleet_name(n->config, space), .version = STR(STARLING_VERSION), .workers = (uint16_t)n->n_workers },
 		.curve = config_bool(n->config, "cluster.encryption"),
 		.redis = redis_from(n->arena, n->config),
 		.workers = n->workers,

@@ -243,7 +243,7 @@ static int work(struct iq *iq, struct run *r)
 {
 	worker_timer_cancel(r->x.nw->worker, &r->timer);
 	r->iq = iq_hold(iq);
-	LOG_EACH(LOG_INFO, "adhoc", "command", L_Z("node", r->x.command->node), L_STR("by", jid_str(&r->x.who)));
+	LOG_EACH(LOG_INFO, "adhoc", "command", L_Z("command", r->x.command->node), L_STR("by", jid_str(&r->x.who)));
 	r->x.command->run(&r->x);
 	return HOLD;
 }

@@ -123,7 +123,7 @@ def one_line(box):
     until("the health check says so", lambda: health(c) == "healthy")
     assert get(at["stats"], "/readyz")[0] == 200 and "starling_build_info" in get(at["stats"], "/metrics")[1]
     assert "<html" in get(at["stats"], "/")[1].lower()
-    assert "component=node msg=ready" in docker("logs", c)
+    assert "component=node msg=started" in docker("logs", c)
 
 
 def lean(box):

@@ -96,16 +96,16 @@ async def nobody_is_refused(bench):
     await early.ping()
     await early.close()
     # The same process begins again: it finds its sockets once more.
-    begun = node.log_text().count("msg=ready")
+    begun = node.log_text().count("msg=started")
     await ctl(node, "restart")
     served = 0
     deadline = asyncio.get_running_loop().time() + 20 * PATIENCE
-    while node.log_text().count("msg=ready") == begun or not served:
+    while node.log_text().count("msg=started") == begun or not served:
         assert asyncio.get_running_loop().time() < deadline, node.log_tail()
         one = client(node, "romeo")
         await one.open_connection()  # raises when it is refused
         one.abort()
-        served += node.log_text().count("msg=ready") > begun
+        served += node.log_text().count("msg=started") > begun
     await works(node, "starttls", "direct", "none")
 
 

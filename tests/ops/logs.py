@@ -19,7 +19,7 @@ def text(path):
 async def rotation(bench):
     node = await bench.start({"log.file": "starling.log"})
     path = os.path.join(node.dir, "starling.log")
-    assert "ready" in text(path)
+    assert "started" in text(path)
     os.rename(path, path + ".1")
     await ctl(node, "set_loglevel", "debug", "x1")
     assert "x1" in text(path + ".1") and not os.path.exists(path), "lines go to the file that was opened"
