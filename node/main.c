@@ -151,18 +151,20 @@ static const char *tls_name(enum listen_tls tls)
 
 static void greet(const struct node *n, const struct arguments *args)
 {
-	struct str host = n->hosts[0]->name;
+	struct str host = n->hosts[0]->name, certificate = config_str(n->config, "tls.certificate");
+	bool self_made = !str_present(certificate) || str_empty(certificate);
 	printf("\nStarling %s serves %.*s\n", STARLING_VERSION, STR_ARG(host));
 	for (unsigned i = 0; i < n->n_listens; i++)
 		printf("  on %.*s (%s)\n", STR_ARG(n->listens[i].text), tls_name(n->listens[i].tls));
 	printf("\nRegister a user, in another terminal here:\n"
 	       "  %.*sstarlingctl register_identified alice %.*s PASSWORD\n"
-	       "\nLog in as alice@%.*s with any XMPP client; the certificate is one that the node made, so let the client trust it. For "
-	       "example:\n"
-	       "  profanity, and in it: /connect alice@%.*s server localhost tls trust\n"
+	       "\nLog in as alice@%.*s with any XMPP client%s. For example:\n"
+	       "  profanity, and in it: /connect alice@%.*s server localhost tls %s\n"
 	       "\n%s%.*s%sData is in %.*s. Ctrl-C ends the node.\n\n",
-	       STR_ARG(args->folder), STR_ARG(host), STR_ARG(host), STR_ARG(host), str_present(n->stats_url) ? "Watch it at " : "",
-	       STR_ARG(n->stats_url), str_present(n->stats_url) ? " .\n" : "", STR_ARG(n->data_dir));
+	       STR_ARG(args->folder), STR_ARG(host), STR_ARG(host),
+	       self_made ? "; the certificate is one that the node made, so let the client trust it" : "", STR_ARG(host),
+	       self_made ? "trust" : "force", str_present(n->stats_url) ? "Watch it at " : "", STR_ARG(n->stats_url),
+	       str_present(n->stats_url) ? " .\n" : "", STR_ARG(n->data_dir));
 	fflush(stdout);
 }
 
@@ -193,7 +195,7 @@ static int run(const struct arguments *args, const struct config_schema *schema,
 		LOG(LOG_INFO, "node", "started", L_Z("version", STARLING_VERSION), L_UINT("workers", n.n_workers),
 		    L_UINT("hosts", n.n_hosts));
 		notify_send("READY=1\nSTATUS=Serving %u host%s", n.n_hosts, n.n_hosts == 1 ? "" : "s");
-		if (!args->config) /* somebody tries it out: say how to go on */
+		if (!args->config && !n.fleet) /* somebody tries it out: say how to go on */
 			greet(&n, args);
 		worker_run(n.main);
 		signals_block(true);

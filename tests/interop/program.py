@@ -5,13 +5,14 @@ import re
 import signal
 import socket
 import ssl
+import tempfile
 import time
 
 from harness import http
 from harness.certs import make_authority, make_certificate
 from harness.client import Client
 from harness.cluster import Cluster, Node, surroundings
-from harness.server import to_yaml
+from harness.server import free_ports, to_yaml
 from harness.starling import HOSTS, ROOT, Starling, binary, control_binary
 from harness.wire import PATIENCE
 
@@ -183,6 +184,27 @@ async def self_signed(server):
     await with_node(check)
 
 
+async def greeting(server):
+    """Who starts a node without a configuration file is told how to go on, and that he need not trust a certificate which is not the node's own."""
+    async def said(folder, **env):
+        c2s, stats = free_ports(2)
+        env = dict(Starling.environment() or os.environ, STARLING_LISTEN=f"[{{port: {c2s}}}]", STARLING_HTTP_PORT=str(stats), **env)
+        p = await asyncio.create_subprocess_exec(binary(), cwd=folder, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+                                                 stderr=asyncio.subprocess.DEVNULL)
+        try:
+            return (await asyncio.wait_for(p.stdout.readuntil(b"Ctrl-C ends the node."), 15 * PATIENCE)).decode()
+        finally:
+            p.terminate()
+            await asyncio.wait_for(p.communicate(), 15 * PATIENCE)
+    with tempfile.TemporaryDirectory() as folder:
+        text = await said(folder)
+        assert "starlingctl register_identified alice localhost PASSWORD" in text and "the node made" in text and "tls trust" in text, text
+        make_authority(folder)
+        certificate, key = make_certificate(folder, "own", ["localhost"])
+        text = await said(folder, STARLING_TLS_CERTIFICATE=certificate, STARLING_TLS_KEY=key)
+        assert "alice@localhost" in text and "trust" not in text and "tls force" in text, text
+
+
 async def run(*args):
     p = await asyncio.create_subprocess_exec(*args, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
                                              stderr=asyncio.subprocess.PIPE, env=Starling.environment())
@@ -327,6 +349,7 @@ CASES = {
     "a certificate per host, by SNI": sni,
     "certificates are read again": reload,
     "a self-signed certificate is made once": self_signed,
+    "a node without a file says how to go on": greeting,
     "--check-config": check_config,
     "--print-defaults": print_defaults,
     "a second node in the same place": twice,
