@@ -132,8 +132,8 @@ static const struct option limit_options[] = {
 	  .default_text = "16 MiB",
 	  .min = 0,
 	  .max = 1 << 30,
-	  .doc = "With several nodes: what clients of other nodes have sent until they hear that they are not read comes on top, so much "
-		 "for one client." },
+	  .doc = "What clients have sent until they hear that they are not read, on other nodes or as there are many of them, "
+		 "comes on top, so much for one client." },
 	{ .name = "late_bytes_all",
 	  .kind = OPTION_SIZE,
 	  .default_text = "256 MiB",

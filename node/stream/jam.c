@@ -5,7 +5,8 @@
 #include "node/core/brake.h"
 #include "node/core/log.h"
 
-#define SENDERS_MAX 64
+#define SENDERS_MAX 1024
+#define FEW         64 /* senders, each of whom may add: */
 #define FILL_BYTES  8192
 #define STEP_BYTES  32768
 
@@ -20,11 +21,11 @@ struct jam {
 	struct timer pace;
 	uint64_t out_at;   /* conn->bytes_out when the pace was last looked at */
 	size_t next_below; /* the next goes on when less is unsent */
-	unsigned n, waiting;
+	unsigned n, room, waiting;
 	bool given_up, late; /* late: its ceiling was raised, */
 	bool no_later;       /* and lowered again, as all together had too much */
 	size_t late_bytes;   /* that wait above the ceiling that it had before */
-	struct filler of[SENDERS_MAX]; /* in the order in which they came */
+	struct filler *of;   /* in the order in which they came */
 };
 
 static size_t mark_of(const struct c2s *c)
@@ -104,6 +105,7 @@ void jam_forget(struct c2s *c)
 	j->late = false;
 	note_late(j);
 	worker_timer_cancel(c->nw->worker, &j->pace);
+	free(j->of);
 	free(j);
 	c->jam = NULL;
 }
@@ -150,8 +152,18 @@ static struct filler *filler_of(struct jam *j, const struct sender *who)
 			return &j->of[i];
 	if (j->n == SENDERS_MAX)
 		return NULL;
+	if (j->n == j->room) {
+		j->room = j->room ? 2 * j->room : 8;
+		j->of = xrealloc(j->of, j->room * sizeof *j->of);
+	}
 	j->of[j->n] = (struct filler){ .who = *who };
 	return &j->of[j->n++];
+}
+
+/* Of many each little would be too much. */
+static size_t may_fill(const struct jam *j)
+{
+	return j->n > FEW ? 0 : FILL_BYTES;
 }
 
 void jam_fill(struct c2s *c, size_t bytes)
@@ -161,14 +173,14 @@ void jam_fill(struct c2s *c, size_t bytes)
 	if (!j)
 		return;
 	j->next_below = low_of(c);
-	if (who->sid && who->epoch && !j->given_up)
+	if (who->sid && !j->given_up)
 		raise_ceiling(j);
 	look_at_late(j);
 	struct filler *f = who->sid && !j->given_up ? filler_of(j, who) : NULL;
 	if (!f)
 		return;
 	f->bytes += bytes;
-	if (f->waits || f->bytes < FILL_BYTES)
+	if (f->waits || f->bytes < may_fill(j))
 		return;
 	f->waits = true;
 	brake_on_at_once(c->nw, who);

@@ -3,7 +3,8 @@
  *
  *   1. Up to a mark (a quarter of limits.unsent_bytes) nobody is looked at.
  *   2. Past it each sender of messages and IQs is noted with what he adds. Who has added FILL_BYTES waits (core/brake.h): whoever says a
- *      word to a client that somebody else floods does not. Presence adds nothing: it fans out, and its sender is not to blame.
+ *      word to a client that somebody else floods does not, unless more than FEW others do so: then he waits at once. Presence adds
+ *      nothing: it fans out, and its sender is not to blame.
  *   3. Once less than three quarters of the mark are unsent, those who wait go on one after the other, each for STEP_BYTES that the
  *      client has read; when nothing is unsent, all. When nobody waits any more, the jam is over, and what was noted forgotten.
  *   4. While somebody waits, the client must take something within each limits.unsent_wait. If it does not, nobody waits for it any more
@@ -13,10 +14,10 @@
  * does not he waits once for at most twice limits.unsent_wait. Of more than SENDERS_MAX senders at a time the later ones are not noted; the
  * ceiling stands behind all of this.
  *
- * How far ahead of this a sender on another worker can be is bounded by the router (router.c). One on another node can be ahead by what
- * the mesh's link takes (8 MiB), twice that when this stream is an edge: it is told to wait (core/rein.h), but what is under way comes
- * still, and goes nowhere else. So while its senders wait, the ceiling of such a stream is limits.late_bytes higher; rule 4 takes that
- * back. All streams of a worker together have its share of limits.late_bytes_all: who would need more ends, as does who needs more alone.
+ * A sender is ahead of this: on another worker by what the router lets it (router.c), on another node by what is under way when that hears
+ * that it must wait (core/rein.h); and of a thousand senders each little is much. What they have sent by then comes still, and goes nowhere
+ * else. So while senders wait, the ceiling is limits.late_bytes higher; rule 4 takes that back. All streams of a worker together have its
+ * share of limits.late_bytes_all: who would need more ends, as does who needs more alone.
  */
 #ifndef NODE_STREAM_JAM_H
 #define NODE_STREAM_JAM_H

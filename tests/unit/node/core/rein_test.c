@@ -99,6 +99,33 @@ static void who_floods_from_another_node_is_told_once_to_wait(void **state)
 	rig_hang_up(&juliet);
 }
 
+/* 300 who send one message each, which is less than one alone may add. */
+static void of_many_each_waits_for_the_little_that_he_sends(void **state)
+{
+	struct rig_client juliet = log_in();
+	struct frame_record r = record(FLEET_STANZA, juliet.bare, 0);
+	char full[80];
+	bool braked[300] = { false };
+	unsigned n = 0;
+	snprintf(full, sizeof full, "%s/r", juliet.bare);
+	r.oseq = OTHER;
+	for (unsigned i = 0; i < 300; i++) {
+		r.osm = i + 1;
+		r.xml = arena_str(keep, message_to(full, i));
+		other_says(r);
+	}
+	rig_turns(4);
+	for (struct sent *s; (s = next_of(FLEET_BRAKE)); buf_fini(&s->bytes), free(s))
+		braked[s->r.dst_sid - 1] |= s->r.oseq != 0;
+	for (unsigned i = 0; i < 300; i++)
+		n += braked[i];
+	assert_false(braked[64]); /* who said a word, as few did */
+	assert_true(braked[299]);
+	assert_true(n > 50);
+	all_came_in_order(&juliet, 300);
+	rig_hang_up(&juliet);
+}
+
 static void a_brake_is_renewed_while_it_is_on(void **state)
 {
 	struct rig_client juliet = log_in();
@@ -348,6 +375,7 @@ int main(void)
 #define NEW(f) cmocka_unit_test_setup_teardown(f, set_up_new, tear_down)
 	const struct CMUnitTest cases[] = {
 		NEW(who_floods_from_another_node_is_told_once_to_wait),
+		NEW(of_many_each_waits_for_the_little_that_he_sends),
 		NEW(a_brake_is_renewed_while_it_is_on),
 		NEW(what_waits_for_who_is_flooded_has_a_ceiling),
 		NEW(what_waits_for_all_who_are_flooded_has_a_ceiling),
