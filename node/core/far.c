@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "node/core/freeze.h"
+#include "node/core/leash.h"
 #include "node/core/limits.h"
 #include "node/core/log.h"
 #include "node/core/rein.h"
@@ -123,7 +124,9 @@ static void far_send(struct outlet *o, const struct stanza *st)
 	r.osm = f->sid;
 	name_sender(f, &r, &name);
 	trace_tap(session_of(f), false, st);
-	fleet_send_stanza(f->nw, f->edge, &r, st);
+	size_t bytes = fleet_send_stanza(f->nw, f->edge, &r, st);
+	if (st->kind != STANZA_PRESENCE)
+		leash_sent(f->nw, f->edge, f->fp, bytes);
 }
 
 static void far_send_wire(struct outlet *o, unsigned kind, struct str bytes)
@@ -137,6 +140,8 @@ static void far_send_wire(struct outlet *o, unsigned kind, struct str bytes)
 	name_sender(f, &r, &name);
 	r.xml = bytes;
 	fleet_send(f->nw, f->edge, &r);
+	if (kind != STANZA_PRESENCE && kind != OUTLET_WORD)
+		leash_sent(f->nw, f->edge, f->fp, bytes.len);
 }
 
 static void far_hold(struct outlet *o)

@@ -10,6 +10,7 @@
 #include "node/core/far.h"
 #include "node/core/ghost.h"
 #include "node/core/jam.h"
+#include "node/core/leash.h"
 #include "node/core/life.h"
 #include "node/core/log.h"
 #include "node/core/placing.h"
@@ -60,21 +61,23 @@ void fleet_broadcast(struct node_worker *nw, const struct frame_record *r)
 		LOG(LOG_ERROR, "fleet", "a record does not fit into a frame", L_UINT("kind", r->kind), L_UINT("bytes", r->xml.len));
 }
 
-void fleet_put_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st)
+size_t fleet_put_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st)
 {
 	struct buf b;
 	buf_init(&b, FRAME_MAX);
 	stanza_write(&b, st);
 	r->xml = buf_str(&b);
+	size_t bytes = b.len;
 	put(nw, epoch, r);
 	buf_fini(&b);
 	r->xml = STR_NONE;
+	return bytes;
 }
 
-void fleet_send_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st)
+size_t fleet_send_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st)
 {
 	fan_close(nw, epoch);
-	fleet_put_stanza(nw, epoch, r, st);
+	return fleet_put_stanza(nw, epoch, r, st);
 }
 
 struct stanza *fleet_stanza(struct node_worker *nw, const struct frame_record *r)
@@ -143,7 +146,9 @@ static void forward(struct node_worker *nw, uint32_t home, uint8_t ttl, uint64_t
 		r.ttl = ttl;
 		r.rule = (uint8_t)st->kind;
 		r.osm = rein_name(nw, &r.oseq);
-		fleet_send_stanza(nw, home, &r, st);
+		size_t bytes = fleet_send_stanza(nw, home, &r, st);
+		if (st->kind != STANZA_PRESENCE)
+			leash_sent(nw, home, r.dst_fp, bytes);
 	}
 	fleet_slow_if_full(nw, home, &st->from);
 	stanza_unref(st);
@@ -425,6 +430,10 @@ static void record_here(struct node_worker *nw, uint32_t from, const struct fram
 	case FLEET_BRAKE:
 		rein_record(nw, from, r);
 		break;
+	case FLEET_ECHO:
+	case FLEET_ECHOED:
+		leash_record(nw, from, r);
+		break;
 	case FLEET_BURY:
 		ghost_bury(nw, r->to, r->ttl);
 		break;
@@ -447,7 +456,7 @@ static void on_record(struct worker *w, uint32_t from, const struct frame_record
 	worker_pass_begin(w);
 	if (r->kind < HOMES_KIND_COUNT)
 		homes_record(nw->fleet->homes, from, r, w->now_ms);
-	else if (r->kind >= FLEET_PLACE && r->kind < FLEET_KIND_COUNT)
+	else if (r->kind >= FLEET_PLACE && r->kind < FLEET_PLACE + PLACES_KIND_COUNT)
 		place_record(nw, r);
 	else if (r->kind < FLEET_KIND_COUNT)
 		record_here(nw, from, r);
@@ -654,6 +663,7 @@ struct fleet_worker *fleet_worker_new(struct node_worker *nw)
 	fw->fans = fans_new(nw);
 	fw->jam = jam_new(nw);
 	fw->reins = reins_new(nw);
+	fw->leashes = leashes_new(nw);
 	forget_lost(fw);
 	fw->burials_end = &fw->burials;
 	fw->tick.on_timer = on_tick;
@@ -681,6 +691,7 @@ void fleet_worker_free(struct fleet_worker *fw)
 	fans_free(fw->fans);
 	jam_free(fw->jam);
 	reins_free(fw->reins);
+	leashes_free(fw->leashes);
 	fleet_register_free(fw->retelling);
 	reunion_free(fw);
 	map_fini(&fw->edges);

@@ -2,13 +2,14 @@
  * fleet.h: this node as one of several that form one service (cluster/homes.h has the rules).
  *
  * Each worker knows the homes of the accounts that it owns; so whatever arrives for an account comes to its worker first, as on a node
- * alone, and goes on to another node from there if the account's home is elsewhere. Seven files share the work:
+ * alone, and goes on to another node from there if the account's home is elsewhere. Eight files share the work:
  *
  *   fleet      records out and in, the view, what is lost with a node, the registry
  *   fan        one stanza for many who are at home on the same node goes there once
  *   detour     what waits while a home moves
  *   jam        what is not sent to a node that takes too little
  *   rein       who floods somebody on another node is not read
+ *   leash      how far a sender may be ahead of another node
  *   far        at home: sessions whose clients are connected to other nodes
  *   edge       where the client is (stream/edge.h): streams whose sessions live elsewhere
  *
@@ -58,7 +59,9 @@ enum fleet_kind {
 	FLEET_BRAKE,    /* to the sender's home. dst_sid: a session, not read for oseq ms more, 0: read on; osm: whose worker says so
 			   (rein.h) */
 	FLEET_PLACE,    /* and those after it: the kinds of places.h (placing.h). Not to a node that speaks less than PLACES_PROTOCOL */
-	FLEET_KIND_COUNT = FLEET_PLACE + PLACES_KIND_COUNT
+	FLEET_ECHO = FLEET_PLACE + PLACES_KIND_COUNT, /* answered where it comes to; osm: the asker's number of it (leash.h) */
+	FLEET_ECHOED,   /* osm: as in ECHO */
+	FLEET_KIND_COUNT
 };
 
 #define FLEET_SM 2 /* the protocol's version that has stream management: RESUME, words, counts */
@@ -76,6 +79,7 @@ struct burial;
 struct fans;
 struct jam;
 struct reins;
+struct leashes;
 struct edge;
 struct relay_pending;
 struct fleet_lost;
@@ -90,6 +94,7 @@ struct fleet_worker {
 	struct fans *fans;           /* on their way out (fan.h) */
 	struct jam *jam;             /* what waits for slow nodes (jam.h) */
 	struct reins *reins;         /* rein.h */
+	struct leashes *leashes;     /* leash.h */
 	struct ghost *ghosts;        /* ghost.h */
 	struct burial *burials, **burials_end;
 	size_t n_ghosts, n_burials;
@@ -169,10 +174,10 @@ static inline struct frame_record fleet_record(enum fleet_kind kind, uint64_t fp
 	return (struct frame_record){ .kind = (uint8_t)kind, .ttl = FRAME_TTL, .dst_fp = fp, .dst_sid = sid };
 }
 void fleet_send(struct node_worker *nw, uint32_t epoch, const struct frame_record *r);
-/* With the stanza as xml. */
-void fleet_send_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st);
+/* With the stanza as xml: how long it is. */
+size_t fleet_send_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st);
 /* The same for fan.c: what is open there stays open. */
-void fleet_put_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st);
+size_t fleet_put_stanza(struct node_worker *nw, uint32_t epoch, struct frame_record *r, const struct stanza *st);
 /* The stanza in a record; NULL, and a line in the log, when there is none. */
 struct stanza *fleet_stanza(struct node_worker *nw, const struct frame_record *r);
 /* What a client sent to, or should have got from, a session that is no more: it goes on as if it came now. */

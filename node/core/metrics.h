@@ -138,6 +138,7 @@ enum { LABEL_SETS(X) };
 	X(SLOW_REFUSED_TOTAL, "cluster_slow_refused_total", COUNTER, KIND, "Stanzas refused because the recipient's node is slow")        \
 	X(LATE_BYTES, "cluster_late_bytes", GAUGE, NONE, "Above limits.unsent_bytes: of senders who had not heard to wait") \
 	X(BRAKED, "cluster_braked", GAUGE, NONE, "Brakes of other nodes on clients at home here: these are not read")                   \
+	X(LEASHES_TOTAL, "cluster_leashes_total", COUNTER, NONE, "Times senders were not read until another node had what they had sent") \
 	X(BRAKES_TOLD_TOTAL, "cluster_brakes_told_total", COUNTER, NONE, "Times a client of another node was told not to be read")       \
 	X(MEMORY_BYTES, "memory_bytes", GAUGE, MEMORY, "Memory held for clients, without OpenSSL's and the allocator's own")
 

@@ -1,6 +1,7 @@
 """Somebody is sent more than may wait for him, by a client of another node, and does not read for a while: the sender is not read meanwhile, nobody
 is closed, and all arrives in order. Wherever the two clients are, and where the recipient is at home."""
 import asyncio
+import collections
 import socket
 import time
 
@@ -14,6 +15,7 @@ from slow import metric
 MESSAGES, BODY = 400, "x" * 50000  # 20 MB: more than waits for anybody, wherever it comes from
 TAKEN_MAX = 10 << 20               # of them that her node's clients', and the sockets between, hold
 BUFFER = 65536
+CROWD_EACH = 34                    # messages of 10 kB
 
 
 async def login(node, user, resource="r"):
@@ -117,4 +119,44 @@ async def across_nodes(_):
     assert not problems, problems
 
 
-CASES = {"a client is flooded from another node": across_nodes}
+async def senders_of(node, tag, accounts=12, each=10):
+    """So many clients."""
+    users = [f"crowd{i}-{tag}" for i in range(accounts)]
+    await asyncio.gather(*(node.register(user, "localhost", "secret") for user in users))
+    return [await login(node, user, f"r{i}") for user in users for i in range(each)]
+
+
+async def crowd(cluster, tag, home, client):
+    """120 clients of the first node write 40 MB to juliet, each as fast as he can, while she does not read."""
+    await cluster.register(f"juliet-{tag}", "localhost", "secret")
+    anchor = await login(cluster.nodes[home], f"juliet-{tag}", "anchor")
+    senders, b = await senders_of(cluster.nodes[0], tag), await login(cluster.nodes[client], f"juliet-{tag}")
+    text = "".join(f"<message to='{b.jid}' type='chat' id='{i}'><body>{'x' * 10000}</body></message>" for i in range(CROWD_EACH))
+    b.wire.transport.pause_reading()
+    before = await metric(cluster.nodes[0], "received_bytes_total")
+    for a in senders:
+        a.wire.transport.write(text.encode())
+    got = await taken(cluster.nodes[0]) - before
+    b.wire.transport.resume_reading()
+    came = collections.defaultdict(list)
+    for _ in range(CROWD_EACH * len(senders)):
+        e = await b.await_stanza(lambda e: e.name == "message", f"a message, as {got >> 10} KiB were taken\n" + cluster.log_tail())
+        came[e.get("from")].append(int(e.get("id")))
+    assert len(came) == len(senders) and all(ids == list(range(CROWD_EACH)) for ids in came.values()), came
+    for each in (anchor, b, *senders):
+        await each.close()
+
+
+async def many_write_to_one(_):
+    with surroundings():
+        cluster = Cluster({"limits.connections_per_address": 0}, nodes=3)
+        try:
+            await cluster.start()
+            await crowd(cluster, "here", home=0, client=0)
+            await crowd(cluster, "there", home=1, client=2)
+        finally:
+            problems = await cluster.stop()
+    assert not problems, problems
+
+
+CASES = {"a client is flooded from another node": across_nodes, "many clients write to one that does not read": many_write_to_one}
