@@ -4,7 +4,10 @@
  *
  * Redis is not on a stanza's path and may be away for minutes: then every call is answered ERR_UNAVAILABLE, soon.
  *
- *   c:epoch           STRING          the last incarnation number given: grows for ever, also when Redis lost its memory (JOIN)
+ *   c:epoch           STRING          the last incarnation number given: grows for ever, also when Redis lost its memory, as it is at
+ *                                     least the seconds since 2026. Where more nodes came than seconds went by, or the clock is wrong,
+ *                                     one is given twice: whoever hears of that gives it up (core_talk.c), but what is claimed under it
+ *                                     until then is claimed by both
  *   c:nodes           HASH epoch      -> JSON: id, name, addr, version, workers, protocol, state; the 64 newest dead ones stay
  *   c:lease:<epoch>   STRING, PX      renewed every 2 s, ends after 8 s
  *   c:dead            ZSET epoch      scored with the wall time (ms) of the fence or the leave; kept 24 h

@@ -118,8 +118,8 @@ elseif again then
 else
 	id = 1
 	while ids[id] do id = id + 1 end
-	-- Minutes since 2026: an emptied Redis does not begin with numbers that are in use.
-	epoch = string.format('%.0f', math.max(last, fence, math.floor(now / 60000) - 29453760) + 1)
+	-- Seconds since 2026: an emptied Redis does not begin with numbers that are in use, unless as many nodes came as seconds went by.
+	epoch = string.format('%.0f', math.max(last, fence, math.floor(now / 1000) - 1767225600) + 1)
 	call('SET', EPOCH, epoch)
 end
 call('HSET', NODES, epoch, cjson.encode({ id = id, name = name, addr = ARGV[7], version = ARGV[8], workers = tonumber(ARGV[9]),

@@ -5,7 +5,7 @@
 
 #define DEAD_MS      86400000
 #define DEAD_SHOWN   64
-#define MINUTES_2026 29453760
+#define START_2026   1767225600 /* s */
 #define HEARD_MS     4000
 #define RETURN_MS    3000 /* that all have to come back */
 
@@ -178,11 +178,11 @@ static unsigned count_leases(const struct model *m, int64_t now_ms)
 static uint32_t next_epoch(const struct model *m, uint64_t fence, int64_t now_ms)
 {
 	uint64_t n = m->counted ? m->epoch : 0;
-	int64_t minutes = now_ms / 60000 - MINUTES_2026;
+	int64_t seconds = now_ms / 1000 - START_2026;
 	if (fence > n)
 		n = fence;
-	if (minutes > (int64_t)n)
-		n = (uint64_t)minutes;
+	if (seconds > (int64_t)n)
+		n = (uint64_t)seconds;
 	return (uint32_t)(n + 1);
 }
 

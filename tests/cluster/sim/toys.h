@@ -2,7 +2,8 @@
  * toys.h: above the core of a simulated node: its workers' places (cluster/places.h), and a toy service in them: counters, as tests/toy has
  * them, with a store that all nodes share. What must hold
  *
- *   - a number is written after the one before it, whatever came, went or slept: a fence lets nobody else write
+ *   - a number is written after the one before it, whatever came, went or slept: a fence lets nobody else write; unless two nodes were
+ *     given one number
  *   - while two nodes have one place, one of them is taken for dead
  *   - what was sent to a place is taken or refused, once, unless the node that had it in hand died, or a link gave it back
  *   - a state that was frozen is there when the place begins elsewhere, as long as nobody dies

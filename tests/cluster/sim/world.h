@@ -118,6 +118,8 @@ struct sim_world {
 	bool cut[SIM_NODES][SIM_NODES];
 	unsigned redis_away;
 	bool healed, forgot, verbose;
+	bool doubled;                /* a number was given to two */
+	uint64_t born[SIM_EPOCHS];   /* who was given that number; 0: nobody yet */
 	uint32_t purged[SIM_EPOCHS][SIM_NODES]; /* by which life of that node, the last time; 0: not at all */
 	bool gone[SIM_EPOCHS];       /* somebody has held it for dead, or seen it leave */
 	struct model *model;
