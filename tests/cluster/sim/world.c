@@ -477,7 +477,8 @@ static void begin_fault(struct sim_world *w, const struct sim_fault *f)
 		a->crash_in = a->runs ? (int64_t)f->n : -1;
 		break;
 	case FAULT_FREEZE:
-		a->frozen_until = w->now + f->lasts;
+		if (a->frozen_until < w->now + f->lasts) /* its own events have been put off until then: sooner it would be awake by half */
+			a->frozen_until = w->now + f->lasts;
 		break;
 	case FAULT_CUT:
 		w->cut[f->b][f->a] = true;
