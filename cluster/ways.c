@@ -78,10 +78,11 @@ static void note(struct ways *w, uint64_t fp, uint32_t where)
 		routes_put(&w->recent, fp, where, 0);
 }
 
+/* One that has not said yet what it speaks may have much on its way to it, and an echo that it does not know is waited for in vain. */
 static bool knows_echo(const struct ways *w, uint32_t epoch)
 {
 	const struct view_node *n = w->view && view_is_alive(w->view, epoch) ? view_find(w->view, epoch) : NULL;
-	return n && n->speaks >= WAYS_PROTOCOL;
+	return n && (!n->speaks || n->speaks >= WAYS_PROTOCOL);
 }
 
 /* The way that must be empty before anything goes to `where`; 0: none. */

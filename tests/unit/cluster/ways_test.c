@@ -284,6 +284,19 @@ static void ways_an_echo_that_can_go_no_further_is_answered(void **state)
 	assert_int_equal(t.n_sent, 2);
 }
 
+/* Another node gave it something for a newcomer that it has heard of and not spoken with: the echo goes there, too. */
+static void ways_an_echo_is_passed_on_to_one_that_has_not_said_what_it_speaks(void **state)
+{
+	(void)state;
+	see(SELF, 0, 0);
+	record(ECHO, 9, 3, through(4, 3), FRAME_TTL);
+	assert_sent_last(ECHO, 2);
+	assert_true(comes(1, 0));
+	t.where = 3;
+	assert_false(comes(2, 0));
+	assert_sent_last(ECHO, 2);
+}
+
 /* ---- the end of waiting ---- */
 
 static void ways_a_dead_node_is_not_waited_for(void **state)
@@ -424,6 +437,7 @@ int main(void)
 		CASE(ways_an_echo_is_answered_where_the_name_is),
 		CASE(ways_an_echo_is_passed_on_as_what_it_follows),
 		CASE(ways_an_echo_that_can_go_no_further_is_answered),
+		CASE(ways_an_echo_is_passed_on_to_one_that_has_not_said_what_it_speaks),
 		CASE(ways_a_dead_node_is_not_waited_for),
 		CASE(ways_nor_one_that_knows_no_echo),
 		CASE(ways_nobody_waits_past_the_deadline),
