@@ -76,14 +76,14 @@ void link_lose(struct pg_link *k, const char *text)
 /* ---- waiting ---- */
 
 /* Until the socket can be read (or written): 1; 0 when the time is over; -1 when `stop` (may be NULL) says so or the socket fails. */
-static int wait_socket(struct pg_link *k, short events, uint64_t until_us, const _Atomic bool *stop)
+static int wait_socket(const PGconn *conn, short events, uint64_t until_us, const _Atomic bool *stop)
 {
 	for (;;) {
 		uint64_t now = store_now_us();
 		if (now >= until_us)
 			return 0;
 		uint64_t left_ms = (until_us - now) / 1000 + 1;
-		struct pollfd p = { .fd = PQsocket(k->conn), .events = events };
+		struct pollfd p = { .fd = PQsocket(conn), .events = events };
 		if (poll(&p, 1, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS) > 0)
 			return 1;
 		if (p.fd < 0 || (stop && atomic_load(stop)))
@@ -109,7 +109,7 @@ static bool wait_result(struct pg_link *k)
 		int left = PQflush(k->conn);
 		if (left == 0 && !PQisBusy(k->conn))
 			return true;
-		int ready = left < 0 ? -1 : wait_socket(k, left ? POLLIN | POLLOUT : POLLIN, until_us, k->cancel);
+		int ready = left < 0 ? -1 : wait_socket(k->conn, left ? POLLIN | POLLOUT : POLLIN, until_us, k->cancel);
 		if (ready < 0 && k->cancel && atomic_load(k->cancel))
 			cancel_statement(k);
 		if (ready <= 0) {
@@ -230,12 +230,42 @@ enum err link_run(struct pg_link *k, const char *sql)
 
 /* ---- connecting ---- */
 
-/* Does a server answer at all, so that it must be us whom it refuses? One that starts or stops says that. */
+/* Goes on until there is a connection or none can be had: what wait_socket said at last. */
+static int poll_connection(const struct pg_link *k, PGconn *conn)
+{
+	uint64_t until_us = store_now_us() + k->connect_timeout_ms * 1000ull;
+	PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+	int ready = 1;
+	while (PQstatus(conn) != CONNECTION_BAD && ready > 0 && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
+		ready = wait_socket(conn, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, until_us, k->stop);
+		if (ready > 0)
+			state = PQconnectPoll(conn);
+	}
+	return ready;
+}
+
+/* Does it refuse us for want of something of its own (SQLSTATE class 53: connections, memory), or not any more? libpq tells the code of a
+ * refusal at the end of its text only, and only when it is asked for nothing else. */
+static bool is_full(const struct pg_link *k)
+{
+	const char *args[PG_ARGS_MAX];
+	PGconn *conn = PQconnectStartParams(k->keys, memcpy(args, k->args, sizeof args), 1);
+	BUG_ON(!conn); /* out of memory */
+	PQsetErrorVerbosity(conn, PQERRORS_SQLSTATE);
+	bool full = poll_connection(k, conn) < 1 || PQstatus(conn) == CONNECTION_OK;
+	const char *code = strrchr(PQerrorMessage(conn), ' ');
+	full |= code && strlen(code) >= 6 && strncmp(code, " 53", 3) == 0;
+	PQfinish(conn);
+	return full;
+}
+
+/* Does a server answer at all, so that it must be us whom it refuses? One that starts or stops says that, as does one that is full. */
 static enum err blame(const struct pg_link *k)
 {
 	const char *args[PG_ARGS_MAX];
 	PGPing ping = PQpingParams(k->keys, memcpy(args, k->args, sizeof args), 1);
-	return ping == PQPING_OK || ping == PQPING_NO_ATTEMPT ? ERR_INVALID : ERR_UNAVAILABLE;
+	bool refuses = ping == PQPING_NO_ATTEMPT || (ping == PQPING_OK && !is_full(k));
+	return refuses ? ERR_INVALID : ERR_UNAVAILABLE;
 }
 
 static void on_notice(void *arg, const char *text)
@@ -245,18 +275,11 @@ static void on_notice(void *arg, const char *text)
 /* ERR_IO: somebody said no, or nobody is there. */
 static enum err try_to_connect(struct pg_link *k)
 {
-	uint64_t until_us = store_now_us() + k->connect_timeout_ms * 1000ull;
 	k->conn = PQconnectStartParams(k->keys, k->args, 1);
-	PostgresPollingStatusType state = PGRES_POLLING_WRITING;
-	int ready = 1;
 	BUG_ON(!k->conn); /* out of memory */
 	PQsetNoticeProcessor(k->conn, on_notice, NULL);
-	while (PQstatus(k->conn) != CONNECTION_BAD && ready > 0 && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
-		ready = wait_socket(k, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, until_us, k->stop);
-		if (ready > 0)
-			state = PQconnectPoll(k->conn);
-	}
-	if (PQstatus(k->conn) == CONNECTION_OK && state == PGRES_POLLING_OK)
+	int ready = poll_connection(k, k->conn);
+	if (PQstatus(k->conn) == CONNECTION_OK && ready > 0)
 		return ERR_NONE;
 	link_lose(k, ready == 0 ? "no connection in time" : ready < 0 ? "the store stops" : NULL);
 	return ready < 1 ? ERR_UNAVAILABLE : ERR_IO;

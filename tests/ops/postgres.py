@@ -127,6 +127,25 @@ async def away_at_start(bench, server):
     bench.nodes.append(node)
 
 
+async def full_at_start(bench, server):
+    """A server that has no room for one more is waited for."""
+    server.sql("postgres", "CREATE ROLE narrow LOGIN CONNECTION LIMIT 0")
+    node = node_on(server, user="narrow")
+    server.sql("postgres", f"ALTER DATABASE {node.overrides['store']['postgres']['database']} OWNER TO narrow")
+    process = await start_alone(node)
+    try:
+        await until_answer(node, "/readyz", 503)
+        assert "too many connections" in node.log_text() and process.returncode is None, node.log_tail()
+        server.sql("postgres", "ALTER ROLE narrow CONNECTION LIMIT -1")
+        await until_answer(node, "/readyz", 200)
+        await node.register("romeo", "localhost", "secret")
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        assert await process.wait() == 0, node.log_tail()
+    bench.nodes.append(node)
+
+
 async def never_comes(bench, server):
     node = node_on(server, start_wait="1s")
     server.stop()
@@ -221,6 +240,7 @@ CASES = {
     "the server is killed": on_server(lambda bench, server: crashes(bench, server, signal.SIGKILL)),
     "the server stops fast": on_server(lambda bench, server: crashes(bench, server, signal.SIGINT)),
     "a server that is away at the start": on_server(away_at_start),
+    "a server that has no room at the start": on_server(full_at_start),
     "a server that never comes": on_server(never_comes),
     "mistakes are named": on_server(mistakes),
     "copies, check, vacuum": on_server(care),
