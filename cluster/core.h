@@ -19,7 +19,7 @@
 
 #define CORE_PROTOCOL_MIN 1
 /* 2: places (places.h), records for many accounts (node/core/fan.h), stream management (node/core/fleet.h). 3: echoes (ways.h).
- * 4: a state may be declined (places.h), echoes of what is under way to an account (node/core/leash.h) */
+ * 4: echoes of places, states that are declined (places.h), echoes of what is under way to an account (node/core/leash.h) */
 #define CORE_PROTOCOL_MAX 4
 
 struct core;

@@ -746,7 +746,7 @@ struct homes *homes_new(const struct homes_out *out, unsigned worker, unsigned n
 	ways_init(&h->ways, &(struct ways_out){ .place = h, .where = on_where, .is_unsettled = on_is_unsettled,
 						.emptied = on_emptied, .arg = out->arg,
 						.send = out->send, .go = out->go, .drop = out->drop, .echo = HOMES_ECHO,
-						.echoed = HOMES_ECHOED });
+						.echoed = HOMES_ECHOED, .ttl = FRAME_TTL, .speaks = WAYS_PROTOCOL });
 	return h;
 }
 

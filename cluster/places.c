@@ -75,11 +75,6 @@ static void begin(struct places *p, struct spot *l, bool with_state)
 	spot_drop_state(l);
 }
 
-static bool stays(const struct places *p, const struct spot *l)
-{
-	return l->step == SERVED && (spot_is_here(p, l->fp) || p->now_ms < l->stays_ms);
-}
-
 static void end(struct places *p, struct spot *l)
 {
 	void *service = l->service;
@@ -142,6 +137,7 @@ static void take_next(struct places *p, struct spot *l)
 	p->out.take(p->out.arg, l->service, &w->r);
 	l->inside = false;
 	free(w);
+	spot_answer_echoes(p, l);
 }
 
 /* Does what is due, now that something has changed. */
@@ -156,7 +152,7 @@ static void settle(struct places *p, struct spot *l)
 			end(p, l);
 			l->given_to = 0;
 			release(p, l);
-		} else if (!stays(p, l)) {
+		} else if (!spot_stays(p, l)) {
 			give(p, l, spot_place_of(p, l->fp));
 		} else if (l->first) {
 			take_next(p, l);
@@ -186,16 +182,22 @@ static void enter(struct places *p, uint64_t now_ms)
 		places_become_unsure(p);
 }
 
-static void exit_from(struct places *p)
+static void free_dead(struct places *p)
 {
-	if (--p->depth)
-		return;
 	while (p->dead) {
 		struct spot *l = p->dead;
 		p->dead = l->next_dead;
 		buf_fini(&l->state);
 		free(l);
 	}
+}
+
+static void exit_from(struct places *p)
+{
+	if (p->depth == 1)
+		ways_run(&p->ways);
+	if (--p->depth == 0)
+		free_dead(p);
 }
 
 /* Collected first: they come and go meanwhile. */
@@ -268,6 +270,7 @@ void places_view(struct places *p, struct view *v, uint64_t now_ms)
 	if (before && before->self && before->self != v->self)
 		each_spot(p, renamed);
 	places_note_registry(p);
+	ways_view(&p->ways, v);
 	if (v->state == NODE_ISOLATED || (before && before->state == NODE_ISOLATED) || places_are_in_doubt(p))
 		places_become_unsure(p);
 	if (v->self)
@@ -448,7 +451,7 @@ static void take_now(struct places *p, struct spot *l, const struct frame_record
 
 static bool takes(const struct places *p, const struct spot *l)
 {
-	return l && stays(p, l) && !l->holds && !l->unsure && !l->lost && !l->closing && !l->first && !l->inside;
+	return l && spot_stays(p, l) && !l->holds && !l->unsure && !l->lost && !l->closing && !l->first && !l->inside;
 }
 
 /* NULL: there are too many. */
@@ -511,22 +514,31 @@ static void data_elsewhere(struct places *p, const struct frame_record *r, uint3
 	spot_wait(p, l, r);
 }
 
-static void data(struct places *p, const struct frame_record *r)
+static void data_goes(struct places *p, const struct frame_record *r)
 {
 	const struct spot *l = spot_find(p, r->to);
 	uint32_t place = spot_place_of(p, r->dst_fp);
 	if (!place || !p->view->self)
 		spot_refuse(p, r);
-	else if (place == p->view->self || (l && stays(p, l)))
+	else if (place == p->view->self || (l && spot_stays(p, l)))
 		data_here(p, r);
 	else
 		data_elsewhere(p, r, place);
+}
+
+static void data(struct places *p, const struct frame_record *r)
+{
+	uint32_t where = spot_where(p, spot_find(p, r->to), r->dst_fp);
+	if (!where || !places_ways_takes(p, r, where))
+		data_goes(p, r);
 }
 
 static void record(struct places *p, const struct frame_record *r)
 {
 	if (r->kind == PLACES_DATA)
 		data(p, r);
+	else if (r->kind == PLACES_ECHO || r->kind == PLACES_ECHOED)
+		ways_record(&p->ways, r, p->now_ms);
 	else if (r->kind == PLACES_STATE)
 		state_came(p, r);
 	else if (r->kind == PLACES_GOT)
@@ -562,7 +574,7 @@ bool places_takes(struct places *p, struct str name, uint64_t fp, uint64_t now_m
 {
 	struct spot *l = spot_find(p, name);
 	enter(p, now_ms);
-	bool yes = takes(p, l) && l->fp == fp;
+	bool yes = takes(p, l) && l->fp == fp && !ways_waits(&p->ways, fp, p->view->self, 0, p->now_ms);
 	exit_from(p);
 	return yes;
 }
@@ -669,6 +681,7 @@ void places_tick(struct places *p, uint64_t now_ms)
 	if (places_are_in_doubt(p))
 		places_become_unsure(p);
 	each_spot(p, look);
+	ways_tick(&p->ways, p->now_ms);
 	if (p->view && p->view->self)
 		renew_some(p);
 	exit_from(p);
@@ -692,7 +705,9 @@ struct places *places_new(const struct places_out *out, const uint64_t seed[2], 
 	struct places *p = xzalloc(sizeof *p);
 	p->out = *out;
 	p->max = max;
+	p->goes = data_goes;
 	map_init(&p->names, seed);
+	places_ways_init(p);
 	return p;
 }
 
@@ -714,24 +729,32 @@ static void end_one(struct places *p, struct spot *l)
 	l->closing = true;
 }
 
-static void end_each(struct places *p, void (*how)(struct places *p, struct spot *l))
+void places_end_all(struct places *p)
 {
 	p->ended = true;
 	p->depth++;
-	each_spot(p, how);
+	ways_end(&p->ways);
+	each_spot(p, end_one);
 	exit_from(p);
 }
 
-void places_end_all(struct places *p)
+static void say_nothing(void *arg, uint32_t epoch, const struct frame_record *r)
 {
-	end_each(p, end_one);
+	(void)arg;
+	(void)epoch;
+	(void)r;
 }
 
 void places_free(struct places *p)
 {
 	if (!p)
 		return;
-	end_each(p, end_now);
+	p->ended = true;
+	p->out.send = say_nothing;
+	p->depth++;
+	each_spot(p, end_now);
+	free_dead(p);
+	ways_fini(&p->ways);
 	map_fini(&p->names);
 	view_unref(p->company);
 	view_unref(p->view);

@@ -25,10 +25,11 @@
  *     not reached the registry for AWAY_MS (a lease ends after 8 s) while a node is missing that was there before: that one may be
  *     where the registry is, and we are not; and one that has done nothing at all for GAP_MS (it was frozen).
  *  7. A place that is held (its service waits for the store) stays as and where it is until it is released.
- *  8. The order of what one sender sends to a place is kept while the place stays. As it moves, what the sender's node has sent to its old
- *     node may come after what it sends to the new one. ways.h would keep it, with an echo that waits at each node where what it follows
- *     waits: for a state, for the service, for a view. So it must be a record with the place's name that is kept and sent on as they are,
- *     and answered where they are taken, or refused.
+ *  8. What one node sends to a place is taken in that order, though the place moves. ways.h keeps it: who has sent something to the place's
+ *     former node waits until that has been taken. Its echo waits at each node where what it follows waits, for a state, for the service,
+ *     for a view: it is kept and sent on as they are, and answered where the last of them was taken, or refused. It makes no place.
+ *     It is promised as accounts' order is (homes.h, rule 8): as long as no node dies or leaves through which something goes, nor a link
+ *     gives it back, nor something waits for longer than ways.h does (as when the service waits for its store), or goes to and fro.
  *
  *   none -something arrives, a state comes-> CLAIMS -fence-> SERVED -hashing, drain-> GIVEN -he has it-> RELEASES -done-> none
  *                                               ^-denied, and something waits-'          '-hashing puts it here again-> SERVED
@@ -41,21 +42,23 @@
 #include "proto/base/err.h"
 
 #define PLACES_PROTOCOL 2 /* who speaks less knows nothing of places */
-#define PLACES_ANSWERS  4 /* who speaks less knows no PLACES_NOT */
+#define PLACES_ANSWERS  4 /* who speaks less knows no PLACES_NOT, and no echo */
 #define PLACES_QUICK    4 /* hops */
 #define PLACES_TTL      28 /* of something for a place: about REFUSE_MS */
 
 struct places;
 
-/* Kinds of records; `to`: the place's name, dst_fp: its fingerprint. */
+/* Kinds of records; `to`: the place's name, dst_fp: its fingerprint, str_hash of it. */
 enum {
 	PLACES_STATE, /* old -> new. xml: a frozen state, if `rule` is 1; osm: its fence; oseq: how often
 			 it was given under that; dst_sid: who gives it away */
-	PLACES_DATA,  /* something for the place */
+	PLACES_DATA,  /* something for the place. dst_sid: through whom it went (ways.h) */
 	PLACES_GOT,   /* new (dst_sid) -> old: the state under the fence osm, given for the oseq-th time, is here */
 	PLACES_YOURS, /* old -> new: if `rule` is 1 the claim is yours now, else never mind: it goes elsewhere */
 	PLACES_NOT,   /* new (dst_sid) -> old: the state under the fence osm was not taken: not now, or never, if `rule` is 1. Not to a node
 			 that speaks less than PLACES_ANSWERS */
+	PLACES_ECHO,  /* ways.h; osm: the asker's number for it, oseq: the asker; dst_sid: as of DATA. Not to one that speaks less either */
+	PLACES_ECHOED, /* osm, oseq: as of ECHO; without a name */
 	PLACES_KIND_COUNT
 };
 
@@ -81,7 +84,7 @@ struct places_out {
 	void (*declined)(void *arg, struct str name, uint32_t epoch);
 };
 
-/* `seed`: of the table of names, secret. `max`: names; what would be one more is refused. */
+/* `seed`: of the fingerprints, secret. `max`: names; what would be one more is refused. */
 struct places *places_new(const struct places_out *out, const uint64_t seed[2], size_t max);
 /* Ends all that is served, held or not. */
 void places_free(struct places *p);
@@ -124,11 +127,15 @@ void places_end_all(struct places *p);
 size_t places_held(const struct places *p);
 /* A node that drains gives everything away as its view says so: nothing is placed there any more. */
 size_t places_count(const struct places *p);
-/* How many are to be served elsewhere and are not done with here, as far as the registry lets them be. */
+/* There is nothing for which places_tick need be called. */
+bool places_are_idle(const struct places *p);
+/* How many are to be served elsewhere and are not done with here, as far as the registry lets them be; or have something that waits here
+ * to go there in its turn. */
 size_t places_leaving(const struct places *p);
 
 struct places_stats {
 	uint64_t moved, lost, refused;
+	uint64_t hurried; /* names whose way was not waited for to the end */
 };
 void places_stats(const struct places *p, struct places_stats *out);
 

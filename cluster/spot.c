@@ -58,10 +58,25 @@ bool spot_is_here(const struct places *p, uint64_t fp)
 	return p->view && p->view->self && spot_place_of(p, fp) == p->view->self;
 }
 
+bool spot_stays(const struct places *p, const struct spot *l)
+{
+	return l->step == SERVED && (spot_is_here(p, l->fp) || p->now_ms < l->stays_ms);
+}
+
+uint32_t spot_where(const struct places *p, const struct spot *l, uint64_t fp)
+{
+	bool here = l && (l->step == SERVED || l->first);
+	return here && p->view ? p->view->self : spot_place_of(p, fp);
+}
+
 /* ---- what waits ---- */
 
 void spot_refuse(struct places *p, const struct frame_record *r)
 {
+	if (r->kind == PLACES_ECHO) {
+		ways_answer(&p->ways, r);
+		return;
+	}
 	p->stats.refused += r->kind == PLACES_DATA;
 	p->out.refuse(p->out.arg, r);
 }
@@ -75,16 +90,26 @@ static char *copy(char *to, struct str *s)
 	return to + s->len;
 }
 
+size_t spot_bytes(const struct frame_record *r)
+{
+	return r->from.len + r->to.len + r->xml.len;
+}
+
+void spot_copy(struct frame_record *r, char *bytes)
+{
+	copy(copy(copy(bytes, &r->from), &r->to), &r->xml);
+}
+
 void spot_wait(struct places *p, struct spot *l, const struct frame_record *r)
 {
-	size_t n = r->from.len + r->to.len + r->xml.len;
+	size_t n = spot_bytes(r);
 	if (l->n_waiting == WAITING_MAX || l->waiting_bytes + n > WAITING_BYTES || p->waiting_bytes + n > WAITING_ALL) {
 		spot_refuse(p, r);
 		return;
 	}
 	struct waiter *w = xmalloc(sizeof *w + n);
 	*w = (struct waiter){ .r = *r, .n = n, .refuse_ms = p->now_ms + REFUSE_MS };
-	copy(copy(copy(w->bytes, &w->r.from), &w->r.to), &w->r.xml);
+	spot_copy(&w->r, w->bytes);
 	*l->end = w;
 	l->end = &w->next;
 	l->n_waiting++;
@@ -106,6 +131,15 @@ struct waiter *spot_next_waiter(struct places *p, struct spot *l)
 	return w;
 }
 
+void spot_answer_echoes(struct places *p, struct spot *l)
+{
+	while (l->first && l->first->r.kind == PLACES_ECHO) {
+		struct waiter *w = spot_next_waiter(p, l);
+		ways_answer(&p->ways, &w->r);
+		free(w);
+	}
+}
+
 void spot_refuse_waiting(struct places *p, struct spot *l)
 {
 	for (struct waiter *w; (w = spot_next_waiter(p, l)); free(w))
@@ -119,6 +153,7 @@ void spot_refuse_late(struct places *p, struct spot *l)
 		spot_refuse(p, &w->r);
 		free(w);
 	}
+	spot_answer_echoes(p, l);
 }
 
 /* ---- elsewhere ---- */
@@ -126,11 +161,17 @@ void spot_refuse_late(struct places *p, struct spot *l)
 void spot_send_on(struct places *p, uint32_t epoch, const struct frame_record *r)
 {
 	struct frame_record on = *r;
+	if (r->kind == PLACES_ECHO) {
+		ways_send_on(&p->ways, epoch, r);
+		return;
+	}
 	if (r->ttl <= 1) {
 		spot_refuse(p, r);
 		return;
 	}
 	on.ttl--;
+	on.dst_sid = ways_passed(&p->ways, r->dst_sid);
+	ways_note(&p->ways, r->dst_fp, epoch);
 	p->out.send(p->out.arg, epoch, &on);
 }
 

@@ -6,6 +6,7 @@
 #define CLUSTER_SPOT_H
 
 #include "cluster/places.h"
+#include "cluster/ways.h"
 #include "proto/base/map.h"
 
 #define STATE_MAX (FRAME_MAX / 2)
@@ -58,6 +59,8 @@ struct places {
 	uint64_t away_ms;      /* since then */
 	struct map names;
 	size_t max, waiting_bytes;
+	struct ways ways;      /* rule 8 */
+	void (*goes)(struct places *p, const struct frame_record *r); /* what has waited for a way */
 	uint64_t now_ms;
 	bool ended;            /* nothing begins here any more */
 	unsigned depth;        /* of calls into this file: what is gone is freed at 0 */
@@ -75,6 +78,10 @@ void spot_drop_state(struct spot *l);
 /* Where hashing puts it; 0: nowhere that we know. */
 uint32_t spot_place_of(const struct places *p, uint64_t fp);
 bool spot_is_here(const struct places *p, uint64_t fp);
+/* It is served here, and is to be for now. */
+bool spot_stays(const struct places *p, const struct spot *l);
+/* Where what comes for it goes next: here, too, where it waits before it goes on. `l` may be NULL. */
+uint32_t spot_where(const struct places *p, const struct spot *l, uint64_t fp);
 
 /* ---- what waits ---- */
 
@@ -83,9 +90,15 @@ void spot_refuse(struct places *p, const struct frame_record *r);
 void spot_wait(struct places *p, struct spot *l, const struct frame_record *r);
 /* Yours to free; NULL at the end. */
 struct waiter *spot_next_waiter(struct places *p, struct spot *l);
+/* The first has gone: the echoes that are first now have come to their end. */
+void spot_answer_echoes(struct places *p, struct spot *l);
 void spot_refuse_waiting(struct places *p, struct spot *l);
 /* Only those whose time is over. */
 void spot_refuse_late(struct places *p, struct spot *l);
+
+size_t spot_bytes(const struct frame_record *r);
+/* So that it has its strings there. */
+void spot_copy(struct frame_record *r, char *bytes);
 
 /* ---- other nodes ---- */
 
@@ -100,6 +113,12 @@ void spot_answer_state(struct places *p, const struct frame_record *state, unsig
 void spot_send_state(struct places *p, const struct spot *l);
 /* The same one has the claim now; or never mind. */
 void spot_say_whose(struct places *p, const struct spot *l, bool yours);
+
+/* ---- places_ways.c: rule 8 ---- */
+
+void places_ways_init(struct places *p);
+/* Something for a place, whose way is to `where`. True: it waits (a copy does). */
+bool places_ways_takes(struct places *p, const struct frame_record *r, uint32_t where);
 
 /* ---- places_doubt.c: rule 6 ---- */
 

@@ -23,6 +23,7 @@ struct emptying {
 struct waiting_echo {
 	struct ways_item item;
 	struct frame_record r;
+	char name[];
 };
 
 /* ---- which nodes a record went through: 16 bits of each one's number, never 0, the last one lowest ---- */
@@ -82,7 +83,7 @@ static void note(struct ways *w, uint64_t fp, uint32_t where)
 static bool knows_echo(const struct ways *w, uint32_t epoch)
 {
 	const struct view_node *n = w->view && view_is_alive(w->view, epoch) ? view_find(w->view, epoch) : NULL;
-	return n && (!n->speaks || n->speaks >= WAYS_PROTOCOL);
+	return n && (!n->speaks || n->speaks >= w->out.speaks);
 }
 
 /* The way that must be empty before anything goes to `where`; 0: none. */
@@ -140,16 +141,18 @@ static void make_ready(struct ways *w, struct emptying *e)
 	w->ready = e;
 }
 
-static void send_echo(struct ways *w, struct emptying *e, uint32_t way)
+static void send_echo(struct ways *w, struct emptying *e, struct str name, uint32_t way)
 {
-	struct frame_record r = { .kind = w->out.echo, .ttl = FRAME_TTL, .dst_fp = e->fp, .dst_sid = ways_passed(w, 0), .oseq = w->self };
+	struct frame_record r = {
+		.kind = w->out.echo, .ttl = w->out.ttl, .dst_fp = e->fp, .dst_sid = ways_passed(w, 0), .oseq = w->self, .to = name,
+	};
 	e->way = way;
 	e->token = r.osm = ++w->tokens;
 	w->echoes++;
 	w->out.send(w->out.arg, way, &r);
 }
 
-static struct emptying *begin(struct ways *w, uint64_t fp, uint64_t now_ms)
+static struct emptying *begin(struct ways *w, uint64_t fp, struct str name, uint64_t now_ms)
 {
 	struct emptying *e = xzalloc(sizeof *e);
 	e->fp = fp;
@@ -159,7 +162,7 @@ static struct emptying *begin(struct ways *w, uint64_t fp, uint64_t now_ms)
 	map_put(&w->emptying, key_of(&e->fp), e);
 	uint32_t way = old_way(w, fp, w->out.where(w->out.place, fp));
 	if (!is_unsettled(w, fp) && way)
-		send_echo(w, e, way);
+		send_echo(w, e, name, way);
 	else if (!is_unsettled(w, fp))
 		make_ready(w, e);
 	return e;
@@ -190,7 +193,7 @@ void ways_wait(struct ways *w, uint64_t fp, uint64_t passed, struct ways_item *i
 {
 	struct emptying *e = find(w, fp);
 	if (!e)
-		e = begin(w, fp, now_ms);
+		e = begin(w, fp, item->name, now_ms);
 	items_add(!e->way && has_passed(w, passed) ? &e->again : &e->items, item);
 	e->n++;
 	e->bytes += item->bytes;
@@ -199,6 +202,12 @@ void ways_wait(struct ways *w, uint64_t fp, uint64_t passed, struct ways_item *i
 		e->hurries = true;
 		make_ready(w, e);
 	}
+}
+
+void ways_note(struct ways *w, uint64_t fp, uint32_t where)
+{
+	if (!old_way(w, fp, where)) /* as above */
+		note(w, fp, where);
 }
 
 bool ways_has(const struct ways *w, uint64_t fp)
@@ -244,9 +253,13 @@ static void echo_came(struct ways *w, const struct frame_record *r, uint64_t now
 		echo_goes(w, r);
 		return;
 	}
-	struct waiting_echo *x = xzalloc(sizeof *x);
-	*x = (struct waiting_echo){ .item = { .bytes = sizeof *x, .is_echo = true }, .r = *r };
-	x->r.from = x->r.to = x->r.xml = STR_NONE; /* it has none of them */
+	struct waiting_echo *x = xzalloc(sizeof *x + r->to.len);
+	*x = (struct waiting_echo){ .item = { .bytes = sizeof *x + r->to.len, .is_echo = true }, .r = *r };
+	x->r.from = x->r.xml = STR_NONE; /* it has none of them */
+	if (str_present(r->to)) {
+		memcpy(x->name, r->to.p, r->to.len);
+		x->item.name = x->r.to = str_span(x->name, r->to.len);
+	}
 	ways_wait(w, r->dst_fp, r->dst_sid, &x->item, now_ms);
 }
 
@@ -297,7 +310,7 @@ static bool waits_on(struct ways *w, struct emptying *e)
 	}
 	uint32_t way = old_way(w, e->fp, w->out.where(w->out.place, e->fp));
 	if (way)
-		send_echo(w, e, way);
+		send_echo(w, e, e->items.first->name, way);
 	return way != 0;
 }
 

@@ -38,7 +38,7 @@
 #include "cluster/view.h"
 #include "proto/base/map.h"
 
-#define WAYS_PROTOCOL 3 /* who speaks less knows no echo */
+#define WAYS_PROTOCOL 3 /* who speaks less knows no echo of accounts; of places: places.h */
 
 #define WAYS_KEEP_MS      10000
 #define WAYS_WAIT_MS      2000
@@ -51,6 +51,7 @@
 /* What waits: within what its owner knows it by. */
 struct ways_item {
 	struct ways_item *next;
+	struct str name; /* for echoes, which go by that; absent: those by the fingerprint */
 	size_t bytes;
 	bool is_echo;
 };
@@ -74,6 +75,8 @@ struct ways_out {
 	/* At the end: it goes nowhere any more. Yours, too. */
 	void (*drop)(void *arg, struct ways_item *item);
 	uint8_t echo, echoed; /* the kinds */
+	uint8_t ttl;          /* of an echo: as of what it follows */
+	uint8_t speaks;       /* who speaks less knows no echo of this kind */
 };
 
 struct ways {
@@ -97,12 +100,14 @@ void ways_fini(struct ways *w);
  * what its record says of the nodes that it went through; 0: none yet. */
 bool ways_waits(struct ways *w, uint64_t fp, uint32_t where, uint64_t passed, uint64_t now_ms);
 void ways_wait(struct ways *w, uint64_t fp, uint64_t passed, struct ways_item *item, uint64_t now_ms);
+/* What waited elsewhere, on its owner's side, goes to `where` now. */
+void ways_note(struct ways *w, uint64_t fp, uint32_t where);
 /* Does anything wait for this name? */
 bool ways_has(const struct ways *w, uint64_t fp);
 /* What its record says when it leaves for another node. */
 uint64_t ways_passed(const struct ways *w, uint64_t passed);
 
-/* A record of one of the two kinds. */
+/* A record of one of the two kinds. An echo has the name as `to`, if the items have it. */
 void ways_record(struct ways *w, const struct frame_record *r, uint64_t now_ms);
 /* An echo goes on to where the name is. Where none is known it is answered. */
 void ways_send_on(struct ways *w, uint32_t where, const struct frame_record *r);

@@ -129,6 +129,8 @@ enum { LABEL_SETS(X) };
 	X(PLACES, "places", GAUGE, NONE, "Rooms and other addresses of services that this node serves, or is about to")                  \
 	X(PLACES_MOVED_TOTAL, "places_moved_total", COUNTER, NONE, "Those that it gave to another node, with their state")               \
 	X(PLACES_LOST_TOTAL, "places_lost_total", COUNTER, NONE, "Those that another node serves, as it was taken for dead")             \
+	X(PLACES_HURRIED_TOTAL, "places_hurried_total", COUNTER, NONE,                                                                    \
+	  "Those that moved, and whose senders' order was not waited for to the end")                                                     \
 	X(RECEIVED_BYTES_TOTAL, "received_bytes_total", COUNTER, NONE, "Bytes received from clients, TLS taken off")                     \
 	X(SENT_BYTES_TOTAL, "sent_bytes_total", COUNTER, NONE, "Bytes sent to clients, TLS not counted")                                 \
 	X(HTTP_REQUESTS_TOTAL, "http_requests_total", COUNTER, HTTP, "Replies of the stats endpoint and the admin API")          \

@@ -205,6 +205,7 @@ static void tell(struct placing *g)
 	count(g->nw, METRIC_PLACES, (int64_t)n - (int64_t)g->told_count);
 	count(g->nw, METRIC_PLACES_MOVED_TOTAL, (int64_t)(st.moved - g->told.moved));
 	count(g->nw, METRIC_PLACES_LOST_TOTAL, (int64_t)(st.lost - g->told.lost));
+	count(g->nw, METRIC_PLACES_HURRIED_TOTAL, (int64_t)(st.hurried - g->told.hurried));
 	g->told = st;
 	g->told_count = n;
 }
@@ -214,16 +215,16 @@ static void on_tick(struct timer *t)
 	struct placing *g = (struct placing *)((char *)t - offsetof(struct placing, tick));
 	places_tick(g->places, g->nw->worker->now_ms);
 	tell(g);
-	g->ticks = places_count(g->places) > 0;
+	g->ticks = !places_are_idle(g->places);
 	if (g->ticks)
 		worker_timer_set(g->nw->worker, t, TICK_MS);
 }
 
-/* As long as there are places it ticks. */
+/* As long as there are places, or something waits to go to one, it ticks. */
 static void give(struct placing *g, const struct frame_record *r)
 {
 	places_record(g->places, r, g->nw->worker->now_ms);
-	if (g->ticks || !places_count(g->places))
+	if (g->ticks || places_are_idle(g->places))
 		return;
 	g->ticks = true;
 	worker_timer_set(g->nw->worker, &g->tick, TICK_MS);
@@ -278,9 +279,10 @@ static bool is_name(const struct node_worker *nw, const struct frame_record *r)
 void placing_record(struct node_worker *nw, const struct frame_record *r)
 {
 	struct placing *g = nw->placing;
-	if (!is_name(nw, r))
+	bool is_answer = r->kind == PLACES_ECHOED, is_echo = is_answer || r->kind == PLACES_ECHO;
+	if (!is_answer && !is_name(nw, r))
 		LOG(LOG_ERROR, "fleet", "a node sent something to the wrong place");
-	else if (placing_find(nw->node, domain_of(r->to)))
+	else if (is_echo || placing_find(nw->node, domain_of(r->to)))
 		give(g, r);
 	else if (r->kind == PLACES_STATE)
 		places_decline(g->places, r);

@@ -1,6 +1,7 @@
 /*
  * service.h: a feature with addresses of its own, such as rooms: name@domain is a *place*, served by one worker of one node of the service
- * (cluster/places.h has the rules), and all stanzas for it come there, in the order in which each sender's came to its node.
+ * (cluster/places.h has the rules), and all stanzas for it come there, in the order in which each sender's came to its node, also while the
+ * place moves (rule 8 there says when not).
  *
  * A feature names a const struct service in its descriptor (module.h). For each place it keeps what it likes, from `begin` to `end`, on the
  * place's worker. It answers through the router, with the place's address as `from`.

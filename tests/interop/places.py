@@ -6,15 +6,19 @@ import contextlib
 import itertools
 import os
 import signal
+import subprocess
 import time
 
 from harness.client import Client
 from harness.cluster import Cluster, Node, surroundings
-from harness.starling import Starling, binary
+from harness.proxy import Proxy
+from harness.starling import ROOT, Starling, binary
 from harness.wire import PATIENCE
+from slow import metric
 
 NAMES = [f"c{i}" for i in range(16)]
 HOST = "toy.localhost"
+AT_ONCE = 8
 SILENCE = 16 * PATIENCE  # longer than what waits is kept waiting
 Answer = collections.namedtuple("Answer", "number fence node")
 
@@ -122,27 +126,32 @@ class Caller(Client):
 
 
 class Crowd:
-    """Callers that go on counting, all names in turn, until they are told to stop; every answer is kept. `errors`: those that may come; "silence" among
-    them: there may be no answer, as a node took the question to its grave."""
+    """Callers that go on counting until they are told to stop; every answer is kept. Each asks for every name all the time, several times at once, and
+    is counted in the order in which it asked. `errors`: those that may come; "silence" among them: there may be no answer, as a node took the
+    question to its grave. Then no order is promised, and each asks for one name after the other, once."""
 
     def __init__(self, callers, errors=()):
         self.callers, self.answers, self.errors = callers, collections.defaultdict(list), collections.Counter()
         self.allowed, self.stopping, self.tasks = errors, False, []
+        self.at_once, self.lanes = (1, 1) if errors else (AT_ONCE, len(NAMES))
 
     def __enter__(self):
-        self.tasks = [asyncio.create_task(self.go_on(c, i)) for i, c in enumerate(self.callers)]
+        self.tasks = [asyncio.create_task(self.go_on(c, i * 5, NAMES[lane :: self.lanes])) for lane in range(self.lanes) for i, c in enumerate(self.callers)]
         return self
 
     def __exit__(self, *_):
         self.stopping = True
 
-    async def go_on(self, caller, first):
-        for i in itertools.count(first * 5):
+    async def go_on(self, caller, first, names):
+        for i in itertools.count(first):
             if self.stopping:
                 return
-            name = NAMES[i % len(NAMES)]
+            name = names[i % len(names)]
             try:
-                self.answers[name].append(await caller.count(name, SILENCE if "silence" in self.allowed else 40 * PATIENCE))
+                timeout = SILENCE if "silence" in self.allowed else 40 * PATIENCE
+                answers = await asyncio.gather(*(caller.count(name, timeout) for _ in range(self.at_once)))
+                assert answers == sorted(answers), f"{name} counts {caller.name} out of order: {answers}"
+                self.answers[name] += answers
             except Refused as refused:
                 assert refused.condition in self.allowed, f"{name}: {refused}"
                 self.errors[refused.condition] += 1
@@ -156,11 +165,11 @@ class Crowd:
     async def some_more(self, n=200):
         want = self.answered() + n
         deadline = time.monotonic() + 40 * PATIENCE
-        while self.answered() < want:
+        while self.answered() < want or (self.lanes > 1 and len(self.answers) < len(NAMES)):
             for task in self.tasks:
                 if task.done():
                     task.result()
-            assert time.monotonic() < deadline, f"only {self.answered()} of {want}"
+            assert time.monotonic() < deadline, f"only {self.answered()} of {want}, for {len(self.answers)} names"
             await asyncio.sleep(0.02)
 
     async def finish(self):
@@ -314,6 +323,35 @@ async def joining(_):
             await c.end()
 
 
+async def slow_way(_):
+    """What is under way to a node that drains is taken before what is sent to the next one, though that way is far shorter."""
+    await asyncio.to_thread(subprocess.run, ["make", "-s", "B=build/gcc", "CC=gcc", "SAN=", "build/gcc/tests/cluster/proxy"], cwd=ROOT, check=True)
+    async with toys(2) as cluster:
+        leaver = ToyNode(cluster, "n3", {})
+        cluster.nodes.append(leaver)
+        with Proxy((leaver.address, leaver.mesh_port)) as proxy:
+            leaver.overrides["cluster.advertise"] = "%s:%d" % proxy.address
+            await leaver.start()
+            await cluster.meet()
+            romeo = await Caller("romeo", cluster.nodes[0]).begin()
+            name, before = await served_by(romeo, "n3")
+            proxy.latency(800, "up")  # less than what is waited for
+            asked, draining = [asyncio.create_task(romeo.count(name))], asyncio.create_task(drains(leaver))
+            deadline = time.monotonic() + 40 * PATIENCE
+            while not any(a.done() and a.result().node != "n3" for a in asked):
+                asked.append(asyncio.create_task(romeo.count(name)))
+                await asyncio.sleep(0.01)
+                assert time.monotonic() < deadline, f"{name} does not move"
+            answers = await asyncio.gather(*asked)
+            numbers = [a.number for a in answers]
+            assert numbers == list(range(before.number + 1, before.number + 1 + len(numbers))), f"out of order: {answers}"
+            await draining
+            assert await metric(cluster.nodes[0], "places_hurried_total") == 0
+            await romeo.end()
+            assert not await leaver.stop()
+            cluster.nodes.remove(leaver)
+
+
 def leaving(how):
     async def case(_):
         async with toys(3) as cluster:
@@ -464,6 +502,7 @@ CASES = {
     "places, a node drains": leaving(drains),
     "places, a node leaves": leaving(leaves),
     "places, a node is told to end": leaving(is_told_to_end),
+    "places, the way to a node that drains is slow": slow_way,
     "places, a node is killed": killed,
     "places, a frozen node's write comes late": frozen,
     "places, Redis is away": without_redis,

@@ -17,6 +17,7 @@ const char *sim_mutation_name(enum sim_mutation m)
 	static const char *const of[MUTATE_COUNT] = {
 		"nothing", "lose", "repeat", "swap", "drop-replay", "keep-lost", "lose-message", "stay", "keep-seat", "no-purge",
 		"overtake", "stays-slow", "no-fence", "lose-state", "hear-to-the-end", "hurry",
+		"hurry-places",
 	};
 	return m < MUTATE_COUNT ? of[m] : "?";
 }

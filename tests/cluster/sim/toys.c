@@ -9,6 +9,7 @@
 #include "tests/cluster/sim/unwell.h"
 
 #define NAMES   5
+#define PATH    (PLACES_TTL + 1)
 #define NEWS_MS 1000
 
 /* A place that is served here. */
@@ -26,6 +27,7 @@ struct toys {
 	struct view *view;
 	struct places *places[4];
 	struct toy *served[NAMES];
+	uint64_t taken_last[NAMES];  /* of what was written here: its number */
 	uint64_t tick_at, farewell_at;
 	unsigned errands;            /* under way */
 	bool ended;
@@ -33,7 +35,7 @@ struct toys {
 
 /* On its way to the registry, or to the store and back. */
 struct toy_errand {
-	enum { ASKS, LOADS, WRITES } kind;
+	enum { ASKS, LOADS, WRITES, ECHOES } kind;
 	struct registry_call call;
 	char text[16];
 	unsigned name, node;
@@ -42,15 +44,21 @@ struct toy_errand {
 	enum err err;
 };
 
-/* Who is answerable for a message, and what became of it. */
+/* Who is answerable for a message, what became of it, and through whom it went. */
 struct toy_fate {
-	uint8_t name, node;
+	uint8_t name, node, from;
 	uint32_t life, taken, refused;
-	bool again;
+	bool again, strayed;
+	uint32_t from_life, path[PATH];
+	unsigned n_path;
+	uint64_t written_at, hurried;
 };
+
+static const uint64_t seed[2] = { 5, 6 };
 
 static struct {
 	struct { uint64_t fence, n; } store[NAMES];
+	uint64_t hurried[NAMES];     /* in processes that run no more */
 	uint32_t frozen[NAMES];      /* its state is on its way: who gave it; 0: none is */
 	bool somebody_died;
 	struct toy_fate *fates;
@@ -70,15 +78,16 @@ void toys_death(void)
 
 /* ---- names ---- */
 
-static uint64_t fp_of(unsigned name)
-{
-	return (name + 1) * UINT64_C(0xd1342543de82ef95);
-}
-
 static struct str text_of(unsigned name, char out[16])
 {
 	snprintf(out, 16, "t%u@toy", name);
 	return str_of(out);
+}
+
+static uint64_t fp_of(unsigned name)
+{
+	char text[16];
+	return str_hash(text_of(name, text), seed);
 }
 
 static unsigned name_of(struct str text)
@@ -86,9 +95,14 @@ static unsigned name_of(struct str text)
 	return (unsigned)(text.p[1] - '0');
 }
 
+static struct places *places_of_fp(struct toys *t, uint64_t fp)
+{
+	return t->places[fp % t->w->plan.workers];
+}
+
 static struct places *places_for(struct toys *t, unsigned name)
 {
-	return t->places[fp_of(name) % t->w->plan.workers];
+	return places_of_fp(t, fp_of(name));
 }
 
 static struct toy_fate *in_hand(struct toys *t, uint64_t id)
@@ -99,17 +113,81 @@ static struct toy_fate *in_hand(struct toys *t, uint64_t id)
 	return f;
 }
 
+/* ---- rule 8 of places.h ---- */
+
+static uint64_t hurried_here(struct toys *t, unsigned name)
+{
+	struct places_stats st;
+	places_stats(places_for(t, name), &st);
+	return st.hurried;
+}
+
+/* It never becomes less. */
+static uint64_t hurried(const struct sim_world *w, unsigned name)
+{
+	uint64_t n = all.hurried[name];
+	for (unsigned i = 0; i < w->plan.nodes; i++)
+		if (w->nodes[i].runs && w->nodes[i].accounts->toys)
+			n += hurried_here(w->nodes[i].accounts->toys, name);
+	return n;
+}
+
+/* Who sees it for the second time and sends it on throws it to and fro. */
+static void passes(struct toys *t, struct toy_fate *f)
+{
+	bool goes_on = places_where(places_for(t, f->name), fp_of(f->name)) != t->self;
+	for (unsigned i = 0; i < f->n_path; i++)
+		f->strayed |= goes_on && f->path[i] == t->self;
+	if (f->n_path < PATH)
+		f->path[f->n_path++] = t->self;
+}
+
+static bool is_gone(const struct sim_world *w, const struct toy_fate *f)
+{
+	for (unsigned i = 0; i < f->n_path; i++)
+		if (w->gone[f->path[i] % SIM_EPOCHS])
+			return true;
+	return false;
+}
+
+static bool has_promise(const struct sim_world *w, const struct toy_fate *late, const struct toy_fate *first)
+{
+	return !is_gone(w, late) && !is_gone(w, first) && w->now - late->written_at < WAYS_KEEP_MS &&
+	       hurried(w, late->name) == late->hurried;
+}
+
+static void look_for_order(struct sim_world *w, uint64_t id)
+{
+	const struct toy_fate *f = &all.fates[id - 1];
+	const struct sim_node *n = &w->nodes[f->from];
+	uint64_t *last = n->runs && n->life == f->from_life ? &n->accounts->toys->taken_last[f->name] : NULL;
+	if (!last || f->again || f->strayed)
+		return;
+	if (id < *last && has_promise(w, f, &all.fates[*last - 1]))
+		sim_fail(w, "message %llu of n%u for t%u is taken after %llu", (unsigned long long)id, f->from, f->name,
+			 (unsigned long long)*last);
+	w->overtaken += id < *last;
+	if (id > *last)
+		*last = id;
+}
+
 /* ---- what goes out ---- */
+
+static void ask_nobody(struct toys *t, const struct frame_record *echo);
 
 static void on_send(void *arg, uint32_t epoch, const struct frame_record *r)
 {
-	static const char *const names[PLACES_KIND_COUNT] = { "state", "data", "got", "yours", "not" };
+	static const char *const names[PLACES_KIND_COUNT] = { "state", "data", "got", "yours", "not", "echo", "echoed" };
 	struct toys *t = arg;
 	struct frame_record out = *r;
 	struct buf b;
-	if (r->kind != PLACES_DATA)
+	if (r->kind != PLACES_DATA && r->kind != PLACES_ECHOED)
 		sim_log(t->w, "n%u says %s of t%u to %u: %.*s under %llu, %u", t->node, names[r->kind], name_of(r->to), epoch,
 			STR_ARG(r->xml), (unsigned long long)r->osm, r->rule);
+	if (r->kind == PLACES_ECHO && r->oseq == t->self && t->w->mutation == MUTATE_HURRY_PLACES) {
+		ask_nobody(t, r);
+		return;
+	}
 	out.kind = (uint8_t)(r->kind + TOYS_KIND);
 	buf_init(&b, FRAME_MAX);
 	BUG_ON(frame_add_record(&b, &out) != ERR_NONE);
@@ -131,6 +209,16 @@ static struct toy_errand *errand_new(struct toys *t, unsigned name, int kind)
 	e->node = t->node;
 	e->life = t->w->nodes[t->node].life;
 	return e;
+}
+
+/* The echo comes back at once. */
+static void ask_nobody(struct toys *t, const struct frame_record *echo)
+{
+	struct toy_errand *e = errand_new(t, name_of(echo->to), ECHOES);
+	e->fence = echo->osm;
+	struct sim_event *ev = sim_at(t->w, t->w->now, EV_TOYS, t->node);
+	ev->life = e->life;
+	ev->what = e;
 }
 
 void toys_forget(void *what)
@@ -255,10 +343,11 @@ static void on_take(void *arg, void *place, const struct frame_record *r)
 	struct toys *t = arg;
 	struct toy *toy = place;
 	struct toy_errand *e = errand_new(t, toy->name, WRITES);
-	in_hand(t, r->dst_sid);
+	in_hand(t, r->osm);
+	look_for_order(t->w, r->osm);
 	e->fence = toy->fence;
 	e->n = toy->n + 1;
-	e->message = (uint32_t)r->dst_sid;
+	e->message = (uint32_t)r->osm;
 	places_hold(places_for(t, toy->name), r->to);
 	ask_store(t, e);
 }
@@ -268,7 +357,7 @@ static void on_refuse(void *arg, const struct frame_record *r)
 	struct toys *t = arg;
 	if (r->kind != PLACES_DATA)
 		return;
-	in_hand(t, r->dst_sid)->refused++;
+	in_hand(t, r->osm)->refused++;
 	t->w->turned_away++;
 }
 
@@ -334,7 +423,10 @@ void toys_event(struct toys *t, const struct sim_event *ev)
 	const struct registry_call *c = &e->call;
 	struct places *p = places_for(t, e->name);
 	t->errands--;
-	if (e->kind != ASKS)
+	if (e->kind == ECHOES)
+		places_record(p, &(struct frame_record){ .kind = PLACES_ECHOED, .dst_fp = fp_of(e->name), .osm = e->fence,
+							 .oseq = t->self }, t->w->now);
+	else if (e->kind != ASKS)
 		on_stored(t, e);
 	else if (c->verb == REGISTRY_PLACE_CLAIM)
 		places_claimed(p, c->key, c->err, c->winner, c->fence, c->after, t->w->now);
@@ -350,16 +442,19 @@ void toys_event(struct toys *t, const struct sim_event *ev)
 void toys_come(struct toys *t, const struct frame_record *r)
 {
 	if (r->kind == TOYS_KIND + PLACES_DATA)
-		in_hand(t, r->dst_sid);
+		in_hand(t, r->osm);
 }
 
 void toys_record(struct toys *t, const struct frame_record *r)
 {
 	struct frame_record in = *r;
 	in.kind = (uint8_t)(r->kind - TOYS_KIND);
-	if (in.kind == PLACES_DATA)
-		in_hand(t, r->dst_sid)->again |= (r->flags & FRAME_MAYBE_DUP) != 0;
-	places_record(places_for(t, name_of(r->to)), &in, t->w->now);
+	if (in.kind == PLACES_DATA) {
+		struct toy_fate *f = in_hand(t, r->osm);
+		f->again |= (r->flags & FRAME_MAYBE_DUP) != 0;
+		passes(t, f);
+	}
+	places_record(places_of_fp(t, r->dst_fp), &in, t->w->now);
 }
 
 void toys_given_back(struct toys *t, uint32_t to, const struct frame_record *r)
@@ -374,7 +469,7 @@ void toys_given_back(struct toys *t, uint32_t to, const struct frame_record *r)
 	if (again.ttl)
 		toys_record(t, &again);
 	else
-		in_hand(t, r->dst_sid)->refused++;
+		in_hand(t, r->osm)->refused++;
 }
 
 void toys_view(struct toys *t, struct view *v)
@@ -411,9 +506,12 @@ void toys_work(struct toys *t)
 	unsigned name = (unsigned)sim_rand(t->w, NAMES);
 	if (all.n_fates == all.cap_fates)
 		all.fates = xrealloc(all.fates, (all.cap_fates = all.cap_fates ? 2 * all.cap_fates : 256) * sizeof *all.fates);
-	all.fates[all.n_fates++] = (struct toy_fate){ .name = (uint8_t)name };
+	all.fates[all.n_fates++] = (struct toy_fate){
+		.name = (uint8_t)name, .from = (uint8_t)t->node, .from_life = t->w->nodes[t->node].life, .written_at = t->w->now,
+		.hurried = hurried(t->w, name),
+	};
 	struct frame_record r = {
-		.kind = TOYS_KIND + PLACES_DATA, .ttl = PLACES_TTL, .dst_fp = fp_of(name), .dst_sid = all.n_fates,
+		.kind = TOYS_KIND + PLACES_DATA, .ttl = PLACES_TTL, .dst_fp = fp_of(name), .osm = all.n_fates,
 		.to = text_of(name, text),
 	};
 	toys_record(t, &r);
@@ -448,7 +546,6 @@ bool toys_at_rest(struct toys *t)
 
 struct toys *toys_new(struct sim_world *w, unsigned node)
 {
-	static const uint64_t seed[2] = { 5, 6 };
 	struct toys *t = xzalloc(sizeof *t);
 	struct places_out out = {
 		.arg = t, .send = on_send, .claim = on_claim, .renew = on_renew, .release = on_release, .begin = on_begin,
@@ -466,6 +563,8 @@ void toys_free(struct toys *t)
 {
 	if (!t)
 		return;
+	for (unsigned i = 0; i < NAMES; i++)
+		all.hurried[i] += hurried_here(t, i);
 	for (unsigned i = 0; i < t->w->plan.workers; i++)
 		places_free(t->places[i]);
 	view_unref(t->view);

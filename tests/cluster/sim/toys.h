@@ -6,6 +6,7 @@
  *     given one number
  *   - while two nodes have one place, one of them is taken for dead
  *   - what was sent to a place is taken or refused, once, unless the node that had it in hand died, or a link gave it back
+ *   - what one node sends to a place is taken in that order, as far as rule 8 of places.h promises it
  *   - a state that was frozen is there when the place begins elsewhere, as long as nobody dies
  */
 #ifndef TESTS_CLUSTER_SIM_TOYS_H

@@ -80,7 +80,8 @@ static int set_up(void **state)
 	t.now = 1000000;
 	t.where = 2;
 	ways_init(&t.ways, &(struct ways_out){ .where = on_where, .is_unsettled = on_is_unsettled, .send = on_send, .go = on_go,
-					       .drop = on_drop, .echo = ECHO, .echoed = ECHOED });
+					       .drop = on_drop, .echo = ECHO, .echoed = ECHOED, .ttl = FRAME_TTL,
+					       .speaks = WAYS_PROTOCOL });
 	see(SELF, 0, WAYS_PROTOCOL);
 	return 0;
 }

@@ -205,6 +205,25 @@ static void a_state_of_a_service_that_is_none_here_is_declined(void **state)
 	assert_true(str_is(not.to, "x@carrot.localhost"));
 }
 
+static void an_echo_is_answered_and_makes_no_place(void **state)
+{
+	const char *const names[] = { name_at(1), "x@carrot.localhost" };
+	other_speaks = PLACES_ANSWERS - 1; /* it is sent on to nobody */
+	look(NODE_UP);
+	for (unsigned i = 0; i < 2; i++) {
+		struct frame_record echo = place_record(PLACES_ECHO, names[i]);
+		echo.osm = 70 + i;
+		echo.oseq = OTHER;
+		other_says(echo);
+		struct frame_record answer = expect(FLEET_PLACE + PLACES_ECHOED);
+		assert_int_equal(answer.osm, 70 + i);
+		assert_int_equal(answer.dst_fp, echo.dst_fp);
+		other_says(answer); /* to somebody else: it is nobody's here */
+	}
+	rig_turns(4);
+	assert_int_equal(begun, 0);
+}
+
 static void what_a_dead_node_did_not_take_goes_where_its_place_is_now(void **state)
 {
 	const char *name = name_at(OTHER);
@@ -227,6 +246,7 @@ int main(void)
 		CASE(a_place_comes_with_its_state_and_goes_with_it),
 		CASE(records_of_a_node_with_a_bug_make_no_places),
 		CASE(a_state_of_a_service_that_is_none_here_is_declined),
+		CASE(an_echo_is_answered_and_makes_no_place),
 		CASE(what_a_dead_node_did_not_take_goes_where_its_place_is_now),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
