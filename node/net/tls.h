@@ -80,7 +80,7 @@ size_t tls_binding(SSL *ssl, enum sasl_cb cb, uint8_t out[TLS_BINDING_MAX]);
 /* Whether tls_binding would give any, at no cost. */
 bool tls_has_binding(SSL *ssl, enum sasl_cb cb);
 
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384", with " resumed" behind where it is. Returns out. */
+/* "TLSv1.3 TLS_CHACHA20_POLY1305_SHA256", with " resumed" behind where it is. Returns out. */
 const char *tls_describe(const SSL *ssl, char *out, size_t size);
 /* The oldest error in this thread's OpenSSL queue as text ("wrong version number"); empties the queue. "no error" when there is none. */
 const char *tls_problem(char *out, size_t size);

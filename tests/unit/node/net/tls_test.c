@@ -136,6 +136,30 @@ static void ciphers_without_forward_secrecy_are_refused(void **state)
 	link_close(&f->link);
 }
 
+/* What is agreed on with a client that has these, in the order of its preference. */
+static const char *agreed(struct fixture *f, int version, const char *has)
+{
+	client_of(f, version);
+	assert_true(version == TLS1_3_VERSION ? SSL_CTX_set_ciphersuites(f->client, has) : SSL_CTX_set_cipher_list(f->client, has));
+	connect_to(f, "a.example");
+	const char *name = SSL_get_cipher_name(f->link.server);
+	link_close(&f->link);
+	return name;
+}
+
+static void the_cipher_is_the_best_by_our_order_that_the_client_has(void **state)
+{
+	struct fixture *f = *state;
+	assert_string_equal("TLS_CHACHA20_POLY1305_SHA256",
+	                    agreed(f, TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"));
+	assert_string_equal("TLS_AES_256_GCM_SHA384", agreed(f, TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"));
+	assert_string_equal("TLS_AES_128_GCM_SHA256", agreed(f, TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256"));
+	assert_string_equal("ECDHE-ECDSA-CHACHA20-POLY1305",
+	                    agreed(f, TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305"));
+	assert_string_equal("ECDHE-ECDSA-AES256-GCM-SHA384",
+	                    agreed(f, TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"));
+}
+
 static bool with_alpn(struct fixture *f, const char *wire, bool direct)
 {
 	link_open(&f->link, f->config, f->client, "a.example", direct);
@@ -479,6 +503,7 @@ int main(void)
 		CASE(a_client_that_knows_only_rsa_gets_the_rsa_certificate),
 		CASE(versions_before_1_2_are_refused),
 		CASE(ciphers_without_forward_secrecy_are_refused),
+		CASE(the_cipher_is_the_best_by_our_order_that_the_client_has),
 		CASE(alpn_chooses_xmpp_client_on_direct_tls),
 		CASE(alpn_with_other_protocols_is_fatal_on_direct_tls),
 		CASE(alpn_may_be_absent_and_means_nothing_after_starttls),
