@@ -97,6 +97,13 @@ static void send_state(struct places *p, struct spot *l)
 	spot_send_state(p, l);
 }
 
+static void freeze(struct places *p, struct spot *l)
+{
+	spot_drop_state(l);
+	p->out.freeze(p->out.arg, l->service, &l->state);
+	l->has_state = buf_status(&l->state) == ERR_NONE;
+}
+
 static void give_to(struct places *p, struct spot *l, uint32_t to)
 {
 	l->given_to = to;
@@ -109,9 +116,7 @@ static void give_to(struct places *p, struct spot *l, uint32_t to)
 /* Its state goes first, so that it is there before what follows it. */
 static void give(struct places *p, struct spot *l, uint32_t to)
 {
-	spot_drop_state(l);
-	p->out.freeze(p->out.arg, l->service, &l->state);
-	l->has_state = buf_status(&l->state) == ERR_NONE;
+	freeze(p, l);
 	end(p, l);
 	l->step = GIVEN;
 	p->stats.moved++;
@@ -719,9 +724,27 @@ static void end_now(struct places *p, struct spot *l)
 	spot_forget(p, l);
 }
 
+/* A state that has no other way: of a place that cannot be given, as the registry is away and we may not be its owner any more; of one that
+ * came here and waits for a claim; one whose next node died. Whoever has it then claims the place once he can, and begins with it if nobody
+ * served it since. */
+static void pass_on(struct places *p, struct spot *l)
+{
+	uint32_t to = spot_place_of(p, l->fp);
+	bool stays = !p->view || !p->view->self || !to || to == p->view->self || l->lost || l->closing;
+	if (stays || (l->step == GIVEN && to == l->given_to))
+		return;
+	if (l->step == SERVED)
+		freeze(p, l);
+	else if (l->step != GIVEN)
+		l->fence = l->state_fence;
+	if (l->has_state)
+		give_to(p, l, to);
+}
+
 static void end_one(struct places *p, struct spot *l)
 {
 	if (l->step != SERVED || !l->holds) {
+		pass_on(p, l);
 		end_now(p, l);
 		return;
 	}

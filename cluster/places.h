@@ -121,7 +121,7 @@ void places_close(struct places *p, struct str name, uint64_t now_ms);
 /* The node where a place is, whoever serves it; 0: none is known. */
 uint32_t places_where(const struct places *p, uint64_t fp);
 /* The node ends: all that is served here ends, what is held as soon as it is released; what waits is refused, nothing begins. What is
- * placed elsewhere is sent on still. */
+ * placed elsewhere is sent on still, and so is a state that could not be given or has not been claimed, as the registry is away. */
 void places_end_all(struct places *p);
 /* How many are held. */
 size_t places_held(const struct places *p);

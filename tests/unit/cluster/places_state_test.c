@@ -168,6 +168,57 @@ static void places_that_were_taken_back_are_given_when_that_is_answered(void **s
 	assert_int_equal(only(name)->n, n);
 }
 
+/* The registry is back, and knows that node 2 is gone. */
+static void node_2_is_gone_and_the_registry_back(void)
+{
+	deliver();
+	net.alive[2] = net.registry_away = net.no_claims = false;
+	net.suspect = 0;
+	look();
+	for (int i = 0; i < 3; i++)
+		tick(500);
+}
+
+/* It may not be the owner any more, so that it cannot give it away. */
+static void places_that_are_in_doubt_as_their_node_ends_leave_their_state_to_the_next(void **state)
+{
+	unsigned name = name_at(2);
+	uint32_t n = only(name)->n;
+	net.stored[name] = 0;
+	net.registry_away = true;
+	look();
+	net.suspect = 1;
+	look();
+	tick(5000);
+	net.drains = 2;
+	look();
+	assert_non_null(net.served[2][name]);
+	places_end_all(net.places[2]);
+	assert_null(net.served[2][name]);
+	node_2_is_gone_and_the_registry_back();
+	assert_non_null(only(name));
+	assert_int_equal(only(name)->n, n);
+}
+
+static void a_state_that_waits_for_its_claim_goes_on_as_its_node_ends(void **state)
+{
+	unsigned name = name_at(1);
+	uint32_t n = only(name)->n;
+	net.stored[name] = 0;
+	net.alive[0] = false;
+	net.drains = 1;
+	look();
+	net.no_claims = true;
+	deliver();
+	net.drains = 2;
+	look();
+	places_end_all(net.places[2]);
+	node_2_is_gone_and_the_registry_back();
+	assert_non_null(only(name));
+	assert_int_equal(only(name)->node, 1);
+	assert_int_equal(only(name)->n, n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +228,8 @@ int main(void)
 		CASE(places_that_find_no_room_are_sent_again_each_time_later),
 		CASE(places_ask_no_word_of_a_node_that_does_not_know_it),
 		CASE(places_that_were_taken_back_are_given_when_that_is_answered),
+		CASE(places_that_are_in_doubt_as_their_node_ends_leave_their_state_to_the_next),
+		CASE(a_state_that_waits_for_its_claim_goes_on_as_its_node_ends),
 		CASE(places_begin_without_a_state_when_somebody_served_since_it_was_frozen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
