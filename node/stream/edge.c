@@ -9,7 +9,9 @@
 #include "node/core/rein.h"
 #include "node/core/session.h"
 #include "node/core/sm_session.h"
+#include "node/stream/edge_private.h"
 #include "node/stream/replay.h"
+#include "node/stream/seeking.h"
 #include "proto/xml/names.h"
 #include "proto/xml/writer.h"
 
@@ -21,27 +23,6 @@
 #define PAUSE_MAX_MS 10000 /* that a home may ask for */
 #define COUNTS_ROOM  64
 
-enum edge_step { EDGE_FINDS, EDGE_ASKS, EDGE_BOUND };
-
-struct edge {
-	struct c2s *stream;
-	struct node_worker *nw;
-	uint64_t fp, sid, home_sid, hlc;
-	uint32_t home;
-	uint8_t step, tries;
-	bool held_by_home, held_by_way, seeks;
-	bool sm_asked, sm_on;       /* the client has asked for stream management; has got it */
-	bool counts_told;           /* the home that we ask, or have, knows handled and sent from us */
-	uint32_t handled, sent;     /* stanzas from it and to it since, modulo 2^32 */
-	uint32_t bytes;             /* of memory, as last counted */
-	struct edge *next_seeking;  /* of the same account, in the order in which they came */
-	struct jid jid;             /* full; its text is ours */
-	struct stanza *request;     /* a new session: to be answered; NULL once it is, or when it comes from elsewhere */
-	struct buf state;           /* frozen */
-	struct buf again;           /* a run of records: what the last home did not get */
-	struct timer timer;
-};
-
 static struct str key_of(const uint64_t *sid)
 {
 	return str_span((const char *)sid, sizeof *sid);
@@ -50,46 +31,6 @@ static struct str key_of(const uint64_t *sid)
 static struct edge *edge_find(struct node_worker *nw, uint64_t sid)
 {
 	return map_get(&nw->fleet->edges, key_of(&sid));
-}
-
-/* ---- those that wait to hear where their home is, by account: thousands may, while each is told alone ---- */
-
-static struct edge *first_seeking(struct node_worker *nw, uint64_t fp)
-{
-	return map_get(&nw->fleet->seeking, key_of(&fp));
-}
-
-static void seek_add(struct edge *e)
-{
-	struct edge *at = first_seeking(e->nw, e->fp);
-	if (e->seeks)
-		return;
-	e->seeks = true;
-	if (!at) {
-		map_put(&e->nw->fleet->seeking, key_of(&e->fp), e);
-		return;
-	}
-	while (at->next_seeking)
-		at = at->next_seeking;
-	at->next_seeking = e;
-}
-
-static void seek_remove(struct edge *e)
-{
-	struct edge *at = first_seeking(e->nw, e->fp), *next = e->next_seeking;
-	if (!e->seeks)
-		return;
-	if (at != e) {
-		while (at->next_seeking != e)
-			at = at->next_seeking;
-		at->next_seeking = next;
-	} else {
-		map_del(&e->nw->fleet->seeking, key_of(&e->fp));
-		if (next)
-			map_put(&e->nw->fleet->seeking, key_of(&next->fp), next);
-	}
-	e->seeks = false;
-	e->next_seeking = NULL;
 }
 
 /* ---- life ---- */
@@ -131,7 +72,7 @@ static void edge_free(struct edge *e)
 	e->stream->who = NULL;
 	count_at(e->nw, METRIC_MEMORY_BYTES, MEMORY_EDGE, -(int64_t)e->bytes);
 	worker_timer_cancel(e->nw->worker, &e->timer);
-	seek_remove(e);
+	seeking_remove(e);
 	map_del(&e->nw->fleet->edges, key_of(&e->sid));
 	stanza_unref(e->request);
 	buf_fini(&e->state);
@@ -224,7 +165,7 @@ static void edge_go(struct edge *e, uint32_t home);
 static void edge_seek(struct edge *e)
 {
 	e->step = EDGE_FINDS;
-	seek_add(e); /* it may be told, and gone, before homes_want returns 0 */
+	seeking_add(e); /* it may be told, and gone, before homes_want returns 0 */
 	uint32_t home = homes_want(e->nw->fleet->homes, jid_bare_str(&e->jid), e->fp, e->hlc, e->nw->worker->now_ms);
 	if (home)
 		edge_go(e, home);
@@ -350,7 +291,7 @@ static void ask_home(struct edge *e)
 static void edge_go(struct edge *e, uint32_t home)
 {
 	e->home = home;
-	seek_remove(e);
+	seeking_remove(e);
 	if (home == homes_self(e->nw->fleet->homes))
 		settle_here(e);
 	else if (e->sm_on && fleet_speaks(e->nw->fleet, home) < FLEET_SM)
@@ -363,10 +304,10 @@ void edge_settled(struct node_worker *nw, uint64_t fp, uint32_t epoch)
 {
 	unsigned n = 0;
 	struct edge *e;
-	for (e = first_seeking(nw, fp); e; e = e->next_seeking)
+	for (e = seeking_first(nw, fp); e; e = e->next_seeking)
 		n++;
-	while (n-- && (e = first_seeking(nw, fp))) {
-		seek_remove(e);
+	while (n-- && (e = seeking_first(nw, fp))) {
+		seeking_remove(e);
 		if (epoch)
 			edge_go(e, epoch);
 		else
