@@ -445,6 +445,13 @@ static void on_gone(struct node_worker *nw, uint32_t from, const struct frame_re
 		far_end(f, r->rule != 0);
 }
 
+static void on_choke(struct node_worker *nw, uint32_t from, const struct frame_record *r)
+{
+	struct far *f = far_of_edge(nw, from, r);
+	if (f)
+		f->outlet.choked = r->rule != 0;
+}
+
 void far_lost(struct node_worker *nw, uint32_t to, const struct frame_record *r)
 {
 	struct far *f = far_find(nw, to, r->osm);
@@ -631,6 +638,8 @@ void far_record(struct node_worker *nw, uint32_t from, const struct frame_record
 		on_resumption(nw, from, r);
 	else if (r->kind == FLEET_UP)
 		on_up(nw, from, r);
+	else if (r->kind == FLEET_CHOKE)
+		on_choke(nw, from, r);
 	else
 		on_gone(nw, from, r);
 }

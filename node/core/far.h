@@ -13,7 +13,7 @@
 #include "node/core/fleet.h"
 #include "node/core/session.h"
 
-/* FLEET_BIND, FLEET_RESUME, FLEET_UP, FLEET_GONE. */
+/* FLEET_BIND, FLEET_RESUME, FLEET_UP, FLEET_GONE, FLEET_CHOKE. */
 void far_record(struct node_worker *nw, uint32_t from, const struct frame_record *r);
 /* A DOWN of a session that acknowledges, which node `to` did not take: what comes after would be counted wrong. Its client must resume. */
 void far_lost(struct node_worker *nw, uint32_t to, const struct frame_record *r);

@@ -412,6 +412,7 @@ static void record_here(struct node_worker *nw, uint32_t from, const struct fram
 	case FLEET_RESUME:
 	case FLEET_UP:
 	case FLEET_GONE:
+	case FLEET_CHOKE:
 		far_record(nw, from, r);
 		break;
 	case FLEET_CROWD:

@@ -61,9 +61,12 @@ enum fleet_kind {
 	FLEET_PLACE,    /* and those after it: the kinds of places.h (placing.h). Not to a node that speaks less than PLACES_PROTOCOL */
 	FLEET_ECHO = FLEET_PLACE + PLACES_KIND_COUNT, /* answered where it comes to; osm: the asker's number of it (leash.h) */
 	FLEET_ECHOED,   /* osm: as in ECHO */
+	FLEET_CHOKE,    /* edge -> home. The client's output takes no more (outlet.h), if `rule` is 1, or does again; osm: the edge's sid.
+			   Not to a node that speaks less than FLEET_CHOKES */
 	FLEET_KIND_COUNT
 };
 
+#define FLEET_CHOKES 4
 #define FLEET_SM 2 /* the protocol's version that has stream management: RESUME, words, counts */
 
 /* What a client sent. */

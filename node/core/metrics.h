@@ -41,6 +41,7 @@
 	X(UNSENT_BYTES, "unsent-bytes")            \
 	X(LATE_BYTES, "late-bytes")                \
 	X(SLOW_READER, "slow-reader")              \
+	X(CHOKED, "choked")                        \
 	X(STORE_BEHIND, "store-waiting-bytes")     \
 	X(OFFLINE_COUNT, "offline-messages")       \
 	X(OFFLINE_SIZE, "offline-message-size")    \

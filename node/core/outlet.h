@@ -45,6 +45,7 @@ struct outlet {
 	const struct outlet_ops *ops;
 	uint8_t transport; /* enum transport */
 	bool secure;
+	bool choked;       /* so much waits for its client that whoever sends it more is told so instead (stream/jam.h, router.c) */
 };
 
 #endif

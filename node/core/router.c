@@ -98,6 +98,27 @@ static bool waits_behind(struct user *u, struct stanza *st)
 	return v != PASS;
 }
 
+/* So much waits for its client that it takes no more of what can be refused. */
+static bool is_choked(const struct session *s, const struct stanza *st)
+{
+	bool may_refuse = st->kind == STANZA_MESSAGE ? st->type != TYPE_ERROR : stanza_is_request(st);
+	return may_refuse && s->outlet && s->outlet->choked;
+}
+
+/* One of them would not get what the others do. */
+static bool any_is_choked(const struct user *u, const struct stanza *st)
+{
+	for (const struct session *s = u->sessions; s; s = s->next)
+		if (session_is_available(s) && s->priority >= 0 && is_choked(s, st))
+			return true;
+	return false;
+}
+
+static void refuse_choked(struct user *u, struct stanza *st)
+{
+	router_bounce(u->nw, st, STANZA_RESOURCE_CONSTRAINT, STR("the recipient reads more slowly than others write"));
+}
+
 static void carry_out(struct user *u, struct stanza *st, enum delivery_verdict v, struct session *one)
 {
 	switch (v) {
@@ -115,10 +136,18 @@ static void carry_out(struct user *u, struct stanza *st, enum delivery_verdict v
 			drop(u->nw, st); /* presence that no module wanted */
 		return;
 	case DELIVERY_TO_RESOURCE:
+		if (is_choked(one, st)) {
+			refuse_choked(u, st);
+			return;
+		}
 		message_seen(u, st, one);
 		session_deliver(one, st);
 		break;
 	case DELIVERY_TO_NON_NEGATIVE:
+		if (any_is_choked(u, st)) {
+			refuse_choked(u, st);
+			return;
+		}
 		message_seen(u, st, NULL);
 		if (!waits_behind(u, st))
 			user_deliver(u, st, 0, false);

@@ -133,13 +133,15 @@ static const struct option limit_options[] = {
 	  .min = 0,
 	  .max = 1 << 30,
 	  .doc = "What clients have sent until they hear that they are not read, on other nodes or as there are many of them, "
-		 "comes on top, so much for one client." },
+		 "comes on top, so much for one client. Past three quarters of it messages and requests to that client are refused with "
+		 "resource-constraint." },
 	{ .name = "late_bytes_all",
 	  .kind = OPTION_SIZE,
 	  .default_text = "256 MiB",
 	  .min = 0,
 	  .max = INT64_C(1) << 40,
-	  .doc = "The same for all clients of a node together; the client for whom it would be more ends, with resource-constraint." },
+	  .doc = "The same for all clients of a node together. Past three quarters of it what is for clients who have some of it is "
+		 "refused; the client for whom what cannot be refused would be more ends, with resource-constraint." },
 	{ .name = "unsent_wait",
 	  .kind = OPTION_DURATION,
 	  .default_text = "5s",

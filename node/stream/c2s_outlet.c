@@ -61,7 +61,9 @@ static const struct outlet_ops outlet_ops = {
 
 static void outlet_make(struct c2s *c)
 {
-	c->outlet = (struct outlet){ .ops = &outlet_ops, .transport = (uint8_t)c2s_transport(c), .secure = c2s_is_secure(c) };
+	c->outlet.ops = &outlet_ops; /* what its jam has said of it stays */
+	c->outlet.transport = (uint8_t)c2s_transport(c);
+	c->outlet.secure = c2s_is_secure(c);
 }
 
 void c2s_open(struct c2s *c, const struct jid *full, uint64_t hlc)

@@ -439,6 +439,8 @@ static void on_bound(struct edge *e, const struct frame_record *r)
 			return;
 	}
 	c->who = &e->jid;
+	if (c->outlet.choked) /* since it had another home */
+		edge_choked(e);
 	send_again(e, e->counts_told ? FRAME_COUNTED : 0);
 	c2s_release(c);
 }
@@ -653,6 +655,16 @@ void edge_answered(struct edge *e)
 		return;
 	e->handled++;
 	r.xml = STR("-");
+	fleet_send(e->nw, e->home, &r);
+}
+
+void edge_choked(struct edge *e)
+{
+	struct frame_record r = fleet_record(FLEET_CHOKE, e->fp, e->home_sid);
+	if (e->step != EDGE_BOUND || fleet_speaks(e->nw->fleet, e->home) < FLEET_CHOKES)
+		return;
+	r.osm = e->sid;
+	r.rule = e->stream->outlet.choked;
 	fleet_send(e->nw, e->home, &r);
 }
 

@@ -34,6 +34,8 @@ void edge_sent(struct edge *e, struct stanza *st);
 bool edge_word(struct edge *e, const struct elem *word, const struct sm_said *said);
 /* A stanza of the client was answered here: its home counts it. */
 void edge_answered(struct edge *e);
+/* What c->outlet says of its output has changed: its home hears. */
+void edge_choked(struct edge *e);
 /* The stream ends; `lost`: nobody has ended it. */
 void edge_drop(struct edge *e, bool lost);
 

@@ -4,6 +4,7 @@
 
 #include "node/core/brake.h"
 #include "node/core/log.h"
+#include "node/stream/edge.h"
 
 #define SENDERS_MAX 1024
 #define FEW         64 /* senders, each of whom may add: */
@@ -82,6 +83,29 @@ static void look_at_late(struct jam *j)
 	lower_ceiling(j);
 }
 
+/* ---- who is refused ---- */
+
+static void choke(struct jam *j, bool on)
+{
+	struct c2s *c = j->stream;
+	if (c->outlet.choked == on)
+		return;
+	c->outlet.choked = on;
+	if (on)
+		count_limit(c->nw, LIMIT_CHOKED);
+	if (c->edge)
+		edge_choked(c->edge);
+}
+
+/* It has most of what it may have, or all together have of what they may; the rest is for what cannot be refused, and what is under way. */
+static bool is_nearly_full(const struct jam *j)
+{
+	const struct node_worker *nw = j->stream->nw;
+	const struct settings *set = &nw->node->settings;
+	bool all = nw->late_bytes > set->late_all / nw->node->n_workers / 4 * 3;
+	return j->late_bytes && (all || j->late_bytes > set->late_max / 4 * 3);
+}
+
 /* ---- who waits ---- */
 
 static void remove_filler(struct jam *j, unsigned i)
@@ -101,6 +125,7 @@ void jam_forget(struct c2s *c)
 		return;
 	while (j->n)
 		remove_filler(j, j->n - 1);
+	choke(j, false);
 	lower_ceiling(j);
 	j->late = false;
 	note_late(j);
@@ -124,6 +149,7 @@ static void on_pace(struct timer *t)
 	LOG(LOG_INFO, "c2s", "a client does not read: nobody waits for it any more", L_UINT("stream", c->number),
 	    L_UINT("unsent", conn_unsent(c->conn)));
 	j->given_up = true;
+	choke(j, false); /* what comes now ends it */
 	lower_ceiling(j);
 	while (j->n)
 		remove_filler(j, j->n - 1);
@@ -176,6 +202,8 @@ void jam_fill(struct c2s *c, size_t bytes)
 	if (who->sid && !j->given_up)
 		raise_ceiling(j);
 	look_at_late(j);
+	if (!j->given_up && is_nearly_full(j))
+		choke(j, true);
 	struct filler *f = who->sid && !j->given_up ? filler_of(j, who) : NULL;
 	if (!f)
 		return;
@@ -206,6 +234,8 @@ void jam_written(struct c2s *c)
 	struct jam *j = c->jam;
 	size_t unsent = conn_unsent(c->conn);
 	note_late(j);
+	if (!j->late_bytes)
+		choke(j, false);
 	while (j->waiting && (!unsent || unsent < j->next_below)) {
 		let_one_go(j);
 		j->next_below = j->next_below > STEP_BYTES ? j->next_below - STEP_BYTES : 0;

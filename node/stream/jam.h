@@ -17,7 +17,11 @@
  * A sender is ahead of this: on another worker by what the router lets it (router.c), on another node by what is under way when that hears
  * that it must wait (core/rein.h); and of a thousand senders each little is much. What they have sent by then comes still, and goes nowhere
  * else. So while senders wait, the ceiling is limits.late_bytes higher; rule 4 takes that back. All streams of a worker together have its
- * share of limits.late_bytes_all: who would need more ends, as does who needs more alone.
+ * share of limits.late_bytes_all.
+ *
+ *   5. Who has three quarters of that, alone or with the others, is *choked* until limits.unsent_bytes are unsent: messages and requests to
+ *      it are refused with resource-constraint (router.c), so that their senders know, and the client keeps its stream. Of what is under
+ *      way, and what cannot be refused (presence, answers, errors), the rest may still come; if it is more, the stream ends.
  */
 #ifndef NODE_STREAM_JAM_H
 #define NODE_STREAM_JAM_H

@@ -126,8 +126,24 @@ async def senders_of(node, tag, accounts=12, each=10):
     return [await login(node, user, f"r{i}") for user in users for i in range(each)]
 
 
-async def crowd(cluster, tag, home, client):
-    """120 clients of the first node write 40 MB to juliet, each as fast as he can, while she does not read."""
+async def got_back(a):
+    """The ids of what was refused to this client, which has no other errors."""
+    await a.ping(timeout=20 * PATIENCE)
+    errors, a.kept = [e for _, e in a.kept if e.name == "message"], []
+    assert all(e.get("type") == "error" and e.child("error").child("resource-constraint") is not None for e in errors), list(map(str, errors))
+    return [int(e.get("id")) for e in errors]
+
+
+async def read_all(b):
+    """The ids of what came from each sender, until the end."""
+    came = collections.defaultdict(list)
+    while (e := await b.await_stanza(lambda e: e.name == "message", "a message", 30 * PATIENCE)).get("id") != "end":
+        came[e.get("from")].append(int(e.get("id")))
+    return came
+
+
+async def crowd(cluster, tag, home, client, refuses=False):
+    """120 clients of the first node write 40 MB to juliet, each as fast as he can, while she does not read. What does not come is refused."""
     await cluster.register(f"juliet-{tag}", "localhost", "secret")
     anchor = await login(cluster.nodes[home], f"juliet-{tag}", "anchor")
     senders, b = await senders_of(cluster.nodes[0], tag), await login(cluster.nodes[client], f"juliet-{tag}")
@@ -138,11 +154,13 @@ async def crowd(cluster, tag, home, client):
         a.wire.transport.write(text.encode())
     got = await taken(cluster.nodes[0]) - before
     b.wire.transport.resume_reading()
-    came = collections.defaultdict(list)
-    for _ in range(CROWD_EACH * len(senders)):
-        e = await b.await_stanza(lambda e: e.name == "message", f"a message, as {got >> 10} KiB were taken\n" + cluster.log_tail())
-        came[e.get("from")].append(int(e.get("id")))
-    assert len(came) == len(senders) and all(ids == list(range(CROWD_EACH)) for ids in came.values()), came
+    reading = asyncio.create_task(read_all(b))
+    back = {a.jid: await got_back(a) for a in senders}
+    await senders[0].send(f"<message to='{b.jid}' type='chat' id='end'/>")
+    came = await reading
+    assert bool(sum(map(len, back.values()))) == refuses, f"{got >> 10} KiB were taken, refused: {back}"
+    for jid, ids in back.items():
+        assert ids == sorted(ids) and came[jid] == sorted(set(range(CROWD_EACH)) - set(ids)), (jid, ids, came[jid])
     for each in (anchor, b, *senders):
         await each.close()
 
@@ -159,4 +177,17 @@ async def many_write_to_one(_):
     assert not problems, problems
 
 
-CASES = {"a client is flooded from another node": across_nodes, "many clients write to one that does not read": many_write_to_one}
+async def more_than_may_wait(_):
+    """Senders hear what did not come, and she keeps her stream."""
+    with surroundings():
+        cluster = Cluster({"limits.connections_per_address": 0, "limits.late_bytes": 1 << 20}, nodes=2)
+        try:
+            await cluster.start()
+            await crowd(cluster, "much", home=1, client=1, refuses=True)
+        finally:
+            problems = await cluster.stop()
+    assert not problems, problems
+
+
+CASES = {"a client is flooded from another node": across_nodes, "many clients write to one that does not read": many_write_to_one,
+         "more is written than may wait": more_than_may_wait}

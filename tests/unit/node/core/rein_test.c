@@ -16,9 +16,12 @@ static struct rig_client log_in(void)
 	return rig_login(0, user, "r");
 }
 
+static const char *type; /* of the messages that they send */
+
 static int set_up_new(void **state)
 {
 	set_up(state);
+	type = "chat";
 	other_speaks = REIN_PROTOCOL;
 	look(NODE_UP);
 	while (next_of(FLEET_BRAKE))
@@ -35,8 +38,8 @@ static struct c2s *stream_of(const struct rig_client *c)
 static struct str message_to(const char *to, unsigned i)
 {
 	static char text[BODY_BYTES + 300];
-	static const char head[] = "<message xmlns='jabber:client' type='chat' from='romeo@localhost/r' to='%s' id='m%04u'><body>";
-	int n = snprintf(text, sizeof text, head, to, i);
+	static const char head[] = "<message xmlns='jabber:client' type='%s' from='romeo@localhost/r' to='%s' id='m%04u'><body>";
+	int n = snprintf(text, sizeof text, head, type, to, i);
 	memset(text + n, 'x', BODY_BYTES);
 	n += BODY_BYTES;
 	n += snprintf(text + n, sizeof text - (size_t)n, "</body></message>");
@@ -137,10 +140,73 @@ static void a_brake_is_renewed_while_it_is_on(void **state)
 	rig_hang_up(&juliet);
 }
 
+/* How many of their messages came back, one after the other; which was the first. */
+static unsigned refused(unsigned *first)
+{
+	unsigned n = 0;
+	for (struct sent *s; (s = next_of(FLEET_STANZA)); n++) {
+		const char *id = memmem(s->r.xml.p, s->r.xml.len, "id='m", 5);
+		assert_non_null(id);
+		if (n == 0)
+			*first = (unsigned)strtoul(id + 5, NULL, 10);
+		assert_int_equal(strtoul(id + 5, NULL, 10), *first + n);
+		assert_true(holds(s->r.xml, "<error type='wait'") && holds(s->r.xml, "<resource-constraint "));
+		buf_fini(&s->bytes);
+		free(s);
+	}
+	return n;
+}
+
+static void who_has_nearly_too_much_is_sent_no_more_and_its_senders_hear(void **state)
+{
+	struct rig_client juliet = log_in();
+	unsigned first = 0, n;
+	node.settings.late_max = 4u << 20;
+	other_claims("romeo@localhost");
+	they_flood(&juliet, 0, 1500); /* 6 MB */
+	assert_true(stream_of(&juliet)->outlet.choked);
+	assert_in_range(conn_unsent(stream_of(&juliet)->conn), 4u << 20, (4u << 20) + 2 * BODY_BYTES);
+	n = refused(&first);
+	assert_int_equal(n, 1500 - first);
+	all_came_in_order(&juliet, first);
+	RIG_UNTIL((rig_heard(&juliet, "?"), !stream_of(&juliet)->outlet.choked));
+	they_flood(&juliet, 1500, 1501);
+	RIG_UNTIL(rig_heard(&juliet, "id='m1500'"));
+	rig_hang_up(&juliet);
+}
+
+/* Whoever of her clients would have got it: none gets what not all do. */
+static void an_account_is_sent_no_more_while_one_of_its_clients_has_too_much(void **state)
+{
+	char user[16], bare[64];
+	unsigned first = 0;
+	account_with_place(1, user, bare);
+	struct rig_client juliet = rig_login(0, user, "r"), phone = rig_login(0, user, "phone");
+	struct frame_record r = record(FLEET_STANZA, bare, 0);
+	node.settings.late_max = 4u << 20;
+	other_claims("romeo@localhost");
+	rig_say(&juliet, "<presence/>");
+	rig_say(&phone, "<presence/>");
+	RIG_HEAR(&phone, "from='");
+	they_flood(&juliet, 0, 1500);
+	while (refused(&first))
+		;
+	r.xml = arena_str(keep, message_to(bare, 2000));
+	other_says(r);
+	struct frame_record back = expect(FLEET_STANZA);
+	assert_true(holds(back.xml, "id='m2000'") && holds(back.xml, "<resource-constraint "));
+	rig_say(&phone, "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>");
+	RIG_UNTIL(rig_heard(&phone, "id='p'"));
+	assert_false(rig_heard(&phone, "id='m2000'"));
+	rig_hang_up(&juliet);
+	rig_hang_up(&phone);
+}
+
 static void what_waits_for_who_is_flooded_has_a_ceiling(void **state)
 {
 	struct rig_client juliet = log_in();
 	unsigned n = (unsigned)((node.settings.out_max + node.settings.late_max) / BODY_BYTES);
+	type = "error"; /* which nobody can refuse */
 	they_flood(&juliet, 0, n * 3 / 4);
 	assert_non_null(stream_of(&juliet));
 	they_flood(&juliet, n * 3 / 4, n * 5 / 4);
@@ -153,18 +219,25 @@ static size_t late_of(const struct rig_client *c)
 	return conn_unsent(stream_of(c)->conn) - node.settings.out_max;
 }
 
-/* Both are on one worker. */
+/* Both are on one worker. What has come to the mark is for the one who has it; the other's senders hear. */
 static void what_waits_for_all_who_are_flooded_has_a_ceiling(void **state)
 {
 	struct rig_client juliet = log_in(), nurse = log_in();
+	unsigned first = 0, n;
 	node.settings.late_all = node.n_workers * (4u << 20);
-	they_flood(&juliet, 0, 1000);
-	they_flood(&nurse, 0, 500);
+	other_claims("romeo@localhost");
+	they_flood(&juliet, 0, 900);
+	they_flood(&nurse, 0, 1000);
 	assert_int_equal(node_metric(&node, METRIC_LATE_BYTES), late_of(&juliet) + late_of(&nurse));
-	they_flood(&nurse, 500, 1000);
+	assert_in_range(node_metric(&node, METRIC_LATE_BYTES), 3u << 20, (3u << 20) + 2 * BODY_BYTES);
+	n = refused(&first);
+	assert_int_equal(n, 1000 - first);
+	assert_false(stream_of(&juliet)->outlet.choked);
+	type = "error"; /* which nobody can refuse */
+	they_flood(&nurse, 1000, 1500);
 	RIG_UNTIL(!stream_of(&nurse));
 	assert_int_equal(node_metric(&node, METRIC_LATE_BYTES), late_of(&juliet));
-	all_came_in_order(&juliet, 1000);
+	all_came_in_order(&juliet, 900);
 	assert_int_equal(node_metric(&node, METRIC_LATE_BYTES), 0);
 	rig_hang_up(&juliet);
 	rig_hang_up(&nurse);
@@ -207,6 +280,23 @@ static void who_is_flooded_and_dies_lets_the_flooder_go(void **state)
 	expect_brake(false);
 }
 
+/* romeo sends so many to a client of ours that is at home there. */
+static void flood_down(const char *bare, uint64_t edge, unsigned n)
+{
+	struct frame_record down = record(FLEET_DOWN, bare, edge);
+	static uint64_t name; /* what is posted borrows it */
+	name = htole64(THEIRS);
+	down.oseq = OTHER;
+	down.from = str_span((const char *)&name, sizeof name);
+	for (unsigned i = 0; i < n; i++) {
+		down.xml = arena_str(keep, message_to(bare, i));
+		other_says(down);
+		if (i % 16 == 0)
+			rig_turn();
+	}
+	rig_turns(2);
+}
+
 /* The same where the recipient is at home at the other node, and its client here. */
 static void an_edge_tells_whose_client_fills_it(void **state)
 {
@@ -215,22 +305,81 @@ static void an_edge_tells_whose_client_fills_it(void **state)
 	account_with_place(1, user, bare);
 	other_claims(bare);
 	struct rig_client juliet = far_login(user, &edge);
-	struct frame_record down = record(FLEET_DOWN, bare, edge);
-	uint64_t name = htole64(THEIRS);
-	down.oseq = OTHER;
-	down.from = str_span((const char *)&name, sizeof name);
-	for (unsigned i = 0; i < 500; i++) {
-		down.xml = arena_str(keep, message_to(bare, i));
-		other_says(down);
-		if (i % 16 == 0)
-			rig_turn();
-	}
+	flood_down(bare, edge, 500);
 	expect_brake(true);
 	assert_null(next_of(FLEET_BRAKE));
 	all_came_in_order(&juliet, 500);
 	expect_brake(false);
 	rig_hang_up(&juliet);
 	assert_int_equal(expect(FLEET_GONE).dst_sid, 77);
+}
+
+static void expect_choke(const char *bare, uint64_t edge, bool on)
+{
+	struct frame_record r = expect(FLEET_CHOKE);
+	assert_int_equal(r.dst_fp, fp(bare));
+	assert_int_equal(r.dst_sid, 77);
+	assert_int_equal(r.osm, edge);
+	assert_int_equal(r.rule, on);
+}
+
+/* So that it refuses what comes. */
+static void an_edge_whose_client_has_nearly_too_much_tells_its_home(void **state)
+{
+	char user[16], bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	other_speaks = FLEET_CHOKES;
+	look(NODE_UP);
+	node.settings.late_max = 4u << 20;
+	struct rig_client juliet = far_login(user, &edge);
+	flood_down(bare, edge, 1150);
+	expect_choke(bare, edge, true);
+	all_came_in_order(&juliet, 1150); /* what was under way, too */
+	expect_choke(bare, edge, false);
+	rig_hang_up(&juliet);
+	assert_int_equal(expect(FLEET_GONE).dst_sid, 77);
+}
+
+static void a_home_of_an_older_version_is_not_told_so(void **state)
+{
+	char user[16], bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	other_speaks = FLEET_CHOKES - 1;
+	look(NODE_UP);
+	node.settings.late_max = 4u << 20;
+	struct rig_client juliet = far_login(user, &edge);
+	flood_down(bare, edge, 1150);
+	assert_null(next_of(FLEET_CHOKE));
+	all_came_in_order(&juliet, 1150);
+	assert_null(next_of(FLEET_CHOKE));
+	rig_hang_up(&juliet);
+}
+
+static void a_home_that_is_told_so_refuses_what_comes(void **state)
+{
+	struct rig_client juliet = login_here("r"), romeo = login_here("r");
+	struct frame_record choke = record(FLEET_CHOKE, juliet.bare, 0);
+	const char *text = arena_printf(keep, "<message to='%s/far' id='1'><body>hello</body></message>", juliet.bare).p;
+	other_says(bind_of_far(juliet.bare));
+	choke.dst_sid = expect(FLEET_BOUND).osm;
+	choke.osm = 9;
+	choke.rule = true;
+	other_says(choke);
+	rig_turns(4);
+	rig_say(&romeo, text);
+	RIG_HEAR(&romeo, "<resource-constraint ");
+	assert_null(next_of(FLEET_DOWN));
+	choke.rule = false;
+	other_says(choke);
+	rig_turns(4);
+	rig_say(&romeo, text);
+	assert_true(holds(expect(FLEET_DOWN).xml, "hello"));
+	rig_hang_up(&juliet);
+	rig_hang_up(&romeo);
 }
 
 /* Most waits for a store are over before anybody need know. */
@@ -377,12 +526,17 @@ int main(void)
 		NEW(who_floods_from_another_node_is_told_once_to_wait),
 		NEW(of_many_each_waits_for_the_little_that_he_sends),
 		NEW(a_brake_is_renewed_while_it_is_on),
+		NEW(who_has_nearly_too_much_is_sent_no_more_and_its_senders_hear),
+		NEW(an_account_is_sent_no_more_while_one_of_its_clients_has_too_much),
 		NEW(what_waits_for_who_is_flooded_has_a_ceiling),
 		NEW(what_waits_for_all_who_are_flooded_has_a_ceiling),
 		NEW(nobody_waits_for_who_never_reads_and_the_ceiling_is_the_old_one),
 		NEW(a_node_of_an_older_version_is_not_told),
 		NEW(who_is_flooded_and_dies_lets_the_flooder_go),
 		NEW(an_edge_tells_whose_client_fills_it),
+		NEW(an_edge_whose_client_has_nearly_too_much_tells_its_home),
+		NEW(a_home_of_an_older_version_is_not_told_so),
+		NEW(a_home_that_is_told_so_refuses_what_comes),
 		NEW(a_store_that_is_behind_is_told_of_and_one_that_is_not_is_not),
 		NEW(what_a_client_sends_names_it),
 		NEW(a_name_that_is_none_is_nobodys),
