@@ -311,6 +311,39 @@ static void record_keeps_members_it_does_not_know(void **state)
 	arena_free(a);
 }
 
+/* A record that is not as we write them, but means the same, is the same account; and what JSON does not allow is none. */
+static void record_is_read_in_whatever_form_it_is(void **state)
+{
+	(void)state;
+	static const char *const same[] = {
+		"{\"disabled\":\"spam\",\"created\":\"2026-01-02T03:04:05.678Z\"}",
+		"{\"created\":\"2026-01-02T03:04:05.678Z\",\"x\":\"\",\"disabled\":\"spam\"}",
+		" { \"disabled\" : \"spam\", \"created\" : \"2026-01-02T03:04:05.678Z\" }\n",
+		"{\"disabled\":\"\\u0073pam\",\"created\":\"2026-01-02T03:04:05.678Z\"}",
+		"{\"disabled\":\"spam\",\"created\":\"2026-01-02T03:04:05.678Z\",\"more\":{\"disabled\":\"no\"}}",
+		"{\"1\":\"\",\"2\":\"\",\"3\":\"\",\"4\":\"\",\"5\":\"\",\"6\":\"\",\"7\":\"\",\"disabled\":\"spam\","
+		"\"created\":\"2026-01-02T03:04:05.678Z\"}",
+	};
+	static const char *const none[] = {
+		"{\"disabled\":\"spam\",\"disabled\":\"no\"}", "{\"x\":\"\",\"x\":\"\"}", "{\"disabled\":\"spam\"}}",
+		"{\"disabled\":\"spam\",}", "{\"disabled\":\"spam\"", "{\"disabled\":\"spam}", "{\"disabled\":\"a\nb\"}",
+		"{\"disabled\":\"\xff\"}", "{\"disabled\"}", "{,}",
+	};
+	struct arena *a = arena_new(0);
+	struct account account;
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+		assert_int_equal(account_record_parse(a, str_of(same[i]), &account), ERR_NONE);
+		assert_true(account.disabled && str_is(account.reason, "spam") && !account.has_keys);
+		assert_int_equal(account.created_ms, 1767323045678);
+	}
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		assert_int_equal(account_record_parse(a, str_of(none[i]), &account), ERR_INVALID);
+	assert_int_equal(account_record_parse(a, STR("{}"), &account), ERR_NONE);
+	assert_int_equal(account_record_parse(a, STR("{\"disabled\":false}"), &account), ERR_NONE);
+	assert_true(account.disabled);
+	arena_free(a);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -329,6 +362,7 @@ int main(void)
 		CASE(faults_of_the_store_reach_the_asker),
 		CASE(broken_record_is_an_io_error_and_lets_nobody_in),
 		CASE(record_keeps_members_it_does_not_know),
+		CASE(record_is_read_in_whatever_form_it_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
