@@ -136,6 +136,12 @@ bool fleet_is_full(const struct node_worker *nw, uint32_t epoch)
 	return n && n->full;
 }
 
+bool fleet_is_slow(const struct node_worker *nw, uint32_t epoch)
+{
+	const struct view_node *n = node_at(nw->fleet, epoch);
+	return n && n->slow;
+}
+
 /* Consumes st. */
 static void forward(struct node_worker *nw, uint32_t home, uint8_t ttl, uint64_t passed, struct stanza *st)
 {

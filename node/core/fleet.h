@@ -204,6 +204,8 @@ bool fleet_all_speak(const struct fleet_worker *fw, unsigned version);
 uint32_t fleet_elsewhere(struct node_worker *nw, struct str bare);
 #define FLEET_FULL_MS 50 /* how long a client is not read whose stanzas fill the way to a node */
 bool fleet_is_full(const struct node_worker *nw, uint32_t epoch);
+/* It has been full for seconds (jam.h). */
+bool fleet_is_slow(const struct node_worker *nw, uint32_t epoch);
 /* The sender, wherever its client is, is not read for a while. Consumes nothing. */
 void fleet_slow(struct node_worker *nw, const struct jid *full, uint32_t for_ms);
 /* The same, when the way to that node is full. */

@@ -170,6 +170,21 @@ bool jam_takes(struct jam *j, struct stanza *st)
 	return true;
 }
 
+bool jam_takes_of_place(struct jam *j, struct stanza *st)
+{
+	size_t bytes = bytes_of(st);
+	bool is_request = st->kind == STANZA_IQ && stanza_is_request(st);
+	if (!is_request && j->message_bytes + bytes <= JAM_MESSAGES) {
+		j->message_bytes += bytes;
+		return false;
+	}
+	if (st->kind == STANZA_PRESENCE && st->type == TYPE_UNAVAILABLE && !j->ended && keeps(j, st))
+		return true;
+	count_at(j->nw, METRIC_SLOW_REFUSED_TOTAL, st->kind, 1);
+	router_bounce(j->nw, st, STANZA_RESOURCE_CONSTRAINT, STR("the node that serves it is slow"));
+	return true;
+}
+
 void jam_release(struct jam *j, const struct stanza *st, void (*send)(struct node_worker *nw, struct stanza *st))
 {
 	struct pair *p = pair_find(j, st);

@@ -7,6 +7,10 @@
  *   messages                                   go on, JAM_MESSAGES bytes of a worker's while anybody is slow; then refused as well
  *   all else (IQ results, subscriptions, errors)  goes on: nobody could send it again
  *
+ * What is for a place (placing.h) on such a node: IQ requests are refused; all else goes on, within the same JAM_MESSAGES bytes. Past them
+ * it is refused, too, but for "unavailable", of which the last is kept, so that nobody stays in a room that he has left; and what nobody is
+ * told of (errors, results) is lost. Presence is not kept before that: who is not in a room yet may not write there.
+ *
  * A message is not stored for an absent user meanwhile, as CLUSTER.md's first plan was: the account's home, which hands it out, is the slow
  * node itself. Nothing vanishes: what goes on is the link's, which gives it back if the node dies.
  *
@@ -31,6 +35,8 @@ void jam_free(struct jam *j);
 /* A stanza whose recipient is at home on a slow node. True: it was kept or refused, and is consumed; false: it goes on, after
  * jam_release. */
 bool jam_takes(struct jam *j, struct stanza *st);
+/* The same of one for a place that is served on a slow node. */
+bool jam_takes_of_place(struct jam *j, struct stanza *st);
 /* What is kept between the accounts of this stanza leaves through `send`, which consumes it. */
 void jam_release(struct jam *j, const struct stanza *st, void (*send)(struct node_worker *nw, struct stanza *st));
 /* There is a new view (`before` may be NULL): what need not wait any more is routed anew. */

@@ -12,7 +12,7 @@
  *
  * So at most LEASH_BYTES are under way to an account, and what each who sends to it may be ahead of this worker (router.c), instead of a
  * link's window. Chat is never counted so far: COUNT_MS after the last that went to an account all of it has arrived, or a brake has come.
- * The home of an account does the same on the way to its client's node.
+ * The home of an account does the same on the way to its client's node, and so does who sends to a place (placing.h).
  *
  * Rejected: to count what each sender has under way. It bounds one that is fast, and lets a thousand send a little each.
  *

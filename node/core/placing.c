@@ -4,6 +4,8 @@
 
 #include "node/core/fleet.h"
 #include "node/core/hooks.h"
+#include "node/core/jam.h"
+#include "node/core/leash.h"
 #include "node/core/log.h"
 #include "node/core/router.h"
 
@@ -65,11 +67,28 @@ const struct served *placing_find(const struct node *n, struct str domain)
 
 /* ---- what places.h asks of the node ---- */
 
+/* A node that takes too little is not sent all of it, whoever sends it, and whatever it waited for. */
+static bool is_jammed(struct node_worker *nw, uint32_t epoch, const struct frame_record *r)
+{
+	if (!fleet_is_slow(nw, epoch))
+		return false;
+	struct stanza *st = fleet_stanza(nw, r);
+	if (!st || jam_takes_of_place(nw->fleet->jam, st))
+		return true;
+	stanza_unref(st);
+	return false;
+}
+
 static void on_send(void *arg, uint32_t epoch, const struct frame_record *r)
 {
+	struct node_worker *nw = ((struct placing *)arg)->nw;
 	struct frame_record out = *r;
 	out.kind = (uint8_t)(FLEET_PLACE + r->kind);
-	fleet_send(((struct placing *)arg)->nw, epoch, &out);
+	if (r->kind == PLACES_DATA && is_jammed(nw, epoch, r))
+		return;
+	fleet_send(nw, epoch, &out);
+	if (r->kind == PLACES_DATA)
+		leash_sent(nw, epoch, r->dst_fp, r->xml.len);
 }
 
 /* Grows across restarts as well, as the store remembers it. */
@@ -243,12 +262,12 @@ static void give_bytes(struct placing *g, struct frame_record *r, const struct s
 	buf_fini(&b);
 }
 
-void placing_arrive(struct node_worker *nw, const struct served *s, struct stanza *st)
+/* Consumes st. */
+static void arrive(struct node_worker *nw, struct stanza *st)
 {
 	struct placing *g = nw->placing;
 	struct str name = jid_bare_str(&st->to);
 	struct frame_record r = { .kind = PLACES_DATA, .ttl = PLACES_TTL, .dst_fp = fleet_fp(nw, name), .to = name };
-	(void)s;
 	if (places_takes(g->places, name, r.dst_fp, nw->worker->now_ms)) {
 		g->at_hand = stanza_ref(st);
 		give(g, &r);
@@ -258,6 +277,14 @@ void placing_arrive(struct node_worker *nw, const struct served *s, struct stanz
 		give_bytes(g, &r, st);
 	}
 	stanza_unref(st);
+}
+
+void placing_arrive(struct node_worker *nw, const struct served *s, struct stanza *st)
+{
+	(void)s;
+	if (nw->fleet) /* what was kept as a node was slow goes first, wherever the place is now */
+		jam_release(nw->fleet->jam, st, arrive);
+	arrive(nw, st);
 }
 
 void placing_arrive_at_domain(struct node_worker *nw, const struct served *s, struct stanza *st)

@@ -4,6 +4,8 @@
 
 #include "tests/unit/node/core/fleet_rig.h"
 
+#include "node/core/jam.h"
+#include "node/core/leash.h"
 #include "node/core/placing.h"
 #include "node/core/router.h"
 
@@ -224,6 +226,100 @@ static void an_echo_is_answered_and_makes_no_place(void **state)
 	assert_int_equal(begun, 0);
 }
 
+/* ---- a node that takes too little ---- */
+
+static char *long_text(size_t n)
+{
+	char *text = arena_zalloc(keep, n + 1);
+	memset(text, 'x', n);
+	return text;
+}
+
+static void other_is_slow(bool slow)
+{
+	other_slow = slow;
+	look(NODE_UP);
+}
+
+/* So many messages as go to the place until one is refused. */
+static unsigned fill(const char *name, const char *text)
+{
+	unsigned n = 0;
+	while (!rig_heard(&client, "<resource-constraint")) {
+		rig_say(&client, arena_printf(keep, "<message to='%s' id='m%u'><body>%s</body></message>", name, n, text).p);
+		RIG_UNTIL((sent && sent->r.kind == FLEET_PLACE + PLACES_DATA) || rig_heard(&client, "<resource-constraint"));
+		if (rig_heard(&client, "<resource-constraint"))
+			break;
+		n += holds(expect(FLEET_PLACE + PLACES_DATA).xml, "xxx");
+		assert_true(n < 2000);
+	}
+	buf_clear(&client.heard);
+	return n;
+}
+
+static void what_goes_to_a_place_on_a_slow_node_has_a_ceiling(void **state)
+{
+	enum { SIZE = 200000 };
+	const char *name = name_at(OTHER);
+	other_is_slow(true);
+	rig_say(&client, arena_printf(keep, "<presence to='%s/romeo'/>", name).p);
+	assert_true(holds(expect(FLEET_PLACE + PLACES_DATA).xml, "<presence"));
+	rig_say(&client, arena_printf(keep, "<iq type='get' id='q' to='%s'><x xmlns='y'/></iq>", name).p);
+	RIG_HEAR(&client, "<error type='wait'><resource-constraint");
+	buf_clear(&client.heard);
+	assert_in_range(fill(name, long_text(SIZE)), JAM_MESSAGES / (2 * SIZE), JAM_MESSAGES / SIZE);
+	fill(name, long_text(1000)); /* what is left of it */
+	rig_say(&client, arena_printf(keep, "<presence to='%s/romeo'><status>%s</status></presence>", name, long_text(1000)).p);
+	RIG_HEAR(&client, "<resource-constraint");
+	rig_say(&client, arena_printf(keep, "<presence to='%s/romeo' type='unavailable'><status>%s</status></presence>", name,
+				      long_text(1000)).p);
+	rig_say(&client, arena_printf(keep, "<message to='%s' type='error'><body>%s</body></message>", name, long_text(1000)).p);
+	buf_clear(&client.heard);
+	rig_say(&client, "<iq type='get' id='last' to='parrot.localhost'><x xmlns='y'/></iq>");
+	RIG_HEAR(&client, "id='last'");
+	assert_null(next_of(FLEET_PLACE + PLACES_DATA));
+	other_is_slow(false);
+	assert_true(holds(expect(FLEET_PLACE + PLACES_DATA).xml, "type='unavailable'"));
+	rig_turns(4);
+	assert_null(next_of(FLEET_PLACE + PLACES_DATA));
+}
+
+static void what_others_send_by_us_to_a_slow_node_has_it_too(void **state)
+{
+	const char *name = name_at(OTHER), *text = long_text(200000);
+	other_is_slow(true);
+	unsigned n = 0;
+	struct frame_record data = place_record(PLACES_DATA, name);
+	data.ttl = PLACES_TTL;
+	data.xml = arena_printf(keep, "<message from='%s/r' to='%s' id='m'><body>%s</body></message>", client.bare, name, text);
+	for (; !rig_heard(&client, "<resource-constraint"); n++) {
+		other_says(data);
+		rig_turns(2);
+		assert_true(n < 100);
+	}
+	assert_in_range(n, JAM_MESSAGES / 400000, JAM_MESSAGES / 200000 + 2);
+}
+
+static void who_floods_a_place_elsewhere_is_not_read_until_it_is_there(void **state)
+{
+	const char *name = name_at(OTHER), *text = long_text(150000);
+	other_speaks = LEASH_PROTOCOL;
+	look(NODE_UP);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_say(&client, arena_printf(keep, "<message to='%s'><body>%s</body></message>", name, text).p);
+		expect(FLEET_PLACE + PLACES_DATA);
+	}
+	struct frame_record echo = expect(FLEET_ECHO);
+	assert_int_equal(echo.dst_fp, fp(name));
+	rig_say(&client, arena_printf(keep, "<message to='%s' id='later'/>", name).p);
+	rig_turns(20);
+	assert_null(next_of(FLEET_PLACE + PLACES_DATA));
+	struct frame_record echoed = record(FLEET_ECHOED, name, 0);
+	echoed.osm = echo.osm;
+	other_says(echoed);
+	assert_true(holds(expect(FLEET_PLACE + PLACES_DATA).xml, "id='later'"));
+}
+
 static void what_a_dead_node_did_not_take_goes_where_its_place_is_now(void **state)
 {
 	const char *name = name_at(OTHER);
@@ -247,6 +343,9 @@ int main(void)
 		CASE(records_of_a_node_with_a_bug_make_no_places),
 		CASE(a_state_of_a_service_that_is_none_here_is_declined),
 		CASE(an_echo_is_answered_and_makes_no_place),
+		CASE(what_goes_to_a_place_on_a_slow_node_has_a_ceiling),
+		CASE(what_others_send_by_us_to_a_slow_node_has_it_too),
+		CASE(who_floods_a_place_elsewhere_is_not_read_until_it_is_there),
 		CASE(what_a_dead_node_did_not_take_goes_where_its_place_is_now),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
