@@ -44,12 +44,21 @@ static void say(struct rig_client *c, const char *to, unsigned n, const char *st
 	}
 }
 
+static bool is_sent(unsigned kind)
+{
+	const struct sent *s = sent;
+	while (s && s->r.kind != kind)
+		s = s->next;
+	return s != NULL;
+}
+
 /* In what was sent, after so many stanzas. */
 static struct frame_record expect_echo(unsigned after)
 {
-	struct sent *s = NULL;
 	unsigned n = 0;
-	RIG_UNTIL((s = sent) && (s->r.kind == FLEET_ECHO || (n += s->r.kind == FLEET_STANZA, next_of(s->r.kind), false)));
+	RIG_UNTIL(is_sent(FLEET_ECHO));
+	for (const struct sent *s = sent; s && s->r.kind != FLEET_ECHO; s = s->next)
+		n += s->r.kind == FLEET_STANZA;
 	assert_int_equal(n, after);
 	return expect(FLEET_ECHO);
 }
@@ -63,8 +72,10 @@ static void echoed(struct frame_record echo)
 static unsigned echoes(void)
 {
 	unsigned n = 0;
-	while (next_of(FLEET_ECHO))
-		n++;
+	for (struct sent *s; (s = next_of(FLEET_ECHO)); n++) {
+		buf_fini(&s->bytes);
+		free(s);
+	}
 	return n;
 }
 
