@@ -323,6 +323,36 @@ async def joining(_):
             await c.end()
 
 
+async def lacking(_):
+    """A node without the service comes: what hashing puts there is kept where it is, and served on when that node has gone, with its state."""
+    async with toys(2) as cluster:
+        romeo = await Caller("romeo", cluster.nodes[0]).begin()
+        before = {name: await romeo.count(name) for name in NAMES}
+        for name in NAMES:
+            assert await romeo.ask(name, "subscribe") == "subscribed"
+        other = Node(cluster, "n3", {})
+        cluster.nodes.append(other)
+        await other.start()
+        await cluster.meet()
+        await until(lambda: any("does not have this service" in n.log_text() for n in cluster.nodes[:2]), "a state is declined")
+        lost = set()
+        for name in NAMES:
+            try:
+                assert (await romeo.count(name)).fence == before[name].fence
+            except Refused as refused:
+                assert refused.condition == "remote-server-not-found", refused
+                lost.add(name)
+        assert lost and len(lost) < len(NAMES), lost
+        await leaves(other)
+        assert not await other.stop()
+        cluster.nodes.remove(other)
+        for name in sorted(lost):
+            after = await romeo.count(name)
+            assert after == Answer(before[name].number + 1, before[name].fence, before[name].node), (before[name], after)
+            await until(lambda n=name, a=after: (f"{n}@{HOST}", a.number) in romeo.news, f"{name}: its state is gone")
+        await romeo.end()
+
+
 async def slow_way(_):
     """What is under way to a node that drains is taken before what is sent to the next one, though that way is far shorter."""
     await asyncio.to_thread(subprocess.run, ["make", "-s", "B=build/gcc", "CC=gcc", "SAN=", "build/gcc/tests/cluster/proxy"], cwd=ROOT, check=True)
@@ -502,6 +532,7 @@ CASES = {
     "places, a node drains": leaving(drains),
     "places, a node leaves": leaving(leaves),
     "places, a node is told to end": leaving(is_told_to_end),
+    "places, a node lacks their service": lacking,
     "places, the way to a node that drains is slow": slow_way,
     "places, a node is killed": killed,
     "places, a frozen node's write comes late": frozen,
