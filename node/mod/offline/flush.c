@@ -119,6 +119,31 @@ void flush_begin(struct user *u)
 	flush_read(f);
 }
 
+static void on_glanced(struct store_op *op)
+{
+	struct user *u = op->arg;
+	struct offline_user *p = offline_of(u);
+	if (p->glance == op) {
+		p->glance = NULL;
+		p->empty = op->err == ERR_NONE && op->first->count == 0;
+	}
+	user_release(u);
+}
+
+void flush_glance(struct session *s)
+{
+	struct user *u = s->user;
+	struct offline_user *p = offline_of(u);
+	if (p->flush || p->empty || p->glance || u->host->anonymous)
+		return;
+	struct store_op *op = store_op_new(u->host->name, jid_local(&u->jid), on_glanced, u);
+	store_log_count(op, &offline_space, NULL);
+	if (store_submit(u->host->store, op) != ERR_NONE)
+		return; /* whoever is available asks again */
+	u->holds++;
+	p->glance = op;
+}
+
 static void flush_end(struct flush *f)
 {
 	struct user *u = f->user;

@@ -35,6 +35,7 @@ struct offline_user {
 	struct flush *flush;  /* NULL: idle */
 	bool empty;           /* the log is known to be */
 	bool late;            /* something was appended after the last read was submitted */
+	const struct store_op *glance; /* under way, and nothing was appended since; to be compared only */
 };
 struct offline_session {
 	bool refused; /* it did not answer, or did so badly: it gets no kept messages any more */
@@ -50,6 +51,9 @@ int offline_keep(struct user *u, struct stanza *st);
 
 /* ---- flush.c ---- */
 
+/* A session is bound: while its roster is loaded the store is asked, on the same way, whether there is anything at all. Mostly not, and
+ * then its presence asks nothing any more. */
+void flush_glance(struct session *s);
 /* Begins if there may be kept messages, somebody is there to get them, and none is under way. */
 void flush_begin(struct user *u);
 /* A message that could be delivered: HOLD when it waits behind older ones, else PASS. What may not be kept waits in memory only. */

@@ -100,6 +100,7 @@ int offline_keep(struct user *u, struct stanza *st)
 	}
 	offline_of(u)->late = true;
 	offline_of(u)->empty = false;
+	offline_of(u)->glance = NULL;
 	return HOLD;
 }
 
@@ -264,6 +265,7 @@ const struct module mod_offline = {
 	.n_options = sizeof options / sizeof *options,
 	.commands = offline_commands,
 	.hooks = { .arrive_behind = flush_behind, .arrive_offline = arrive_offline, .iq_sent = flush_answered, .session_acked = flush_acked,
+		   .session_bound = flush_glance,
 		   .session_presence = session_presence, .session_gone = flush_session_gone, .session_freeze = flush_freeze,
 		   .session_thaw = flush_thaw },
 	.parts = parts,
