@@ -124,12 +124,12 @@ static void much_that_was_sent_meanwhile_is_waited_for(void **state)
 	struct rig_client many[TOO_MANY + 1];
 	theirs(bare);
 	struct rig_client romeo = login_here("r");
+	for (unsigned i = 0; i <= TOO_MANY; i++)
+		many[i] = login_here("r"); /* before the leash is on, which is off again after a while */
 	say(&romeo, bare, TOO_MANY, "message");
 	struct frame_record echo = expect_echo(TOO_MANY);
-	for (unsigned i = 0; i <= TOO_MANY; i++) {
-		many[i] = login_here("r");
+	for (unsigned i = 0; i <= TOO_MANY; i++)
 		say(&many[i], bare, 1, "message");
-	}
 	echoed(echo);
 	struct frame_record second = expect(FLEET_ECHO);
 	assert_true(second.osm != echo.osm);
