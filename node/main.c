@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "node/core/drain.h"
 #include "node/core/fleet.h"
 #include "node/core/life.h"
 #include "node/core/log.h"
@@ -87,9 +88,14 @@ struct signals {
 
 static void on_end_signal(uv_signal_t *s, int number)
 {
+	struct node *n = s->data;
 	(void)number;
-	life_end_after(s->data, 0, false); /* even if a restart is under way */
-	life_drain(s->data);
+	if (drain_leaves(n)) {
+		drain_begin(n, true);
+		return;
+	}
+	life_end_after(n, 0, false); /* even if a restart is under way */
+	life_drain(n);
 }
 
 static void on_hup(uv_signal_t *s, int number)

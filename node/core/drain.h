@@ -11,6 +11,8 @@
 
 /* Main thread. `then_end`: the node ends when it is empty; may be said later. A node that drains already goes on doing so. */
 void drain_begin(struct node *n, bool then_end);
+/* Main thread. A signal is there to end the node: whether drain_begin should, first (cluster.leave_on_signal). It should not twice. */
+bool drain_leaves(const struct node *n);
 /* Any thread. */
 bool drain_is_on(const struct node *n);
 

@@ -35,6 +35,9 @@ static const struct option options[] = {
 	  .doc = "Encrypt and authenticate what nodes say to one another (CURVE); off only inside a network that nobody else reaches." },
 	{ .name = "drain_rate", .kind = OPTION_INT, .default_text = "500", .min = 10, .max = 1000000, .unit = "streams a second",
 	  .doc = "How fast a node that is told to drain or leave ends its clients' streams: as fast as the others can let them in." },
+	{ .name = "leave_on_signal", .kind = OPTION_BOOL, .default_text = "false",
+	  .doc = "SIGTERM and SIGINT do what `starlingctl leave` does, and what they do otherwise when they come again; for who waits long "
+	         "enough before he kills." },
 	{ .name = "seeds", .kind = OPTION_STRINGS, .max = 32, .needs_restart = true,
 	  .doc = "Addresses of other nodes to look for when Redis has forgotten them: host:port. To join, a node needs Redis." },
 };

@@ -31,9 +31,11 @@ def loaded(cluster, seconds, rate):
 
 
 @contextlib.asynccontextmanager
-async def two_nodes(redis=Redis, nodes=2):
+async def two_nodes(redis=Redis, nodes=2, **options):
+    """`options` with __ for a point."""
     with surroundings(redis):
-        cluster = Cluster({"limits.connections_per_address": 0}, nodes=nodes)
+        overrides = {name.replace("__", "."): value for name, value in options.items()}
+        cluster = Cluster({"limits.connections_per_address": 0, **overrides}, nodes=nodes)
         try:
             yield await cluster.start()
         finally:

@@ -1,6 +1,7 @@
 """Sessions that are resumed at other nodes: of a node that empties itself, of one that was killed; and clients whose account's home is killed."""
 import asyncio
 import re
+import signal
 import time
 
 from harness import http
@@ -64,6 +65,12 @@ async def leaves(node, client):
     await shut_down(client)
 
 
+async def gets_a_signal(node, client):
+    """The same, where it is configured so."""
+    node.process.send_signal(signal.SIGTERM)
+    await shut_down(client)
+
+
 async def shut_down(client):
     """Its stream ends with that, and it cuts its connection."""
     await client.await_stanza(lambda e: e.name == "error" and e.child("system-shutdown") is not None, "the end of its stream")
@@ -74,9 +81,15 @@ async def has_ended(node):
     await within(30 * PATIENCE, lambda: not node.running(), "the node has ended\n" + node.log_tail(10))
 
 
-async def a_node_drains(_):
-    """Its clients lose nothing: they resume elsewhere, and their sessions go along before it ends."""
-    async with two_nodes() as cluster:
+def its_clients_resume_elsewhere(goes, **options):
+    """They lose nothing: their sessions go along before it ends."""
+    async def case(_):
+        await a_node_goes(goes, options)
+    return case
+
+
+async def a_node_goes(goes, options):
+    async with two_nodes(**options) as cluster:
         one, two = cluster.nodes
         for user in ("romeo", "juliet"):
             await cluster.register(user, "localhost", "secret")
@@ -85,7 +98,7 @@ async def a_node_drains(_):
         await says(romeo, juliet.jid, "before")
         await hears(juliet, "before")
         await juliet.ping()
-        await leaves(one, juliet)
+        await goes(one, juliet)
         await says(romeo, juliet.jid, "between")
         juliet, answer = await resume(two, "juliet", ident, 0)
         assert answer.get("h") == "1", answer
@@ -98,6 +111,20 @@ async def a_node_drains(_):
         for client in (romeo, juliet):
             await client.close()
         assert not await one.halt()
+
+
+async def a_second_signal(_):
+    """Whoever is in a hurry ends a node that waits for its clients to come elsewhere."""
+    async with two_nodes(cluster__leave_on_signal=True) as cluster:
+        one = cluster.nodes[0]
+        await cluster.register("juliet", "localhost", "secret")
+        juliet = await login(one, "juliet")
+        await enable(juliet)
+        await gets_a_signal(one, juliet)
+        begin = time.monotonic()
+        assert one.running()
+        assert not await one.halt()
+        assert time.monotonic() - begin < 5 * PATIENCE, "it waited for juliet"
 
 
 async def two_clients_of_a_node_that_drains(_):
@@ -302,7 +329,9 @@ async def the_homes_of_many_drain_under_way(_):
 CASES = {
     "a client goes on when its account's home drains": the_home_drains,
     "messages keep their order as their recipients' home drains": the_homes_of_many_drain_under_way,
-    "a client resumes elsewhere when its node drains": a_node_drains,
+    "a client resumes elsewhere when its node drains": its_clients_resume_elsewhere(leaves),
+    "a client resumes elsewhere when its node gets a signal": its_clients_resume_elsewhere(gets_a_signal, cluster__leave_on_signal=True),
+    "a second signal ends a node at once": a_second_signal,
     "two clients of a node that drains come elsewhere": two_clients_of_a_node_that_drains,
     "a client resumes elsewhere when its node is killed": the_clients_node_is_killed,
     "a client goes on when its account's home is killed": the_home_is_killed,
