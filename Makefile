@@ -79,7 +79,10 @@ build:
 	@scripts/deps build $(filter clang,$(CC))
 	$(SUBMAKE) binaries
 
-run: build
+run:
+	@scripts/deps build $(filter clang,$(CC))
+	@[ -x $(B)/starling ] || echo 'Building Starling: a minute or two, the first time.'
+	$(SUBMAKE) -s binaries
 	@exec $(B)/starling $(ARGS)
 
 TESTS ?= unit corpus cluster script script2 load ops docs interop abuse
