@@ -342,6 +342,33 @@ static void an_edge_whose_client_has_nearly_too_much_tells_its_home(void **state
 	assert_int_equal(expect(FLEET_GONE).dst_sid, 77);
 }
 
+static void the_next_home_of_an_edge_is_told_so_too(void **state)
+{
+	char user[16], bare[64];
+	uint64_t edge;
+	account_with_place(1, user, bare);
+	other_claims(bare);
+	other_speaks = FLEET_CHOKES;
+	look(NODE_UP);
+	node.settings.late_max = 4u << 20;
+	struct rig_client juliet = far_login(user, &edge);
+	flood_down(bare, edge, 1150);
+	expect_choke(bare, edge, true);
+	other_says(record(FLEET_REHOME, bare, edge));
+	struct frame_record last = expect(FLEET_UP), bound = record(FLEET_BOUND, bare, edge);
+	last.kind = FLEET_BACK;
+	last.dst_sid = edge;
+	last.osm = 77;
+	other_says(last);
+	expect(FLEET_BIND);
+	bound.osm = 78;
+	other_says(bound);
+	struct frame_record choke = expect(FLEET_CHOKE);
+	assert_true(choke.dst_sid == 78 && choke.osm == edge && choke.rule == true);
+	all_came_in_order(&juliet, 1150);
+	rig_hang_up(&juliet);
+}
+
 static void a_home_of_an_older_version_is_not_told_so(void **state)
 {
 	char user[16], bare[64];
@@ -535,6 +562,7 @@ int main(void)
 		NEW(who_is_flooded_and_dies_lets_the_flooder_go),
 		NEW(an_edge_tells_whose_client_fills_it),
 		NEW(an_edge_whose_client_has_nearly_too_much_tells_its_home),
+		NEW(the_next_home_of_an_edge_is_told_so_too),
 		NEW(a_home_of_an_older_version_is_not_told_so),
 		NEW(a_home_that_is_told_so_refuses_what_comes),
 		NEW(a_store_that_is_behind_is_told_of_and_one_that_is_not_is_not),
