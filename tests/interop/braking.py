@@ -134,12 +134,20 @@ async def got_back(a):
     return [int(e.get("id")) for e in errors]
 
 
-async def read_all(b):
-    """The ids of what came from each sender, until the end."""
-    came = collections.defaultdict(list)
+async def refused_to(a, came):
+    """The ids of what was refused to this client, when all that it sent has come or was."""
+    ids, deadline = [], time.monotonic() + 30 * PATIENCE
+    while len(ids) + len(came[a.jid]) < CROWD_EACH:
+        assert time.monotonic() < deadline, f"of {a.jid} came {came[a.jid]}, and was refused {ids}"
+        await asyncio.sleep(0.02)
+        ids += await got_back(a)
+    return ids
+
+
+async def read_all(b, came):
+    """The ids of what comes from each sender, until the end."""
     while (e := await b.await_stanza(lambda e: e.name == "message", "a message", 30 * PATIENCE)).get("id") != "end":
         came[e.get("from")].append(int(e.get("id")))
-    return came
 
 
 async def crowd(cluster, tag, home, client, refuses=False):
@@ -154,10 +162,11 @@ async def crowd(cluster, tag, home, client, refuses=False):
         a.wire.transport.write(text.encode())
     got = await taken(cluster.nodes[0]) - before
     b.wire.transport.resume_reading()
-    reading = asyncio.create_task(read_all(b))
-    back = {a.jid: await got_back(a) for a in senders}
+    came = collections.defaultdict(list)
+    reading = asyncio.create_task(read_all(b, came))
+    back = {a.jid: await refused_to(a, came) for a in senders}
     await senders[0].send(f"<message to='{b.jid}' type='chat' id='end'/>")
-    came = await reading
+    await reading
     assert bool(sum(map(len, back.values()))) == refuses, f"{got >> 10} KiB were taken, refused: {back}"
     for jid, ids in back.items():
         assert ids == sorted(ids) and came[jid] == sorted(set(range(CROWD_EACH)) - set(ids)), (jid, ids, came[jid])
