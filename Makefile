@@ -86,7 +86,7 @@ run:
 	@exec $(B)/starling $(ARGS)
 
 TESTS ?= unit corpus cluster script script2 load ops docs interop abuse
-# Where the nodes of script and ops keep their accounts: sqlite or postgres.
+# Where the nodes of script, ops, interop and abuse keep their accounts: sqlite or postgres.
 STORE ?= sqlite
 test:
 	@scripts/deps test $(filter kubernetes,$(TESTS)) $(filter clang,$(CC))
