@@ -311,6 +311,8 @@ static void record_keeps_members_it_does_not_know(void **state)
 	arena_free(a);
 }
 
+#define MANY "{\"1\":\"\",\"2\":\"\",\"3\":\"\",\"4\":\"\",\"5\":\"\",\"6\":\"\",\"7\":\"\","
+
 /* A record that is not as we write them, but means the same, is the same account; and what JSON does not allow is none. */
 static void record_is_read_in_whatever_form_it_is(void **state)
 {
@@ -321,8 +323,7 @@ static void record_is_read_in_whatever_form_it_is(void **state)
 		" { \"disabled\" : \"spam\", \"created\" : \"2026-01-02T03:04:05.678Z\" }\n",
 		"{\"disabled\":\"\\u0073pam\",\"created\":\"2026-01-02T03:04:05.678Z\"}",
 		"{\"disabled\":\"spam\",\"created\":\"2026-01-02T03:04:05.678Z\",\"more\":{\"disabled\":\"no\"}}",
-		"{\"1\":\"\",\"2\":\"\",\"3\":\"\",\"4\":\"\",\"5\":\"\",\"6\":\"\",\"7\":\"\",\"disabled\":\"spam\","
-		"\"created\":\"2026-01-02T03:04:05.678Z\"}",
+		MANY "\"disabled\":\"spam\",\"created\":\"2026-01-02T03:04:05.678Z\"}",
 	};
 	static const char *const none[] = {
 		"{\"disabled\":\"spam\",\"disabled\":\"no\"}", "{\"x\":\"\",\"x\":\"\"}", "{\"disabled\":\"spam\"}}",
