@@ -19,8 +19,8 @@ FAIL_OVER_S = 20 * PATIENCE  # five, of which two until the Sentinels miss the m
 
 
 def loaded(cluster, seconds, rate):
-    """The load tool's chat between clients of both nodes; its figures."""
-    first, last = cluster.nodes
+    """The load tool's chat between clients of the first two nodes; its figures."""
+    first, last = cluster.nodes[:2]
     tool = os.path.join(ROOT, "build/gcc/tests/bench/load")
     done = subprocess.run([tool, "chat", "--port", str(first.endpoint["plain"]), "--pid", str(first.process.pid), "--other-port",
                            str(last.endpoint["plain"]), "--users", str(USERS), "--seconds", str(seconds), "--rate", str(rate)],
@@ -43,10 +43,10 @@ async def two_nodes(redis=Redis, nodes=2, **options):
     assert not problems, problems
 
 
-async def under_load(fail, redis=Redis, seconds=8):
+async def under_load(fail, redis=Redis, seconds=8, nodes=2):
     """`fail` runs two seconds into it."""
     await asyncio.to_thread(subprocess.run, ["make", "-s", "B=build/gcc", "CC=gcc", "SAN=", "build/gcc/tests/bench/load"], cwd=ROOT, check=True)
-    async with two_nodes(redis) as cluster:
+    async with two_nodes(redis, nodes) as cluster:
         for i in range(0, USERS, 4):
             await asyncio.gather(*(cluster.register(f"load{n}", "localhost", "secret") for n in range(i, i + 4)))
         chat = asyncio.create_task(asyncio.to_thread(loaded, cluster, seconds, 400))
@@ -54,6 +54,33 @@ async def under_load(fail, redis=Redis, seconds=8):
         assert not chat.done(), chat  # else nobody talks as it fails
         await asyncio.gather(chat, fail(cluster))
         await cluster.meet()
+
+
+async def third_is_killed(_):
+    """Who is on other nodes, at home there, hears nothing of it."""
+    async def fail(cluster):
+        third = cluster.nodes[2]
+        third.process.kill()
+        await third.process.wait()
+        await one_is_dead(cluster.nodes[:2])
+        await third.start()
+    await under_load(fail, seconds=16, nodes=3)
+
+
+async def third_thaws(_):
+    """It is frozen until the others have buried it, and comes back as another."""
+    async def fail(cluster):
+        third = cluster.nodes[2]
+        third.process.send_signal(signal.SIGSTOP)
+        try:
+            await one_is_dead(cluster.nodes[:2])
+        finally:
+            third.process.send_signal(signal.SIGCONT)
+    await under_load(fail, seconds=16, nodes=3)
+
+
+async def one_is_dead(others):
+    await within(20 * PATIENCE, lambda: all("a node is dead" in n.log_text() for n in others), "a node is known to be dead")
 
 
 async def postgres_restarts(_):
@@ -270,6 +297,8 @@ async def roster(client):
 
 
 CASES = {
+    "two nodes under load, a third is killed": third_is_killed,
+    "two nodes under load, a third is taken for dead and thaws": third_thaws,
     "two nodes under load, PostgreSQL restarts": postgres_restarts,
     "two nodes under load, Redis dies and comes back empty": redis_dies,
     "two nodes under load, Redis forgets all": redis_forgets,
