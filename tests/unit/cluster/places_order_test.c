@@ -59,16 +59,22 @@ static void who_has_sent_nothing_there_does_not_wait(void **state)
 	assert_int_equal(net.stored[name], before + 1);
 }
 
-/* What it follows waits for the service, which waits for its store. */
-static void an_echo_waits_where_what_it_follows_waits(void **state)
+/* One that counts up waits for the service, and the place is to go. */
+static void it_drains_with_one_that_waits(unsigned name)
 {
-	unsigned name = name_at(2);
-	uint32_t before = net.stored[name];
 	places_hold(net.places[2], str_of(names[name]));
 	count_up_as(0, name, 1);
 	deliver();
 	net.drains = 2;
 	look();
+}
+
+/* What it follows waits for the service, which waits for its store. */
+static void an_echo_waits_where_what_it_follows_waits(void **state)
+{
+	unsigned name = name_at(2);
+	uint32_t before = net.stored[name];
+	it_drains_with_one_that_waits(name);
 	count_up_as(0, name, 2);
 	deliver();
 	tick(500);
@@ -86,11 +92,7 @@ static void what_was_given_along_comes_back_first(void **state)
 {
 	unsigned name = name_at(2);
 	uint32_t before = net.stored[name];
-	places_hold(net.places[2], str_of(names[name]));
-	count_up_as(0, name, 1);
-	deliver();
-	net.drains = 2;
-	look();
+	it_drains_with_one_that_waits(name);
 	places_release(net.places[2], str_of(names[name]), net.now); /* its state, and what waited, is on its way */
 	unsigned to = net.first->to;
 	slow_link(2, to);

@@ -204,14 +204,7 @@ static void a_state_that_waits_for_its_claim_goes_on_as_its_node_ends(void **sta
 {
 	unsigned name = name_at(1);
 	uint32_t n = only(name)->n;
-	net.stored[name] = 0;
-	net.alive[0] = false;
-	net.drains = 1;
-	look();
-	net.no_claims = true;
-	deliver();
-	net.drains = 2;
-	look();
+	its_state_waits_for_a_claim(name);
 	places_end_all(net.places[2]);
 	node_2_is_gone_and_the_registry_back();
 	assert_non_null(only(name));

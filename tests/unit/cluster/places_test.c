@@ -128,14 +128,7 @@ static void a_state_that_waits_for_its_claim_is_waited_for(void **state)
 {
 	unsigned name = name_at(1);
 	uint32_t before = only(name)->n;
-	net.stored[name] = 0;
-	net.alive[0] = false;
-	net.drains = 1;
-	look();
-	net.no_claims = true;
-	deliver();
-	net.drains = 2;
-	look();
+	its_state_waits_for_a_claim(name);
 	deliver(); /* what it served is gone */
 	assert_null(net.served[2][name]);
 	assert_true(places_leaving(net.places[2]) > 0);

@@ -323,19 +323,26 @@ static void expect_choke(const char *bare, uint64_t edge, bool on)
 	assert_int_equal(r.rule, on);
 }
 
-/* So that it refuses what comes. */
-static void an_edge_whose_client_has_nearly_too_much_tells_its_home(void **state)
+/* A client here whose home is the other node, which has heard that it has nearly too much. */
+static struct rig_client choked(char user[16], char bare[64], uint64_t *edge)
 {
-	char user[16], bare[64];
-	uint64_t edge;
 	account_with_place(1, user, bare);
 	other_claims(bare);
 	other_speaks = FLEET_CHOKES;
 	look(NODE_UP);
 	node.settings.late_max = 4u << 20;
-	struct rig_client juliet = far_login(user, &edge);
-	flood_down(bare, edge, 1150);
-	expect_choke(bare, edge, true);
+	struct rig_client c = far_login(user, edge);
+	flood_down(bare, *edge, 1150);
+	expect_choke(bare, *edge, true);
+	return c;
+}
+
+/* So that it refuses what comes. */
+static void an_edge_whose_client_has_nearly_too_much_tells_its_home(void **state)
+{
+	char user[16], bare[64];
+	uint64_t edge;
+	struct rig_client juliet = choked(user, bare, &edge);
 	all_came_in_order(&juliet, 1150); /* what was under way, too */
 	expect_choke(bare, edge, false);
 	rig_hang_up(&juliet);
@@ -346,14 +353,7 @@ static void the_next_home_of_an_edge_is_told_so_too(void **state)
 {
 	char user[16], bare[64];
 	uint64_t edge;
-	account_with_place(1, user, bare);
-	other_claims(bare);
-	other_speaks = FLEET_CHOKES;
-	look(NODE_UP);
-	node.settings.late_max = 4u << 20;
-	struct rig_client juliet = far_login(user, &edge);
-	flood_down(bare, edge, 1150);
-	expect_choke(bare, edge, true);
+	struct rig_client juliet = choked(user, bare, &edge);
 	other_says(record(FLEET_REHOME, bare, edge));
 	struct frame_record last = expect(FLEET_UP), bound = record(FLEET_BOUND, bare, edge);
 	last.kind = FLEET_BACK;
