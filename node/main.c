@@ -90,12 +90,11 @@ static void on_end_signal(uv_signal_t *s, int number)
 {
 	struct node *n = s->data;
 	(void)number;
-	if (drain_leaves(n)) {
+	life_forget_plans(n); /* even if a restart is under way */
+	if (drain_leaves(n))
 		drain_begin(n, true);
-		return;
-	}
-	life_end_after(n, 0, false); /* even if a restart is under way */
-	life_drain(n);
+	else
+		life_drain(n);
 }
 
 static void on_hup(uv_signal_t *s, int number)

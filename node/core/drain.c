@@ -58,7 +58,7 @@ bool drain_is_on(const struct node *n)
 
 bool drain_leaves(const struct node *n)
 {
-	return n->fleet && config_bool(n->config, "cluster.leave_on_signal") && !atomic_load(&n->fleet->ends_empty);
+	return n->fleet && !n->draining && config_bool(n->config, "cluster.leave_on_signal") && !atomic_load(&n->fleet->ends_empty);
 }
 
 /* Sessions whose clients resume them at other nodes (sm_session.h) go there then. */

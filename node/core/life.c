@@ -124,6 +124,12 @@ void life_end_after(struct node *n, uint64_t delay_ms, bool restart)
 	worker_timer_set(n->main, &l->end_timer, delay_ms);
 }
 
+void life_forget_plans(struct node *n)
+{
+	n->life->restart = false;
+	worker_timer_cancel(n->main, &n->life->end_timer);
+}
+
 bool life_wants_restart(const struct node *n)
 {
 	return n->life->restart;

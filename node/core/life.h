@@ -27,6 +27,8 @@ void life_drain(struct node *n);
 /* Main thread: life_drain after a while; a later call takes the place of an earlier one. `restart`: the process begins again afterwards,
  * with the same arguments. */
 void life_end_after(struct node *n, uint64_t delay_ms, bool restart);
+/* Main thread: what life_end_after has planned is off; a node that is ending does so, and does not begin again. */
+void life_forget_plans(struct node *n);
 bool life_wants_restart(const struct node *n);
 /* It ended because it could not be of use. */
 bool life_has_failed(const struct node *n);

@@ -127,6 +127,17 @@ async def a_second_signal(_):
         assert time.monotonic() - begin < 5 * PATIENCE, "it waited for juliet"
 
 
+async def a_signal_and_a_restart(_):
+    """Whoever ends a node that was to restart does not get it back."""
+    async with two_nodes(cluster__leave_on_signal=True) as cluster:
+        one = cluster.nodes[0]
+        code, out, err = await one.ctl("restart_kindly", "60")
+        assert code == 0, out + err
+        one.process.send_signal(signal.SIGTERM)
+        await has_ended(one)
+        assert one.process.returncode == 0
+
+
 async def two_clients_of_a_node_that_drains(_):
     """They come to another node one after the other: one logs in anew, as some do that were told of a shutdown, while the other's session waits
     for it still; then that resumes. Neither is kept waiting, and both go on with their account at one home."""
@@ -332,6 +343,7 @@ CASES = {
     "a client resumes elsewhere when its node drains": its_clients_resume_elsewhere(leaves),
     "a client resumes elsewhere when its node gets a signal": its_clients_resume_elsewhere(gets_a_signal, cluster__leave_on_signal=True),
     "a second signal ends a node at once": a_second_signal,
+    "a signal ends a node that was to restart": a_signal_and_a_restart,
     "two clients of a node that drains come elsewhere": two_clients_of_a_node_that_drains,
     "a client resumes elsewhere when its node is killed": the_clients_node_is_killed,
     "a client goes on when its account's home is killed": the_home_is_killed,
