@@ -211,7 +211,7 @@ static void on_declined(void *arg, struct str name, uint32_t epoch)
 {
 	(void)arg;
 	LOG(LOG_ERROR, "places", "the node where it belongs does not have this service: it is not served until that changes",
-	    L_STR("place", name), L_UINT("node", epoch));
+	    L_STR("place", name), L_UINT("epoch", epoch));
 }
 
 /* ---- time ---- */
